@@ -1,0 +1,177 @@
+// Package config reads what the operator wants: defaults < file < environment < flags.
+package config
+
+import (
+	_ "embed"
+	"time"
+)
+
+// Sample is the sluice.yaml that ships with sluice: every field, explained, at its default.
+//
+//go:embed sluice.yaml
+var Sample []byte
+
+// Config is everything an operator can set. The yaml tags along the way to a field make its path;
+// rtmp.addr is the key addr under rtmp in the file, SLUICE_RTMP_ADDR and -rtmp-addr.
+//
+// Every address is host:port, an empty host means all interfaces, port 0 means any free port, and
+// an empty address means off. File names are relative to the working directory.
+type Config struct {
+	RTMP   RTMP   `yaml:"rtmp" usage:"Publishers (RTMP)"`
+	HTTP   HTTP   `yaml:"http" usage:"Viewers (HTTP)"`
+	Admin  Admin  `yaml:"admin" usage:"Operators (HTTP)"`
+	Window Window `yaml:"window" usage:"The live window"`
+	Log    Log    `yaml:"log" usage:"Log"`
+}
+
+// RTMP says who may publish, where, and how much a publisher may ask of us.
+type RTMP struct {
+	// Addr is the RTMP listen address. Default ":1935", the port every encoder assumes.
+	Addr string `yaml:"addr" usage:"RTMP listen address, empty = off"`
+
+	// TLSAddr is the RTMPS listen address. Default ":1936". It is used only when a certificate is
+	// set, so a default other than empty costs nobody anything.
+	TLSAddr string `yaml:"tls_addr" usage:"RTMPS listen address, used with a certificate"`
+
+	// TLSCert is a PEM file with the certificate chain for RTMPS, reloaded when it changes so that
+	// a renewal needs no restart. Default "": no RTMPS. Goes with TLSKey.
+	TLSCert string `yaml:"tls_cert" usage:"PEM certificate chain for RTMPS"`
+
+	// TLSKey is a PEM file with the private key of TLSCert. Default "".
+	TLSKey string `yaml:"tls_key" usage:"PEM private key for RTMPS"`
+
+	// HandshakeTimeout is the longest a peer may take from accept to the end of the handshake.
+	// Default 5s: three round trips on a bad line, and little enough to shed port scanners.
+	HandshakeTimeout time.Duration `yaml:"handshake_timeout" usage:"longest handshake"`
+
+	// PublishTimeout is the longest a peer may take from the end of the handshake to a publish that
+	// was accepted. Default 10s: some encoders pause between connect and publish.
+	PublishTimeout time.Duration `yaml:"publish_timeout" usage:"longest wait from handshake to publish"`
+
+	// IdleTimeout is how long a publisher may send no byte before it counts as gone. Default 15s:
+	// outlasts a change of mobile cell, and still frees the stream name for a reconnect.
+	IdleTimeout time.Duration `yaml:"idle_timeout" usage:"longest silence of a publisher"`
+
+	// WriteTimeout is the longest one write to a publisher may take. Default 10s: our replies are
+	// small, so a peer that takes none for that long is not reading.
+	WriteTimeout time.Duration `yaml:"write_timeout" usage:"longest write to a publisher"`
+
+	// MaxMessageSize bounds one RTMP message, thus what one connection can make us hold. Default
+	// 10MiB, 1MiB to 16MiB: a keyframe of 4K video fits, and the wire has 24 bits for the length.
+	MaxMessageSize Size `yaml:"max_message_size" usage:"largest RTMP message"`
+
+	// MaxChunkStreams bounds the chunk streams a connection may open; each holds state. Default 64:
+	// encoders use fewer than ten, the protocol would allow 65,598.
+	MaxChunkStreams int `yaml:"max_chunk_streams" usage:"most chunk streams in one connection"`
+
+	// MaxConnections bounds the connections open at once, published or not. Default 1000: keeps
+	// memory and descriptors bounded whatever the network does.
+	MaxConnections int `yaml:"max_connections" usage:"most connections at once"`
+
+	// PublishFrom lists the networks that may publish: CIDRs or the words ParseNetworks knows.
+	// Default "private": a newcomer needs no setup and nobody on the internet gets in.
+	PublishFrom []string `yaml:"publish_from" usage:"who may publish: CIDRs, loopback, private, any"`
+}
+
+// HTTP says where viewers come in and how long one may hold a request.
+type HTTP struct {
+	// Addr is the HTTP listen address for viewers. Default ":8080": needs no privileges.
+	Addr string `yaml:"addr" usage:"HTTP listen address, empty = off"`
+
+	// TLSAddr is the HTTPS listen address for viewers. Default "": most run behind a CDN or proxy
+	// that ends TLS. Needs TLSCert and TLSKey.
+	TLSAddr string `yaml:"tls_addr" usage:"HTTPS listen address, empty = off"`
+
+	// TLSCert is a PEM file with the certificate chain for HTTPS, reloaded when it changes so that
+	// a renewal needs no restart. Default "". Goes with TLSKey.
+	TLSCert string `yaml:"tls_cert" usage:"PEM certificate chain for HTTPS"`
+
+	// TLSKey is a PEM file with the private key of TLSCert. Default "".
+	TLSKey string `yaml:"tls_key" usage:"PEM private key for HTTPS"`
+
+	// HoldTimeout is the longest a request for something that is not there yet is held. Default 7s,
+	// 1s to 8s: hls.js gives up at 10 s and ExoPlayer at 8 s, and the answer has to travel too.
+	HoldTimeout time.Duration `yaml:"hold_timeout" usage:"longest hold of a request that is early"`
+
+	// WriteTimeout is how long a viewer may take no byte before it is dropped. Default 30s: a phone
+	// in a tunnel comes back, a dead peer does not hold memory for long.
+	WriteTimeout time.Duration `yaml:"write_timeout" usage:"longest a viewer may take no byte"`
+}
+
+// Admin says where the dashboard, metrics, health checks and profiles are.
+type Admin struct {
+	// Addr is the admin listen address. Default "127.0.0.1:9090": this machine only, because
+	// nothing behind it asks for a password.
+	Addr string `yaml:"addr" usage:"admin listen address, empty = off"`
+}
+
+// Window says what of a stream can be watched, and how it is cut.
+type Window struct {
+	// Segments is how many closed segments playlists list. Default 8, 3 to 1000: with 2 s segments
+	// it lets a viewer stall 16 s without losing its place. Memory grows with it.
+	Segments int `yaml:"segments" usage:"closed segments listed in playlists"`
+
+	// SegmentMinDuration: a segment ends at the first keyframe at or after it. Default 2s, 1s to
+	// 30s. Sequence numbers start from the clock in seconds, so segments shorter than 1 s could
+	// make a restart use a number again.
+	SegmentMinDuration time.Duration `yaml:"segment_min_duration" usage:"cut at the first keyframe from here on"`
+
+	// SegmentMaxDuration: a longer GOP is cut without a keyframe, as long as the target duration is
+	// not known yet; from then on that is the limit. Default 10s, at least SegmentMinDuration.
+	SegmentMaxDuration time.Duration `yaml:"segment_max_duration" usage:"cut here even without a keyframe"`
+
+	// PartDuration is how much media a low-latency part holds. Default 500ms, 100ms to 2s, at most
+	// SegmentMinDuration. Viewers are about three parts behind; each part is a request per viewer.
+	PartDuration time.Duration `yaml:"part_duration" usage:"media in one low-latency part"`
+
+	// Linger is how long a stream stays watchable after its publisher has gone. Default 90s, at
+	// least 60s: viewers reach the end, and an encoder that restarts finds its viewers waiting.
+	Linger time.Duration `yaml:"linger" usage:"how long an ended stream stays watchable"`
+}
+
+// Log says how much sluice tells and for whose eyes.
+type Log struct {
+	// Level is the least severe level written: debug, info, warn or error. Default "info": the
+	// steps in the life of each connection, nothing per frame.
+	Level string `yaml:"level" usage:"debug, info, warn or error"`
+
+	// Format is console for people or json for machines. Default "console": people come first.
+	Format string `yaml:"format" usage:"console or json"`
+}
+
+// Default returns the configuration of an operator who has said nothing.
+func Default() Config {
+	return Config{
+		RTMP: RTMP{
+			Addr:             ":1935",
+			TLSAddr:          ":1936",
+			HandshakeTimeout: 5 * time.Second,
+			PublishTimeout:   10 * time.Second,
+			IdleTimeout:      15 * time.Second,
+			WriteTimeout:     10 * time.Second,
+			MaxMessageSize:   10 * MiB,
+			MaxChunkStreams:  64,
+			MaxConnections:   1000,
+			PublishFrom:      []string{"private"},
+		},
+		HTTP: HTTP{
+			Addr:         ":8080",
+			HoldTimeout:  7 * time.Second,
+			WriteTimeout: 30 * time.Second,
+		},
+		Admin: Admin{
+			Addr: "127.0.0.1:9090",
+		},
+		Window: Window{
+			Segments:           8,
+			SegmentMinDuration: 2 * time.Second,
+			SegmentMaxDuration: 10 * time.Second,
+			PartDuration:       500 * time.Millisecond,
+			Linger:             90 * time.Second,
+		},
+		Log: Log{
+			Level:  "info",
+			Format: "console",
+		},
+	}
+}

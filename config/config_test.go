@@ -1,0 +1,616 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// at moves the test to an empty working directory holding the files given as name, content, ….
+func at(t *testing.T, files ...string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for i := 0; i < len(files); i += 2 {
+		if err := os.WriteFile(files[i], []byte(files[i+1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// mustLoad loads where no fault is expected.
+func mustLoad(t *testing.T, args, environ []string) Config {
+	t.Helper()
+	c, _, err := load(args, environ, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// The shipped file says exactly what we do without it, and says it about every field.
+func TestSampleIsDefault(t *testing.T) {
+	at(t, "sluice.yaml", string(Sample))
+	if diff := cmp.Diff(Default(), mustLoad(t, nil, nil)); diff != "" {
+		t.Errorf("sluice.yaml differs from Default() (-default +file):\n%s", diff)
+	}
+
+	c := Default()
+	l := newLoader(fieldsOf(&c))
+	l.parseYAML("sluice.yaml", Sample)
+	for _, f := range l.fields {
+		if !strings.HasPrefix(l.origin[f.path], "sluice.yaml:") {
+			t.Errorf("sluice.yaml does not name %s", f.path)
+		}
+	}
+}
+
+func TestDefaultIsValid(t *testing.T) {
+	c := Default()
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Files that change nothing are fine.
+func TestEmptyFile(t *testing.T) {
+	for _, file := range []string{"", "\n", "# nothing\n", "---\n", "---\n...\n", "{}\n", "rtmp:\n", "rtmp:\n  # addr: x\nlog: ~\n"} {
+		at(t, "sluice.yaml", file)
+		if diff := cmp.Diff(Default(), mustLoad(t, nil, nil)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", file, diff)
+		}
+	}
+}
+
+func TestFileForms(t *testing.T) {
+	at(t, "sluice.yaml", `
+rtmp.addr: ":1"            # a path is as good as nesting
+rtmp:
+  max_message_size: 1048576
+  tls_addr: &tls ":443"
+  publish_from:
+    - loopback
+    - 192.0.2.0/24
+http:
+  tls_addr: ""
+  addr: *tls
+window: {segments: "12", linger: 2m}
+`)
+	want := Default()
+	want.RTMP.Addr = ":1"
+	want.RTMP.MaxMessageSize = MiB
+	want.RTMP.TLSAddr = ":443"
+	want.RTMP.PublishFrom = []string{"loopback", "192.0.2.0/24"}
+	want.HTTP.Addr = ":443"
+	want.Window.Segments = 12
+	want.Window.Linger = 2 * time.Minute
+	if diff := cmp.Diff(want, mustLoad(t, nil, nil)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	tests := []struct {
+		name string
+		file string
+		env  []string
+		args []string
+		want string // one fault a line
+	}{
+		// Keys.
+		{name: "unknown key", file: "rtmp:\n  adr: x\n",
+			want: `sluice.yaml:2: rtmp.adr: unknown key (did you mean rtmp.addr?)`},
+		{name: "unknown group", file: "rmtp:\n  addr: x\n",
+			want: `sluice.yaml:1: rmtp: unknown key (did you mean rtmp?)`},
+		{name: "key of another group", file: "admin: {hold_timeout: 5s}\nrtmp: {hold_timeout: 5s}\n",
+			want: "sluice.yaml:1: admin.hold_timeout: unknown key\n" +
+				"sluice.yaml:2: rtmp.hold_timeout: unknown key (did you mean http.hold_timeout?)"},
+		{name: "nothing like it", file: "colour: blue\n",
+			want: `sluice.yaml:1: colour: unknown key`},
+		{name: "duplicate key", file: "rtmp:\n  addr: \":1\"\n  addr: \":2\"\n",
+			want: `sluice.yaml:3: rtmp.addr: already set in line 2`},
+		{name: "duplicate group", file: "log: {level: info}\n\nlog: {format: json}\n",
+			want: `sluice.yaml:3: log: already set in line 1`},
+		{name: "duplicate by path", file: "log: {level: info}\nlog.level: warn\n",
+			want: `sluice.yaml:2: log.level: already set in line 1`},
+		{name: "key is a list", file: "[a, b]: c\n",
+			want: `sluice.yaml:1: want a key, not a list`},
+
+		// Values of the wrong shape.
+		{name: "file is a list", file: "# so\n- rtmp\n",
+			want: `sluice.yaml:2: want keys and values, not a list`},
+		{name: "file is a word", file: "rtmp\n",
+			want: `sluice.yaml:1: want keys and values, not "rtmp"`},
+		{name: "group is a value", file: "rtmp: \":1935\"\n",
+			want: `sluice.yaml:1: rtmp: want keys and values, not ":1935"`},
+		{name: "value is a group", file: "log:\n  level:\n    info: yes\n",
+			want: `sluice.yaml:2: log.level: want one value, not a mapping`},
+		{name: "value is a list", file: "log: {level: [info]}\n",
+			want: `sluice.yaml:1: log.level: want one value, not a list`},
+		{name: "no value", file: "http:\n  addr:\n",
+			want: `sluice.yaml:2: http.addr: has no value (write "" for empty, or remove the line for the default)`},
+		{name: "list is a value", file: "rtmp:\n  publish_from: any\n",
+			want: `sluice.yaml:2: rtmp.publish_from: want a list such as [a, b], not "any"`},
+		{name: "list of lists", file: "rtmp:\n  publish_from: [[any]]\n",
+			want: `sluice.yaml:2: rtmp.publish_from: want a list of values, not of a list`},
+		{name: "list of nothing", file: "rtmp:\n  publish_from:\n    -\n",
+			want: `sluice.yaml:2: rtmp.publish_from: want a list of values, not of nothing`},
+
+		// The file as such.
+		{name: "two documents", file: "log: {level: warn}\n---\nlog: {level: info}\n",
+			want: `sluice.yaml:2: a second document; only one is read`},
+		{name: "syntax in a later document", file: "log:\n---\nlog: [\n",
+			want: `sluice.yaml:3: did not find expected node content`},
+		{name: "indentation", file: "# so\n\nlog:\n  level: info\n format: json\n",
+			want: `sluice.yaml:5: did not find expected key`},
+		{name: "open quote", file: "log:\n  level: \"info\nadmin:\n  addr: x\n",
+			want: `sluice.yaml:2: found unexpected end of stream`},
+		{name: "open bracket", file: "rtmp:\n  publish_from: [any\nlog:\n  level: info\n",
+			want: `sluice.yaml:2: did not find expected ',' or ']'`},
+		{name: "tab", file: "log:\n\tlevel: info\n",
+			want: `sluice.yaml:2: found character that cannot start any token`},
+		{name: "control character", file: "log:\n  level: \x01\n",
+			want: `sluice.yaml:2: control characters are not allowed`},
+		{name: "unknown anchor", file: "rtmp: {addr: *nobody}\n",
+			want: `sluice.yaml:1: unknown anchor 'nobody' referenced`},
+		{name: "no such file by flag", args: []string{"-config", "nope.yaml"},
+			want: `-config: open nope.yaml: no such file or directory`},
+		{name: "no such file by environment", env: []string{"SLUICE_CONFIG=nope.yaml"},
+			want: `SLUICE_CONFIG: open nope.yaml: no such file or directory`},
+
+		// Values that are not what the field takes, from each source.
+		{name: "duration", file: "window:\n  part_duration: abc\n",
+			want: `sluice.yaml:2: window.part_duration: "abc" is not a duration such as 2s or 500ms`},
+		{name: "duration without unit", file: "window:\n  part_duration: 2\n",
+			want: `sluice.yaml:2: window.part_duration: "2" is not a duration such as 2s or 500ms`},
+		{name: "size", env: []string{"SLUICE_RTMP_MAX_MESSAGE_SIZE=10MB"},
+			want: `SLUICE_RTMP_MAX_MESSAGE_SIZE: "10MB" is not a size such as 16MiB, 64KiB or 65536`},
+		{name: "number", args: []string{"-window-segments", "many"},
+			want: `-window-segments: "many" is not a whole number`},
+
+		// Names from the other sources.
+		{name: "unknown variable", env: []string{"SLUICE_RTMP_ADR=:1", "SLUICELIKE=1"},
+			want: `SLUICE_RTMP_ADR: unknown variable (did you mean SLUICE_RTMP_ADDR?)`},
+		{name: "unknown flag", args: []string{"-http-adr", ":1"},
+			want: `-http-adr: unknown flag (did you mean -http-addr?)`},
+		{name: "flag without value", args: []string{"-http-addr"},
+			want: `flag needs an argument: -http-addr`},
+
+		// Values that make no sense: one line for every rule of Validate.
+		{name: "addresses", file: "rtmp:\n  addr: \"1935\"\n  tls_addr: \":65536\"\nhttp:\n  addr: \":http\"\nadmin:\n  addr: \"::1:80\"\n",
+			want: `sluice.yaml:2: rtmp.addr: "1935" is not an address such as :8080 or 127.0.0.1:8080
+sluice.yaml:3: rtmp.tls_addr: ":65536" has a port that is not between 0 and 65535
+sluice.yaml:5: http.addr: ":http" has a port that is not between 0 and 65535
+sluice.yaml:7: admin.addr: "::1:80" is not an address such as :8080 or 127.0.0.1:8080`},
+		{name: "half a key pair", file: "rtmp:\n  tls_cert: sluice.yaml\n", args: []string{"-http-tls-key=sluice.yaml"},
+			want: `default: rtmp.tls_key: is empty, but rtmp.tls_cert is "sluice.yaml" (sluice.yaml:2)
+default: http.tls_cert: is empty, but http.tls_key is "sluice.yaml" (-http-tls-key)`},
+		{name: "unreadable key pair", env: []string{"SLUICE_RTMP_TLS_CERT=no.pem", "SLUICE_RTMP_TLS_KEY=."},
+			want: `SLUICE_RTMP_TLS_CERT: open no.pem: no such file or directory
+SLUICE_RTMP_TLS_KEY: read .: is a directory`},
+		{name: "HTTPS without certificate", args: []string{"-http-tls-addr", "192.0.2.1:x"},
+			want: `-http-tls-addr: "192.0.2.1:x" has a port that is not between 0 and 65535
+-http-tls-addr: "192.0.2.1:x" needs a certificate, but http.tls_cert is empty (default)`},
+		{name: "RTMP", file: `rtmp:
+  handshake_timeout: 0s
+  publish_timeout: -1s
+  idle_timeout: 0s
+  write_timeout: 0s
+  max_message_size: 17MiB
+  max_chunk_streams: 0
+  max_connections: 0
+  publish_from: [private, home, 10.0.0.1, 10.0.0.0/33]
+`,
+			want: `sluice.yaml:2: rtmp.handshake_timeout: 0s is not more than 0s
+sluice.yaml:3: rtmp.publish_timeout: -1s is not more than 0s
+sluice.yaml:4: rtmp.idle_timeout: 0s is not more than 0s
+sluice.yaml:5: rtmp.write_timeout: 0s is not more than 0s
+sluice.yaml:6: rtmp.max_message_size: 17MiB is not between 1MiB and 16MiB
+sluice.yaml:7: rtmp.max_chunk_streams: 0 is not between 1 and 65598
+sluice.yaml:8: rtmp.max_connections: 0 is less than 1
+sluice.yaml:9: rtmp.publish_from: "home" is not a network such as 192.0.2.0/24, loopback, private or any
+sluice.yaml:9: rtmp.publish_from: "10.0.0.1" is not a network such as 192.0.2.0/24, loopback, private or any
+sluice.yaml:9: rtmp.publish_from: "10.0.0.0/33" is not a network such as 192.0.2.0/24, loopback, private or any`},
+		{name: "nobody may publish", env: []string{"SLUICE_RTMP_PUBLISH_FROM="},
+			want: `SLUICE_RTMP_PUBLISH_FROM: is empty, so nobody could publish`},
+		{name: "HTTP", file: "http:\n  hold_timeout: 9s\n  write_timeout: 0s\n",
+			want: `sluice.yaml:2: http.hold_timeout: 9s is not between 1s and 8s
+sluice.yaml:3: http.write_timeout: 0s is not more than 0s`},
+		{name: "window", file: "window:\n  segments: 2\n  part_duration: 50ms\n  linger: 59s\n",
+			want: `sluice.yaml:2: window.segments: 2 is not between 3 and 1000
+sluice.yaml:3: window.part_duration: 50ms is not between 100ms and 2s
+sluice.yaml:4: window.linger: 59s is less than 1m0s`},
+		{name: "segments too short", args: []string{"-window-segment-min-duration=999ms"},
+			want: `-window-segment-min-duration: 999ms is not between 1s and 30s`},
+		{name: "longest segment shorter than shortest", file: "window:\n  segment_min_duration: 12s\n",
+			want: `default: window.segment_max_duration: 10s is shorter than window.segment_min_duration 12s (sluice.yaml:2)`},
+		{name: "part longer than segment", file: "window:\n  part_duration: 2s\n", env: []string{"SLUICE_WINDOW_SEGMENT_MIN_DURATION=1s"},
+			want: `sluice.yaml:2: window.part_duration: 2s is longer than window.segment_min_duration 1s (SLUICE_WINDOW_SEGMENT_MIN_DURATION)`},
+		{name: "log", file: "log:\n  level: loud\n  format: xml\n",
+			want: `sluice.yaml:2: log.level: "loud" is not one of debug, info, warn, error
+sluice.yaml:3: log.format: "xml" is not one of console, json`},
+
+		// All at once, weakest source first, and nothing said about values nobody wrote: the part
+		// is not compared to a segment_min_duration that could not be read.
+		{name: "several at once",
+			file: `# a bad day
+rtmp:
+  adr: ":1935"
+  max_connections: lots
+
+window:
+  segment_min_duration: x
+  part_duration: 3s
+`,
+			env:  []string{"SLUICE_LOG_LEVEL=loud", "SLUICE_FOO=bar"},
+			args: []string{"-http-hold-timeout=1h", "-window-linger=forever"},
+			want: `sluice.yaml:3: rtmp.adr: unknown key (did you mean rtmp.addr?)
+sluice.yaml:4: rtmp.max_connections: "lots" is not a whole number
+sluice.yaml:7: window.segment_min_duration: "x" is not a duration such as 2s or 500ms
+SLUICE_FOO: unknown variable
+-window-linger: "forever" is not a duration such as 2s or 500ms
+-http-hold-timeout: 1h0m0s is not between 1s and 8s
+sluice.yaml:8: window.part_duration: 3s is not between 100ms and 2s
+SLUICE_LOG_LEVEL: "loud" is not one of debug, info, warn, error`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			at(t, "sluice.yaml", tt.file)
+			_, _, err := load(tt.args, tt.env, io.Discard)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if diff := cmp.Diff(strings.Split(tt.want, "\n"), strings.Split(err.Error(), "\n")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Validate without Load names the fields alone.
+func TestValidate(t *testing.T) {
+	c := Default()
+	c.Log.Level = "loud"
+	c.Window.SegmentMaxDuration = time.Second
+	want := "window.segment_max_duration: 1s is shorter than window.segment_min_duration 2s\n" +
+		`log.level: "loud" is not one of debug, info, warn, error`
+	if err := c.Validate(); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %v", err, want)
+	}
+}
+
+func TestOff(t *testing.T) {
+	at(t)
+	c := mustLoad(t, []string{"-rtmp-addr="}, []string{"SLUICE_ADMIN_ADDR="})
+	if c.RTMP.Addr != "" || c.Admin.Addr != "" {
+		t.Errorf("rtmp.addr %q, admin.addr %q, want both empty", c.RTMP.Addr, c.Admin.Addr)
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	const file = "http: {addr: \":2\"}\n"
+	env := []string{"PATH=/bin", "SLUICE_HTTP_ADDR=:3"}
+	args := []string{"-http-addr", ":4"}
+	tests := []struct {
+		name string
+		file string
+		env  []string
+		args []string
+		want string
+	}{
+		{"default", "", nil, nil, ":8080"},
+		{"file over default", file, nil, nil, ":2"},
+		{"environment over file", file, env, nil, ":3"},
+		{"flag over environment", file, env, args, ":4"},
+		{"flag over file", file, nil, args, ":4"},
+		{"last flag", file, nil, append(args, "-http-addr=:5"), ":5"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			at(t, "sluice.yaml", tt.file)
+			if got := mustLoad(t, tt.args, tt.env).HTTP.Addr; got != tt.want {
+				t.Errorf("http.addr is %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestWhichFile(t *testing.T) {
+	at(t,
+		"sluice.yaml", "log: {level: debug}\n",
+		"env.yaml", "log: {level: warn}\n",
+		"flag.yaml", "log: {level: error}\n")
+	env, args := []string{"SLUICE_CONFIG=env.yaml"}, []string{"-config", "flag.yaml"}
+	if got := mustLoad(t, nil, nil).Log.Level; got != "debug" {
+		t.Errorf("by default log.level is %s, want the one in sluice.yaml", got)
+	}
+	if got := mustLoad(t, nil, []string{"SLUICE_CONFIG="}).Log.Level; got != "debug" {
+		t.Errorf("with an empty variable log.level is %s, want the one in sluice.yaml", got)
+	}
+	if got := mustLoad(t, nil, env).Log.Level; got != "warn" {
+		t.Errorf("by environment log.level is %s, want the one in env.yaml", got)
+	}
+	if got := mustLoad(t, args, env).Log.Level; got != "error" {
+		t.Errorf("by flag log.level is %s, want the one in flag.yaml", got)
+	}
+}
+
+func TestRest(t *testing.T) {
+	at(t)
+	_, rest, err := load([]string{"-log-level", "debug", "http://localhost/a/", "-x"}, nil, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"http://localhost/a/", "-x"}, rest); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// other returns a valid value for f that is not its default.
+func other(t *testing.T, f field) string {
+	t.Helper()
+	switch p := f.ptr.(type) {
+	case *string:
+		switch {
+		case strings.HasSuffix(f.path, "addr"):
+			return "127.0.0.1:0"
+		case strings.Contains(f.path, "tls_"):
+			return "some.pem"
+		case f.path == "log.level":
+			return "warn"
+		case f.path == "log.format":
+			return "json"
+		}
+	case *int:
+		return "100"
+	case *time.Duration:
+		return (*p + time.Second/2).String()
+	case *Size:
+		return "2MiB"
+	case *[]string:
+		return "loopback,192.0.2.0/24"
+	}
+	t.Fatalf("this test does not know what to write into %s", f.path)
+	return ""
+}
+
+// companions are what some fields need beside them to be valid.
+func companions(path string) []string {
+	group, name, _ := strings.Cut(path, ".")
+	if !strings.HasPrefix(name, "tls_") {
+		return nil
+	}
+	return []string{"-" + group + "-tls-cert=some.pem", "-" + group + "-tls-key=some.pem"}
+}
+
+// Every field can be set by each source, and the source sets no other field.
+func TestEveryField(t *testing.T) {
+	at(t, "some.pem", "-")
+	def := Default()
+	for i, f := range fieldsOf(&def) {
+		value := other(t, f)
+		extra := companions(f.path)
+		if value == f.String() {
+			t.Errorf("%s: %q is the default already", f.path, value)
+		}
+
+		want := mustLoad(t, extra, nil)
+		if err := fieldsOf(&want)[i].set(value); err != nil {
+			t.Fatal(err)
+		}
+		byEnv := mustLoad(t, extra, []string{envName(f.path) + "=" + value})
+		if diff := cmp.Diff(want, byEnv); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", envName(f.path), diff)
+		}
+		byFlag := mustLoad(t, append(extra, flagName(f.path), value), nil)
+		if diff := cmp.Diff(want, byFlag); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", flagName(f.path), diff)
+		}
+		inYAML := `"` + value + `"`
+		if _, ok := f.ptr.(*[]string); ok {
+			inYAML = "[" + value + "]"
+		}
+		file := filepath.Join(t.TempDir(), "one.yaml")
+		if err := os.WriteFile(file, []byte(f.path+": "+inYAML+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		byFile := mustLoad(t, append(extra, "-config", file), nil)
+		if diff := cmp.Diff(want, byFile); diff != "" {
+			t.Errorf("%s in the file (-want +got):\n%s", f.path, diff)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	tests := []struct{ path, flag, env string }{
+		{"rtmp.addr", "-rtmp-addr", "SLUICE_RTMP_ADDR"},
+		{"window.segment_min_duration", "-window-segment-min-duration", "SLUICE_WINDOW_SEGMENT_MIN_DURATION"},
+	}
+	for _, tt := range tests {
+		if got := flagName(tt.path); got != tt.flag {
+			t.Errorf("flagName(%s) = %s, want %s", tt.path, got, tt.flag)
+		}
+		if got := envName(tt.path); got != tt.env {
+			t.Errorf("envName(%s) = %s, want %s", tt.path, got, tt.env)
+		}
+	}
+
+	// A dot and an underscore look the same in a flag: no two paths may differ in that alone.
+	seen := map[string]string{"-config": "the file's own flag"}
+	c := Default()
+	for _, f := range fieldsOf(&c) {
+		if f.usage == "" || f.section == "" || strings.HasSuffix(f.path, ".") {
+			t.Errorf("%q lacks a tag", f.path)
+		}
+		if first, ok := seen[flagName(f.path)]; ok {
+			t.Errorf("%s and %s are both %s", first, f.path, flagName(f.path))
+		}
+		seen[flagName(f.path)] = f.path
+	}
+}
+
+func TestHelp(t *testing.T) {
+	at(t, "sluice.yaml", "not: read\n")
+	for _, arg := range []string{"-h", "-help", "--help"} {
+		var out bytes.Buffer
+		if _, _, err := load([]string{arg}, nil, &out); !errors.Is(err, flag.ErrHelp) {
+			t.Fatalf("%s: got error %v, want flag.ErrHelp", arg, err)
+		}
+		c := Default()
+		for _, f := range fieldsOf(&c) {
+			want := "  " + flagName(f.path) + " "
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s does not list %s", arg, flagName(f.path))
+			}
+		}
+		for line := range strings.Lines(out.String()) {
+			if len(line) > 100 {
+				t.Errorf("%s has a line of %d columns: %s", arg, len(line), line)
+			}
+			if strings.TrimRight(line, " \n") != strings.TrimRight(line, "\n") {
+				t.Errorf("%s has a line that ends in spaces: %q", arg, line)
+			}
+		}
+	}
+
+	var out bytes.Buffer
+	Help(&out)
+	for _, want := range []string{
+		"\nPublishers (RTMP)\n" +
+			"  -rtmp-addr                    RTMP listen address, empty = off (default \":1935\")\n",
+		"  -rtmp-max-message-size        largest RTMP message (default 10MiB)\n",
+		"  -http-tls-addr                HTTPS listen address, empty = off (default \"\")\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("help lacks\n%s\nin\n%s", want, out.String())
+		}
+	}
+}
+
+// Kinds of field that Config has no example of.
+func TestOtherKinds(t *testing.T) {
+	var c struct {
+		Outer struct {
+			Inner struct {
+				On bool `yaml:"on"`
+			} `yaml:"inner"`
+		} `yaml:"outer"`
+	}
+	l := newLoader(fieldsOf(&c))
+	l.parseYAML("x.yaml", []byte("outer: {inner: {on: true}}\n"))
+	if l.errs != nil || !c.Outer.Inner.On {
+		t.Errorf("got %+v, errors %v", c, l.errs)
+	}
+	l.parseYAML("x.yaml", []byte("outer: {inner: {on: perhaps}}\n"))
+	if want := `x.yaml:1: outer.inner.on: "perhaps" is not true or false`; len(l.errs) != 1 || l.errs[0].Error() != want {
+		t.Errorf("got %v, want %s", l.errs, want)
+	}
+	given, err := l.parseFlags([]string{"-outer-inner-on", "rest"})
+	if err != nil || len(given.settings) != 1 || given.settings[0].text != "true" || len(given.rest) != 1 {
+		t.Errorf("a bool flag needs no value: got %+v, error %v", given, err)
+	}
+}
+
+func TestSize(t *testing.T) {
+	tests := []struct {
+		text string
+		size Size
+		back string // what String gives, if not text
+	}{
+		{"0", 0, ""},
+		{"1", 1, ""},
+		{"1025", 1025, ""},
+		{"64KiB", 64 * KiB, ""},
+		{"16MiB", 16 * MiB, ""},
+		{"3GiB", 3 * GiB, ""},
+		{"65536", 64 * KiB, "64KiB"},
+		{"2048 KiB", 2 * MiB, "2MiB"},
+		{"9223372036854775807", 1<<63 - 1, ""},
+		{"8589934591GiB", 8589934591 * GiB, ""},
+	}
+	for _, tt := range tests {
+		got, err := ParseSize(tt.text)
+		if err != nil || got != tt.size {
+			t.Errorf("ParseSize(%q) = %d, %v, want %d", tt.text, got, err, tt.size)
+		}
+		if tt.back == "" {
+			tt.back = tt.text
+		}
+		if got := tt.size.String(); got != tt.back {
+			t.Errorf("Size(%d) is written %s, want %s", tt.size, got, tt.back)
+		}
+	}
+	for _, text := range []string{"", "KiB", "-1", "+1", "1.5MiB", "1MB", "1mib", "0x10", "1 ", "9223372036854775808", "8589934592GiB"} {
+		if got, err := ParseSize(text); err == nil {
+			t.Errorf("ParseSize(%q) = %d, want an error", text, got)
+		}
+	}
+}
+
+func TestParseNetworks(t *testing.T) {
+	tests := []struct {
+		list    string
+		in, out string
+	}{
+		{"loopback", "127.0.0.1 127.9.9.9 ::1", "10.0.0.1 128.0.0.1 ::2"},
+		{"private", "127.0.0.1 ::1 10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 169.254.1.1 fe80::1 fd00::1",
+			"172.32.0.1 192.0.2.1 8.8.8.8 2001:db8::1 100.64.0.1"},
+		{"any", "8.8.8.8 2001:db8::1", ""},
+		{"192.0.2.77/24,2001:db8::/32,loopback", "192.0.2.1 2001:db8::1 ::1", "192.0.3.1 10.0.0.1"},
+		{"", "", "127.0.0.1 ::1"},
+	}
+	for _, tt := range tests {
+		networks, err := ParseNetworks(strings.FieldsFunc(tt.list, func(r rune) bool { return r == ',' }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		contain := func(addr string) bool {
+			for _, n := range networks {
+				if n.Contains(netip.MustParseAddr(addr)) {
+					return true
+				}
+			}
+			return false
+		}
+		for addr := range strings.FieldsSeq(tt.in) {
+			if !contain(addr) {
+				t.Errorf("[%s] lacks %s", tt.list, addr)
+			}
+		}
+		for addr := range strings.FieldsSeq(tt.out) {
+			if contain(addr) {
+				t.Errorf("[%s] has %s", tt.list, addr)
+			}
+		}
+	}
+}
+
+// Whatever is in the file, we neither panic nor complain without naming the file.
+func FuzzLoadYAML(f *testing.F) {
+	for _, seed := range []string{
+		string(Sample), "", "---\n", "a: 1\n---\nb: 2\n", "[a, b]: c\n", "rtmp: &a {addr: *a}\n",
+		"&a log: {level: info}\n*a : x\n", "? {}\n: - -\n", "rtmp:\n  publish_from: [[x]]\n",
+		"<<: {log: {level: info}}\n", "window: !!binary x\n", "\xff\xfe", "a:\n\tb",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c := Default()
+		l := newLoader(fieldsOf(&c))
+		l.parseYAML("fuzz.yaml", data)
+		l.judge(c.faults())
+		for _, err := range l.errs {
+			if !strings.HasPrefix(err.Error(), "fuzz.yaml:") && !strings.HasPrefix(err.Error(), "default: ") {
+				t.Errorf("%q does not say where", err)
+			}
+		}
+	})
+}

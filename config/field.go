@@ -1,0 +1,98 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A field is one setting: the file, the environment, the flags and the help all go by the same list
+// of them, so none can know a setting the others don't.
+type field struct {
+	path    string // rtmp.addr
+	usage   string
+	section string // usage of the group the field is in
+	ptr     any    // *string, *bool, *int, *time.Duration, *Size or *[]string
+}
+
+// fieldsOf lists the fields of the struct that ptr points to, in the order they are declared.
+func fieldsOf(ptr any) []field {
+	return walk("", "", reflect.ValueOf(ptr).Elem())
+}
+
+func walk(prefix, section string, group reflect.Value) []field {
+	var list []field
+	for sf, v := range group.Fields() {
+		path, usage := prefix+sf.Tag.Get("yaml"), sf.Tag.Get("usage")
+		if v.Kind() == reflect.Struct {
+			list = append(list, walk(path+".", usage, v)...)
+			continue
+		}
+		list = append(list, field{path: path, usage: usage, section: section, ptr: v.Addr().Interface()})
+	}
+	return list
+}
+
+// flagName turns rtmp.addr into -rtmp-addr.
+func flagName(path string) string {
+	return "-" + strings.NewReplacer(".", "-", "_", "-").Replace(path)
+}
+
+// envName turns rtmp.addr into SLUICE_RTMP_ADDR.
+func envName(path string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+}
+
+// set gives the field the value written as text; a list is separated by commas.
+func (f field) set(text string) error {
+	switch p := f.ptr.(type) {
+	case *string:
+		*p = text
+	case *bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is not true or false", text)
+		}
+		*p = b
+	case *int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", text)
+		}
+		*p = n
+	case *time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a duration such as 2s or 500ms", text)
+		}
+		*p = d
+	case *Size:
+		s, err := ParseSize(text)
+		if err != nil {
+			return err
+		}
+		*p = s
+	case *[]string:
+		*p = nil
+		for entry := range strings.SplitSeq(text, ",") {
+			if entry = strings.TrimSpace(entry); entry != "" {
+				*p = append(*p, entry)
+			}
+		}
+	default:
+		panic(fmt.Sprintf("config: %s has a type that set does not know: %T", f.path, p))
+	}
+	return nil
+}
+
+// String returns the field's value as set would take it.
+func (f field) String() string {
+	switch p := f.ptr.(type) {
+	case *[]string:
+		return strings.Join(*p, ",")
+	default:
+		return fmt.Sprint(reflect.ValueOf(p).Elem())
+	}
+}

@@ -1,0 +1,47 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+var loopback = []netip.Prefix{
+	netip.MustParsePrefix("127.0.0.0/8"),
+	netip.MustParsePrefix("::1/128"),
+}
+
+// networkWords are the names rtmp.publish_from takes besides CIDRs.
+var networkWords = map[string][]netip.Prefix{
+	"loopback": loopback,
+	"private": append(loopback[:len(loopback):len(loopback)],
+		netip.MustParsePrefix("10.0.0.0/8"), // RFC 1918
+		netip.MustParsePrefix("172.16.0.0/12"),
+		netip.MustParsePrefix("192.168.0.0/16"),
+		netip.MustParsePrefix("169.254.0.0/16"), // RFC 3927, link-local
+		netip.MustParsePrefix("fe80::/10"),      // RFC 4291, link-local
+		netip.MustParsePrefix("fc00::/7"),       // RFC 4193, unique local
+	),
+	"any": {
+		netip.MustParsePrefix("0.0.0.0/0"),
+		netip.MustParsePrefix("::/0"),
+	},
+}
+
+// ParseNetworks turns a list of CIDRs and the words "loopback", "private" (loopback, RFC 1918,
+// link-local and unique local addresses) and "any" into prefixes. They hold plain IPv4 and zoneless
+// addresses: call Unmap and WithZone("") on a peer's address before asking Contains.
+func ParseNetworks(list []string) ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, entry := range list {
+		if known, ok := networkWords[entry]; ok {
+			networks = append(networks, known...)
+			continue
+		}
+		p, err := netip.ParsePrefix(entry)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a network such as 192.0.2.0/24, loopback, private or any", entry)
+		}
+		networks = append(networks, p.Masked())
+	}
+	return networks, nil
+}
