@@ -1,0 +1,324 @@
+package chunk
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Limits bounds what a peer can make a Reader hold.
+type Limits struct {
+	MediaSize    uint32 // bytes of one audio, video or aggregate message
+	CommandSize  uint32 // bytes of any other message
+	ChunkStreams int    // distinct chunk stream ids
+	Incomplete   int    // bytes of all messages whose last chunk has not come
+	MinChunkSize uint32 // smaller chunks cost more CPU than they carry
+}
+
+// DefaultLimits are the limits of a publisher that has been let in.
+func DefaultLimits() Limits {
+	return Limits{
+		MediaSize:    10 << 20,
+		CommandSize:  256 << 10,
+		ChunkStreams: 64,
+		Incomplete:   16 << 20,
+		MinChunkSize: 128,
+	}
+}
+
+// gulp is the size of the read buffer: large, because each read is a wake-up
+// and wake-ups are what ingest costs.
+const gulp = 64 << 10
+
+// Reader reads messages from a chunk stream. It obeys Set Chunk Size and Abort
+// itself and returns every other message.
+//
+//	          buf                         stream (one per chunk stream id)
+//	r ──gulp──▶ [ header | payload … ] ──▶ body grows by what was RECEIVED,
+//	                 │                     never by what a header promises
+//	                 └── a message that lies whole in buf is lent from there
+type Reader struct {
+	r          io.Reader
+	buf        []byte
+	start, end int
+	received   uint64
+
+	limits     Limits
+	chunkSize  uint32
+	streams    map[uint32]*stream
+	incomplete int    // Σ len(body) over streams
+	spare      []byte // body of the message lent last, reused for the next
+
+	cur  *stream // stream of the chunk being read, nil between chunks
+	left uint32  // payload bytes of that chunk still to come
+}
+
+// stream is the state that chunk headers of one chunk stream id inherit.
+type stream struct {
+	id        uint32
+	timestamp uint32 // of the current message
+	delta     uint32 // what a type 3 header adds when it starts a message
+	length    uint32
+	typ       Type
+	msgStream uint32
+	extended  bool   // the last full header had an extended timestamp …
+	extension uint32 // … of this value
+	open      bool   // a message has begun and is not complete
+	body      []byte
+}
+
+// NewReader returns a Reader with the chunk size that every connection starts
+// with.
+func NewReader(r io.Reader, limits Limits) *Reader {
+	return &Reader{
+		r:         r,
+		buf:       make([]byte, gulp),
+		limits:    limits,
+		chunkSize: DefaultChunkSize,
+		streams:   make(map[uint32]*stream),
+	}
+}
+
+// SetLimits replaces the limits, for a peer that is trusted with more.
+func (r *Reader) SetLimits(l Limits) { r.limits = l }
+
+// Received is the number of bytes read so far, for acknowledgements.
+func (r *Reader) Received() uint64 { return r.received }
+
+// ReadMessage returns the next message. Its Body is valid until the next call.
+// A clean end between two messages is io.EOF; inside one, io.ErrUnexpectedEOF.
+func (r *Reader) ReadMessage() (Message, error) {
+	for {
+		m, ok, err := r.next()
+		if err != nil {
+			return Message{}, err
+		}
+		if !ok {
+			if err := r.fill(); err != nil {
+				return Message{}, r.endError(err)
+			}
+			continue
+		}
+		control, err := r.obey(m)
+		if err != nil {
+			return Message{}, err
+		}
+		if !control {
+			return m, nil
+		}
+	}
+}
+
+func (r *Reader) endError(err error) error {
+	if !errors.Is(err, io.EOF) {
+		return err
+	}
+	if r.start < r.end || r.cur != nil || r.incomplete > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	return io.EOF
+}
+
+// fill reads once from the connection, behind what is buffered: never more
+// than a piece of a header, since next takes payload as it comes.
+func (r *Reader) fill() error {
+	r.end = copy(r.buf, r.buf[r.start:r.end])
+	r.start = 0
+	n, err := r.r.Read(r.buf[r.end:])
+	r.end += n
+	r.received += uint64(n)
+	if n > 0 {
+		return nil // an error comes again with the next Read
+	}
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+// next takes chunks out of the buffer until a message is complete (true) or
+// the buffer holds no more that can be used (false).
+func (r *Reader) next() (Message, bool, error) {
+	for {
+		if r.cur == nil {
+			ok, err := r.header()
+			if err != nil || !ok {
+				return Message{}, false, err
+			}
+		}
+		s := r.cur
+		avail := r.buf[r.start:r.end]
+		if len(s.body) == 0 && r.left == s.length && uint32(len(avail)) >= r.left {
+			// The whole message lies in the buffer: lend it from there.
+			r.start += int(r.left)
+			r.left, r.cur, s.open = 0, nil, false
+			return s.message(avail[:s.length:s.length]), true, nil
+		}
+		n := min(uint32(len(avail)), r.left)
+		if n == 0 && r.left > 0 {
+			return Message{}, false, nil
+		}
+		if r.incomplete+int(n) > r.limits.Incomplete {
+			return Message{}, false, fmt.Errorf("unfinished messages hold more than %d bytes", r.limits.Incomplete)
+		}
+		if s.body == nil {
+			s.body, r.spare = r.spare[:0], nil
+		}
+		s.body = append(s.body, avail[:n]...)
+		r.start += int(n)
+		r.left -= n
+		r.incomplete += int(n)
+		if r.left > 0 {
+			continue
+		}
+		r.cur = nil
+		if uint32(len(s.body)) == s.length {
+			body := s.body
+			r.incomplete -= len(body)
+			r.spare, s.body, s.open = body, nil, false
+			return s.message(body[:len(body):len(body)]), true, nil
+		}
+	}
+}
+
+func (s *stream) message(body []byte) Message {
+	return Message{ChunkStreamID: s.id, StreamID: s.msgStream, Timestamp: s.timestamp, Type: s.typ, Body: body}
+}
+
+// header reads one chunk header (section 5.3.1) and makes its stream current.
+// It consumes nothing and returns false when the header is not whole yet.
+func (r *Reader) header() (bool, error) {
+	b := r.buf[r.start:r.end]
+	format, id, n, ok := basicHeader(b)
+	if !ok {
+		return false, nil
+	}
+	size := n + [4]int{11, 7, 3, 0}[format]
+	if len(b) < size {
+		return false, nil
+	}
+	s, known := r.streams[id]
+	if !known {
+		// A first header that inherits (types 1 to 3) inherits zeros: some
+		// encoders answer a ping so, and one starts with an empty type 2.
+		if len(r.streams) >= r.limits.ChunkStreams {
+			return false, fmt.Errorf("more than %d chunk streams", r.limits.ChunkStreams)
+		}
+		s = &stream{id: id}
+	}
+	if s.open && format != 3 {
+		return false, fmt.Errorf("chunk stream %d: type %d header inside a message", id, format)
+	}
+
+	next := *s // becomes s once the header is known to be whole
+	field := s.delta
+	if format < 3 {
+		field = uint24(b[n:])
+		next.extended = field == extendedTimestamp
+	}
+	if format < 2 {
+		next.length, next.typ = uint24(b[n+3:]), Type(b[n+6])
+	}
+	if format == 0 {
+		next.msgStream = binary.LittleEndian.Uint32(b[n+7:])
+	}
+	if next.extended {
+		if len(b) < size+4 {
+			return false, nil
+		}
+		value := binary.BigEndian.Uint32(b[size:])
+		switch {
+		case format < 3:
+			field, next.extension = value, value
+			size += 4
+		case s.repeatsExtension(value):
+			// Adobe repeats the four bytes in type 3 headers, librtmp and its
+			// descendants don't: they are there when they are the same.
+			size += 4
+		}
+	}
+	if !s.open {
+		if err := r.checkLength(next.typ, next.length); err != nil {
+			return false, fmt.Errorf("chunk stream %d: %w", id, err)
+		}
+		next.delta = field
+		if format == 0 {
+			next.timestamp = field
+		} else {
+			next.timestamp += field // modulo 2^32: a step back is a huge delta
+		}
+		next.open = true
+	}
+	*s = next
+	r.streams[id] = s
+	r.start += size
+	r.cur = s
+	r.left = min(r.chunkSize, s.length-uint32(len(s.body)))
+	return true, nil
+}
+
+func (s *stream) repeatsExtension(v uint32) bool {
+	const low31 = 1<<31 - 1 // some writers clear the top bit
+	return v&low31 == s.extension&low31 || v == s.timestamp
+}
+
+func (r *Reader) checkLength(t Type, length uint32) error {
+	limit := r.limits.CommandSize
+	if t.media() {
+		limit = r.limits.MediaSize
+	}
+	if length > limit {
+		return fmt.Errorf("message of type %d announces %d bytes, the limit is %d", t, length, limit)
+	}
+	return nil
+}
+
+// basicHeader parses 1 to 3 bytes (section 5.3.1.1). Ids may be written
+// longer than they need to be.
+func basicHeader(b []byte) (format int, id uint32, size int, ok bool) {
+	if len(b) == 0 {
+		return 0, 0, 0, false
+	}
+	format, id = int(b[0]>>6), uint32(b[0]&0x3F)
+	switch {
+	case id == 0 && len(b) >= 2:
+		return format, 64 + uint32(b[1]), 2, true
+	case id == 1 && len(b) >= 3:
+		return format, 64 + uint32(b[1]) + 256*uint32(b[2]), 3, true
+	case id >= 2:
+		return format, id, 1, true
+	}
+	return 0, 0, 0, false
+}
+
+// obey carries out the two messages that concern the chunk layer alone
+// (sections 5.4.1 and 5.4.2) and tells whether m was one.
+func (r *Reader) obey(m Message) (bool, error) {
+	switch m.Type {
+	case TypeSetChunkSize:
+		if len(m.Body) < 4 {
+			return true, errors.New("set chunk size: short body")
+		}
+		size := binary.BigEndian.Uint32(m.Body)
+		if size < r.limits.MinChunkSize || size >= 1<<31 {
+			return true, fmt.Errorf("set chunk size: %d is out of range (%d to 2147483647)", size, r.limits.MinChunkSize)
+		}
+		r.chunkSize = min(size, maxUsefulChunkSize)
+		return true, nil
+	case TypeAbort:
+		if len(m.Body) < 4 {
+			return true, errors.New("abort: short body")
+		}
+		if s, ok := r.streams[binary.BigEndian.Uint32(m.Body)]; ok && s.open {
+			r.incomplete -= len(s.body)
+			s.body, s.open = nil, false
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+func uint24(b []byte) uint32 {
+	return uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2])
+}
