@@ -1,0 +1,382 @@
+package ingest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sluice-live/sluice/ingest/amf"
+	"github.com/sluice-live/sluice/ingest/chunk"
+	"github.com/sluice-live/sluice/ingest/flv"
+	"github.com/sluice-live/sluice/ingest/handshake"
+)
+
+const (
+	// ackWindow is asked of encoders and, unless they ask for another, used
+	// for our acknowledgements: rare, because each one is a system call.
+	ackWindow    = 2_500_000
+	minAckWindow = 64 << 10
+
+	// outChunkSize is announced before the connect reply. ffmpeg adopts it for
+	// its own direction, so most of its messages become one chunk.
+	outChunkSize = 65536
+
+	commandStream = 3 // chunk stream of command replies
+	statusStream  = 5 // chunk stream of onStatus
+
+	maxNetStreams = 8 // OBS's library may open several
+
+	// lingerTime lets an encoder read why it is refused before TCP closes:
+	// OBS shows an early close as "failed to connect".
+	lingerTime = time.Second
+)
+
+// conn is one encoder's connection. All fields belong to its goroutine.
+type conn struct {
+	server *Server
+	nc     net.Conn
+	log    zerolog.Logger
+	idle   *idleReader
+	reader *chunk.Reader
+	writer *chunk.Writer
+
+	acked      uint64
+	ackWindow  uint64
+	netStreams uint32 // ids given out
+}
+
+func newConn(ctx context.Context, s *Server, nc net.Conn, log zerolog.Logger) *conn {
+	idle := &idleReader{ctx: ctx, nc: nc, now: s.Now}
+	return &conn{
+		server:    s,
+		nc:        nc,
+		log:       log,
+		idle:      idle,
+		reader:    chunk.NewReader(idle, strangerLimits(s.Limits.Chunk)),
+		writer:    chunk.NewWriter(nc),
+		ackWindow: ackWindow,
+	}
+}
+
+// strangerLimits are for a peer that has not been let in: no message of the
+// dialogue needs more.
+func strangerLimits(l chunk.Limits) chunk.Limits {
+	const message, incomplete, streams = 64 << 10, 128 << 10, 16
+	l.MediaSize = min(l.MediaSize, message)
+	l.CommandSize = min(l.CommandSize, message)
+	l.Incomplete = min(l.Incomplete, incomplete)
+	l.ChunkStreams = min(l.ChunkStreams, streams)
+	return l
+}
+
+// run is the life of a connection, phase by phase. After a goodbye the
+// encoder may publish again.
+func (c *conn) run(ctx context.Context) error {
+	if err := c.handshake(); err != nil {
+		return phase("handshake", err)
+	}
+	session, err := c.connect()
+	if err != nil {
+		return phase("connect", err)
+	}
+	for first := true; ; first = false {
+		p, err := c.publish(ctx, session)
+		if errors.Is(err, io.EOF) && !first {
+			return nil
+		}
+		if err != nil {
+			return phase("publish", err)
+		}
+		if err := c.tags(ctx, p); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *conn) handshake() error {
+	c.idle.until(c.server.Limits.HandshakeTimeout)
+	c.nc.SetWriteDeadline(c.server.Now().Add(c.server.Limits.WriteTimeout))
+	rw := struct {
+		io.Reader
+		io.Writer
+	}{c.idle, c.nc}
+	return handshake.Serve(rw, uint32(c.server.Now().UnixMilli()), rand.Reader)
+}
+
+// session is what the connect command settles.
+type session struct {
+	app, query string
+	software   string
+}
+
+// connect waits for the connect command and accepts it.
+func (c *conn) connect() (session, error) {
+	c.idle.until(c.server.Limits.PublishTimeout)
+	for {
+		m, err := c.read()
+		if err != nil {
+			return session{}, err
+		}
+		cmd, ok := parseCommand(m)
+		if !ok || cmd.name != "connect" {
+			continue // nothing else has a meaning yet; nothing else is a fault
+		}
+		args, _ := cmd.object.(amf.Object)
+		s := session{software: args.String("flashVer")}
+		s.app, s.query, _ = strings.Cut(args.String("app"), "?")
+		s.app = strings.Trim(s.app, "/")
+		s.app = strings.TrimSuffix(s.app, "/_definst_")
+		c.writer.WriteMessage(control(chunk.TypeWindowAckSize, ackWindow))
+		const dynamic = 2
+		bandwidth := control(chunk.TypeSetPeerBand, ackWindow)
+		bandwidth.Body = append(bandwidth.Body, dynamic)
+		c.writer.WriteMessage(bandwidth)
+		c.writer.SetChunkSize(outChunkSize)
+		c.reply(commandStream, 0, "_result", cmd.txn,
+			amf.Object{{Name: "fmsVer", Value: "FMS/3,0,1,123"}, {Name: "capabilities", Value: 31.0}, {Name: "mode", Value: 1.0}},
+			amf.Object{
+				{Name: "level", Value: "status"},
+				{Name: "code", Value: "NetConnection.Connect.Success"},
+				{Name: "description", Value: "Connection succeeded."},
+				{Name: "objectEncoding", Value: 0.0},
+			})
+		return s, c.flush()
+	}
+}
+
+// publication is an accepted publish.
+type publication struct {
+	sink     Sink
+	streamID uint32 // message stream of its tags
+	log      zerolog.Logger
+}
+
+// publish carries the dialogue from connect to an accepted publish command.
+func (c *conn) publish(ctx context.Context, s session) (publication, error) {
+	c.idle.until(c.server.Limits.PublishTimeout)
+	var early earlyTags
+	for {
+		m, err := c.read()
+		if err != nil {
+			return publication{}, err
+		}
+		cmd, ok := parseCommand(m)
+		if !ok {
+			early.keep(m)
+			continue
+		}
+		if cmd.name != "publish" {
+			if err := c.answer(cmd); err != nil {
+				return publication{}, err
+			}
+			continue
+		}
+		r := c.request(s, cmd)
+		sink, err := c.server.Handler.Publish(ctx, r)
+		if err != nil {
+			return publication{}, c.refuse(m.StreamID, fmt.Errorf("%s/%s: %w", r.App, r.Name, err))
+		}
+		p := publication{
+			sink:     sink,
+			streamID: m.StreamID,
+			log:      c.log.With().Str("stream", r.App+"/"+r.Name).Logger(),
+		}
+		if err := c.start(p, r.Name, early); err != nil {
+			sink.Close(err)
+			return publication{}, err
+		}
+		p.log.Info().Str("software", r.Software).Bool("tls", r.Encrypted).Msg("publishing")
+		return p, nil
+	}
+}
+
+func (c *conn) request(s session, cmd command) Request {
+	r := Request{
+		App:       s.app,
+		Remote:    addrPort(c.nc.RemoteAddr()),
+		Encrypted: encrypted(c.nc),
+		Software:  s.software,
+	}
+	name, query, _ := strings.Cut(cmd.stringArg(0), "?")
+	for _, prefix := range []string{"mp4:", "flv:"} { // as Wowza's and Adobe's encoders write them
+		name = strings.TrimPrefix(name, prefix)
+	}
+	r.Name = strings.Trim(name, "/")
+	r.Query = strings.Trim(query+"&"+s.query, "&")
+	return r
+}
+
+// start tells the encoder to go ahead, and the sink what came before.
+func (c *conn) start(p publication, name string, early earlyTags) error {
+	c.reader.SetLimits(c.server.Limits.Chunk)
+	c.writer.WriteMessage(userControl(streamBegin, p.streamID))
+	c.onStatus(p.streamID, "status", "NetStream.Publish.Start", name+" is now published")
+	if err := c.flush(); err != nil {
+		return err
+	}
+	for _, tag := range early {
+		if err := p.sink.WriteTag(tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuse tells the encoder why, waits a moment so that it can read it, and
+// returns why.
+func (c *conn) refuse(streamID uint32, why error) error {
+	c.onStatus(streamID, "error", status(why), why.Error())
+	if err := c.flush(); err == nil {
+		c.idle.until(lingerTime)
+		io.Copy(io.Discard, c.idle)
+	}
+	return why
+}
+
+// tags carries a publication's tags to its sink until the encoder says
+// goodbye (nil) or the connection or the sink fails.
+func (c *conn) tags(ctx context.Context, p publication) error {
+	c.idle.every(c.server.Limits.IdleTimeout)
+	began := c.server.Now()
+	bye, err := c.copyTags(p)
+	cause := err
+	if bye || ctx.Err() != nil {
+		cause = nil
+	}
+	var sinkErr *sinkError
+	if errors.As(err, &sinkErr) {
+		c.refuse(p.streamID, sinkErr.err)
+	}
+	p.sink.Close(cause)
+	p.log.Info().AnErr("cause", cause).Dur("after", c.server.Now().Sub(began)).
+		Uint64("bytes", c.reader.Received()).Msg("publication ended")
+	if bye {
+		return nil
+	}
+	return phase("publishing", err)
+}
+
+// sinkError is a fault of the media, not of the connection.
+type sinkError struct{ err error }
+
+func (e *sinkError) Error() string { return e.err.Error() }
+func (e *sinkError) Unwrap() error { return e.err }
+
+// copyTags returns true when the encoder ended the publication itself.
+func (c *conn) copyTags(p publication) (bye bool, err error) {
+	write := func(tag flv.Tag) error {
+		if err := p.sink.WriteTag(tag); err != nil {
+			return &sinkError{err}
+		}
+		return nil
+	}
+	for {
+		m, err := c.read()
+		if err != nil {
+			return false, err
+		}
+		if cmd, ok := parseCommand(m); ok {
+			if err := c.answer(cmd); err != nil {
+				return false, err
+			}
+			if cmd.ends(p.streamID) {
+				return true, nil
+			}
+			continue
+		}
+		if m.Type == chunk.TypeAggregate {
+			// A damaged one is dropped from where the damage begins.
+			err = flv.SplitAggregate(m.Body, m.Timestamp, write)
+		} else if tag, ok := tagOf(m); ok {
+			err = write(tag)
+		}
+		if sink := (*sinkError)(nil); errors.As(err, &sink) {
+			return false, err
+		}
+	}
+}
+
+// read returns the next message that is not connection upkeep, acknowledging
+// what came in.
+func (c *conn) read() (chunk.Message, error) {
+	for {
+		m, err := c.reader.ReadMessage()
+		if err != nil {
+			return chunk.Message{}, err
+		}
+		if n := c.reader.Received(); n-c.acked >= c.ackWindow {
+			c.acked = n
+			c.writer.WriteMessage(control(chunk.TypeAck, uint32(n)))
+			if err := c.flush(); err != nil {
+				return chunk.Message{}, err
+			}
+		}
+		switch m.Type {
+		case chunk.TypeWindowAckSize:
+			if len(m.Body) >= 4 {
+				c.ackWindow = max(minAckWindow, uint64(binary.BigEndian.Uint32(m.Body)))
+			}
+		case chunk.TypeUserControl:
+			if len(m.Body) >= 6 && binary.BigEndian.Uint16(m.Body) == pingRequest {
+				c.writer.WriteMessage(userControl(pingResponse, binary.BigEndian.Uint32(m.Body[2:])))
+				if err := c.flush(); err != nil {
+					return chunk.Message{}, err
+				}
+			}
+		case chunk.TypeAck, chunk.TypeSetPeerBand:
+		default:
+			return m, nil
+		}
+	}
+}
+
+func (c *conn) flush() error {
+	c.nc.SetWriteDeadline(c.server.Now().Add(c.server.Limits.WriteTimeout))
+	return c.writer.Flush()
+}
+
+// idleReader reads from a connection under one of two deadlines: a fixed one,
+// or one that each arrival pushes back.
+type idleReader struct {
+	ctx     context.Context // its end is the end of reading
+	nc      net.Conn
+	now     func() time.Time
+	timeout time.Duration // 0: the deadline is fixed
+	set     time.Time     // when the moving deadline was set
+}
+
+// until gives all reads from here on d together.
+func (r *idleReader) until(d time.Duration) {
+	r.timeout = 0
+	r.nc.SetReadDeadline(r.now().Add(d))
+}
+
+// every gives each read d of its own.
+func (r *idleReader) every(d time.Duration) {
+	r.timeout, r.set = d, time.Time{}
+}
+
+func (r *idleReader) Read(b []byte) (int, error) {
+	if r.timeout > 0 {
+		// A timer for each read would cost more than the read's parsing: the
+		// deadline moves once in an eighth of its length.
+		if now := r.now(); now.Sub(r.set) > r.timeout/8 {
+			r.set = now
+			r.nc.SetReadDeadline(now.Add(r.timeout))
+		}
+	}
+	// Behind the deadline: were ctx to end before it was set, the wake-up that
+	// came with the end would be undone.
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.nc.Read(b)
+}

@@ -1,0 +1,136 @@
+// Package ingest turns an RTMP connection into FLV tags.
+//
+//	listener ──▶ conn: handshake ──▶ connect ──▶ publish ──▶ tags ──▶ Sink
+//
+// A connection is one goroutine and plain calls: whatever WriteTag does
+// happens on it, and TCP itself tells the encoder to slow down.
+package ingest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sluice-live/sluice/ingest/chunk"
+)
+
+// Limits bounds what a peer can make the server hold and how long it may take.
+type Limits struct {
+	HandshakeTimeout time.Duration // TLS and RTMP handshake together
+	PublishTimeout   time.Duration // from there to an accepted publish
+	IdleTimeout      time.Duration // a publisher's silence
+	WriteTimeout     time.Duration // a peer that reads none of our replies
+	Connections      int           // at a time; more are closed at once
+	Chunk            chunk.Limits
+}
+
+// Server accepts encoders.
+type Server struct {
+	Limits  Limits
+	Handler Handler
+	Log     zerolog.Logger
+	Now     func() time.Time // the wall clock
+}
+
+// Serve accepts connections until ctx ends, then closes the listener, says
+// goodbye to all publications and returns nil when the last one is closed.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	slots := make(chan struct{}, s.Limits.Connections)
+
+	for pause := time.Duration(0); ; {
+		nc, err := l.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				nc.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			// Out of file descriptors, most likely: live streams go on.
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			s.Log.Error().Err(err).Dur("pause", pause).Msg("accept")
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		pause = 0
+		select {
+		case slots <- struct{}{}:
+		default:
+			s.Log.Warn().Stringer("remote", nc.RemoteAddr()).Int("limit", s.Limits.Connections).Msg("too many connections")
+			nc.Close()
+			continue
+		}
+		conns.Go(func() {
+			defer func() { <-slots }()
+			s.serve(ctx, nc)
+		})
+	}
+}
+
+// serve runs one connection and logs, once, why it ended.
+func (s *Server) serve(ctx context.Context, nc net.Conn) {
+	log := s.Log.With().Stringer("remote", nc.RemoteAddr()).Logger()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer nc.Close()
+	// The only way to wake a blocked Read is its deadline.
+	defer context.AfterFunc(ctx, func() { nc.SetReadDeadline(time.Unix(1, 0)) })()
+	defer func() {
+		if p := recover(); p != nil { // one bad peer must not end the others' streams
+			log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("connection failed")
+		}
+	}()
+
+	c := newConn(ctx, s, nc, log)
+	err := c.run(ctx)
+	switch {
+	case ctx.Err() != nil, err == nil:
+		log.Debug().Msg("connection closed")
+	case errors.Is(err, io.EOF) && c.reader.Received() == 0:
+		log.Debug().Msg("connection closed before it said anything")
+	default:
+		log.Info().AnErr("cause", err).Msg("connection closed")
+	}
+}
+
+// addrPort is the peer's address, or the zero value where the transport has
+// none (in-memory pipes).
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return netip.AddrPort{}
+}
+
+func encrypted(nc net.Conn) bool {
+	_, ok := nc.(*tls.Conn)
+	return ok
+}
+
+// phase wraps the error of one step of a connection.
+func phase(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
