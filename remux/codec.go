@@ -1,0 +1,178 @@
+package remux
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
+)
+
+// Codec is what a decoder must know before the first sample. The set of
+// implementations is closed: *H264 and *AAC.
+type Codec interface {
+	// String is the codec in RFC 6381 form, as playlists and manifests name it.
+	String() string
+	kind() Kind
+	equal(Codec) bool
+}
+
+// H264 is a configured H.264 decoder. Its slices must not be modified.
+type H264 struct {
+	SPS, PPS      [][]byte
+	Width, Height int          // displayed pixels, after cropping
+	SAR           [2]uint32    // sample aspect ratio; zero when unknown
+	FrameRate     Rational     // as the SPS says; zero when it doesn't
+	Colour        *ColourCodes // nil when the SPS says nothing
+}
+
+// Rational is a fraction; the zero value stands for unknown.
+type Rational struct{ Num, Den uint32 }
+
+// ColourCodes are the code points of ISO/IEC 23091-2.
+type ColourCodes struct {
+	Primaries, Transfer, Matrix uint8
+	FullRange                   bool
+}
+
+// maxDimension bounds width and height: H.264 level 6.2 ends well below.
+const maxDimension = 16384
+
+// newH264 reads the parameter sets that a stream is decoded with.
+func newH264(sps, pps [][]byte) (*H264, error) {
+	if len(sps) == 0 || len(pps) == 0 {
+		return nil, errors.New("H.264 without SPS or PPS")
+	}
+	var s h264.SPS
+	if err := s.Unmarshal(sps[0]); err != nil {
+		return nil, fmt.Errorf("H.264 SPS: %w", err)
+	}
+	c := &H264{SPS: cloneAll(sps), PPS: cloneAll(pps), Width: s.Width(), Height: s.Height()}
+	if c.Width <= 0 || c.Height <= 0 || c.Width > maxDimension || c.Height > maxDimension {
+		return nil, fmt.Errorf("H.264 SPS: a picture of %d × %d", c.Width, c.Height)
+	}
+	if v := s.VUI; v != nil {
+		if v.AspectRatioInfoPresentFlag {
+			c.SAR = aspectRatio(v)
+		}
+		if v.ColourDescriptionPresentFlag {
+			c.Colour = &ColourCodes{v.ColourPrimaries, v.TransferCharacteristics, v.MatrixCoefficients, v.VideoFullRangeFlag}
+		}
+		if t := v.TimingInfo; t != nil && t.TimeScale > 0 && t.NumUnitsInTick > 0 && t.NumUnitsInTick < 1<<30 {
+			c.FrameRate = Rational{t.TimeScale, 2 * t.NumUnitsInTick} // a tick is a field
+		}
+	}
+	return c, nil
+}
+
+// aspectRatios is table E-1 of H.264.
+var aspectRatios = [...][2]uint32{
+	1: {1, 1}, 2: {12, 11}, 3: {10, 11}, 4: {16, 11}, 5: {40, 33}, 6: {24, 11}, 7: {20, 11}, 8: {32, 11},
+	9: {80, 33}, 10: {18, 11}, 11: {15, 11}, 12: {64, 33}, 13: {160, 99}, 14: {4, 3}, 15: {3, 2}, 16: {2, 1},
+}
+
+func aspectRatio(v *h264.SPS_VUI) [2]uint32 {
+	const extendedSAR = 255
+	switch id := v.AspectRatioIdc; {
+	case id == extendedSAR && v.SarWidth > 0 && v.SarHeight > 0:
+		return [2]uint32{uint32(v.SarWidth), uint32(v.SarHeight)}
+	case int(id) < len(aspectRatios):
+		return aspectRatios[id]
+	}
+	return [2]uint32{}
+}
+
+// String is avc1.PPCCLL (RFC 6381, section 3.3).
+func (c *H264) String() string {
+	return fmt.Sprintf("avc1.%02x%02x%02x", c.SPS[0][1], c.SPS[0][2], c.SPS[0][3])
+}
+
+func (c *H264) kind() Kind { return Video }
+
+func (c *H264) equal(o Codec) bool {
+	d, ok := o.(*H264)
+	return ok && equalAll(c.SPS, d.SPS) && equalAll(c.PPS, d.PPS)
+}
+
+// AAC is a configured AAC decoder.
+type AAC struct {
+	Config       []byte // AudioSpecificConfig; must not be modified
+	ObjectType   int    // MPEG-4 audio object type: 2 LC, 5 HE-AAC, 29 HE-AAC v2
+	SampleRate   int    // of the core coder in Hz, which is the track's timescale
+	Channels     int    // that come out of the decoder
+	FrameSamples int    // of the core coder: 1024 or 960
+}
+
+// newAAC reads an AudioSpecificConfig (ISO/IEC 14496-3, section 1.6.2.1).
+func newAAC(config []byte) (*AAC, error) {
+	var asc mpeg4audio.AudioSpecificConfig
+	if err := asc.Unmarshal(config); err != nil {
+		return nil, fmt.Errorf("AAC configuration: %w", err)
+	}
+	if asc.SampleRate < 7350 || asc.SampleRate > 96000 {
+		return nil, fmt.Errorf("AAC configuration: sample rate %d", asc.SampleRate)
+	}
+	c := &AAC{
+		Config:       bytes.Clone(config),
+		ObjectType:   int(mpeg4audio.ObjectTypeAACLC),
+		SampleRate:   asc.SampleRate,
+		Channels:     asc.ChannelCount,
+		FrameSamples: 1024,
+	}
+	if asc.FrameLengthFlag {
+		c.FrameSamples = 960
+	}
+	switch {
+	case asc.ExtensionType != 0:
+		c.ObjectType = int(asc.ExtensionType)
+	case signalsSBR(config):
+		c.ObjectType = int(mpeg4audio.ObjectTypeSBR)
+	case asc.ChannelConfig != 0:
+		// Some encoders leave garbage behind the configuration.
+		if clean, err := asc.Marshal(); err == nil {
+			c.Config = clean
+		}
+	}
+	switch {
+	case c.ObjectType == int(mpeg4audio.ObjectTypePS):
+		c.Channels = 2 // parametric stereo makes two of one
+	case c.Channels == 0:
+		c.Channels = 2 // a program config element says; decoders read it themselves
+	}
+	return c, nil
+}
+
+// signalsSBR finds the backward compatible signalling of HE-AAC: a sync word
+// behind an AAC-LC configuration that plain decoders stop at.
+func signalsSBR(config []byte) bool {
+	const syncExtension, sbr = 0x2B7, 5
+	if len(config) < 5 || (config[0]&7)<<1|config[1]>>7 == 0xF {
+		return false
+	}
+	word := uint32(config[2])<<8 | uint32(config[3])
+	return word>>5 == syncExtension && word&0x1F == sbr && config[4]>>7 == 1
+}
+
+// String is mp4a.40.N, N being the object type (RFC 6381, section 3.3).
+func (c *AAC) String() string { return fmt.Sprintf("mp4a.40.%d", c.ObjectType) }
+
+func (c *AAC) kind() Kind { return Audio }
+
+func (c *AAC) equal(o Codec) bool {
+	d, ok := o.(*AAC)
+	return ok && bytes.Equal(c.Config, d.Config)
+}
+
+func cloneAll(list [][]byte) [][]byte {
+	out := make([][]byte, len(list))
+	for i, b := range list {
+		out[i] = bytes.Clone(b)
+	}
+	return out
+}
+
+func equalAll(a, b [][]byte) bool {
+	return slices.EqualFunc(a, b, bytes.Equal)
+}

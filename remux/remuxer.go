@@ -1,0 +1,436 @@
+package remux
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/amf"
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+const (
+	// gatherTime and gatherBytes bound what is kept while the decoder
+	// configurations of audio and video are not both known. Encoders send them
+	// first; one that has a single track is recognised by gatherTime passing
+	// in its timestamps.
+	gatherTime  = time.Second
+	gatherBytes = 8 << 20
+
+	// silentTime is how much media may pass without any decoder configuration.
+	silentTime = 10 * time.Second
+
+	// leadTime is how much audio before the first keyframe is kept. More would
+	// play against a picture that isn't there.
+	leadTime = 250 * time.Millisecond
+
+	// keyframeTime is how long audio waits for a keyframe before it goes on
+	// alone.
+	keyframeTime = 10 * time.Second
+)
+
+// Remuxer turns the tags of one publication into tracks and samples. It is an
+// ingest.Sink and is used by one goroutine.
+//
+//	        gather                        wait                      flow
+//	tags until both decoders   audio until the first video   samples as they come;
+//	are known ───────────────▶ keyframe ───────────────────▶ new decoders take over
+//	                                                         at the next keyframe
+type Remuxer struct {
+	out  Output
+	now  func() time.Time
+	note func(string)
+
+	clock timeline
+	video videoTrack
+	audio audioTrack
+
+	queue      []queued // copies of frames that can't be written yet
+	queueBytes int
+	first      int64   // ms of the first frame, −1 before it
+	start      int64   // ms of the first video keyframe in the queue, −1 when there is none
+	tracks     []Track // of the current period; nil before the first
+	noted      map[string]bool
+	metadata   struct{ video, audio int } // bit/s
+}
+
+type videoTrack struct {
+	reader avcReader
+	ready  bool  // a configuration record gave the length size
+	codec  *H264 // to be used from the next keyframe on
+	index  int   // in tracks, −1 when not among them
+	clock  videoClock
+	sawIDR bool
+}
+
+type audioTrack struct {
+	codec *AAC
+	index int
+	clock audioClock
+}
+
+type queued struct {
+	tag flv.Tag // body is ours
+	ms  int64
+}
+
+// New returns a Remuxer that writes to out. now is the wall clock; note is
+// told in words, once for each kind, of what had to be dropped.
+func New(out Output, now func() time.Time, note func(string)) *Remuxer {
+	return &Remuxer{
+		out:   out,
+		now:   now,
+		note:  note,
+		video: videoTrack{reader: avcReader{lengthSize: 4}, index: -1},
+		audio: audioTrack{index: -1},
+		first: -1,
+		start: -1,
+		noted: make(map[string]bool),
+	}
+}
+
+// WriteTag takes one tag. Damaged or unknown ones are dropped; an error means
+// that nothing can be made of this stream.
+func (r *Remuxer) WriteTag(tag flv.Tag) error {
+	switch tag.Type {
+	case flv.TagScript:
+		r.script(tag.Body)
+		return nil
+	case flv.TagVideo:
+		v, err := flv.ParseVideo(tag.Body)
+		if err != nil {
+			r.drop(err)
+			return r.checkSilence(tag)
+		}
+		switch v.Packet {
+		case flv.PacketConfig:
+			r.configureVideo(v.Data)
+			return nil
+		case flv.PacketFrame:
+			return r.frame(tag, v.Keyframe)
+		}
+	case flv.TagAudio:
+		a, err := flv.ParseAudio(tag.Body)
+		if err != nil {
+			r.drop(err)
+			return r.checkSilence(tag)
+		}
+		switch a.Packet {
+		case flv.PacketConfig:
+			r.configureAudio(a.Data)
+			return nil
+		case flv.PacketFrame:
+			return r.frame(tag, false)
+		}
+	}
+	return nil
+}
+
+// Close writes what waits and ends the output.
+func (r *Remuxer) Close(cause error) {
+	if r.tracks == nil && (r.audio.codec != nil || r.video.codec != nil && r.start >= 0) {
+		// Shorter than the time that is given to a second track.
+		if err := r.release(); err != nil && cause == nil {
+			cause = err
+		}
+	}
+	r.out.Close(cause)
+}
+
+func (r *Remuxer) drop(err error) {
+	if errors.Is(err, flv.ErrEmpty) {
+		return
+	}
+	if text := err.Error(); !r.noted[text] && len(r.noted) < 32 {
+		r.noted[text] = true
+		r.note(text)
+	}
+}
+
+// script takes the bit rates out of onMetaData. Nothing else in it is needed,
+// and little can be trusted.
+func (r *Remuxer) script(body []byte) {
+	values, _ := amf.Decode(body)
+	if len(values) < 2 || values[0] != any("onMetaData") {
+		return
+	}
+	number := func(key string) int {
+		var n float64
+		switch m := values[1].(type) {
+		case amf.ECMAArray:
+			n, _ = m.Number(key)
+		case amf.Object:
+			n, _ = m.Number(key)
+		}
+		if n > 0 && n < 1e6 { // kbit/s; false for NaN
+			return int(n * 1000)
+		}
+		return 0
+	}
+	r.metadata.video, r.metadata.audio = number("videodatarate"), number("audiodatarate")
+}
+
+func (r *Remuxer) configureVideo(record []byte) {
+	c, err := parseAVCConfig(record)
+	if err != nil {
+		r.drop(err)
+		return
+	}
+	r.video.ready = true
+	r.video.reader.lengthSize = c.lengthSize
+	r.setVideo(c.sps, c.pps)
+}
+
+// setVideo notes the decoder for the next keyframe. Parameter sets come as a
+// whole or in parts, by a record or in band; the same ones again change nothing.
+func (r *Remuxer) setVideo(sps, pps [][]byte) {
+	if c := r.video.codec; c != nil {
+		if len(sps) == 0 {
+			sps = c.SPS
+		}
+		if len(pps) == 0 {
+			pps = c.PPS
+		}
+		if equalAll(sps, c.SPS) && equalAll(pps, c.PPS) {
+			return
+		}
+	}
+	if len(sps) == 0 || len(pps) == 0 {
+		return // the rest comes in band
+	}
+	codec, err := newH264(sps, pps)
+	if err != nil {
+		r.drop(err)
+		return
+	}
+	r.video.codec = codec
+}
+
+func (r *Remuxer) configureAudio(config []byte) {
+	codec, err := newAAC(config)
+	if err != nil {
+		r.drop(err)
+		return
+	}
+	if c := r.audio.codec; c == nil || !c.equal(codec) {
+		r.audio.codec = codec
+	}
+}
+
+// frame takes one audio or video frame through the stages.
+func (r *Remuxer) frame(tag flv.Tag, keyframe bool) error {
+	ms := r.place(tag)
+	if r.tracks != nil {
+		return r.write(tag, ms)
+	}
+	if tag.Type == flv.TagVideo && !r.video.ready {
+		r.peekParameterSets(tag)
+	}
+	r.queue = append(r.queue, queued{
+		tag: flv.Tag{Type: tag.Type, Timestamp: tag.Timestamp, Body: bytes.Clone(tag.Body)},
+		ms:  ms,
+	})
+	r.queueBytes += len(tag.Body)
+	if keyframe && r.start < 0 {
+		r.start = ms
+	}
+	return r.advance(time.Duration(ms-r.first) * time.Millisecond)
+}
+
+// place puts a tag on the timeline.
+func (r *Remuxer) place(tag flv.Tag) (ms int64) {
+	kind := Audio
+	if tag.Type == flv.TagVideo {
+		kind = Video
+	}
+	ms = r.clock.at(kind, tag.Timestamp, r.now())
+	if r.first < 0 {
+		r.first = ms
+	}
+	return ms
+}
+
+// advance begins the first period when all is known that will be, span being
+// the media time since the first frame.
+func (r *Remuxer) advance(span time.Duration) error {
+	full := r.queueBytes >= gatherBytes
+	if !r.known() {
+		if full || span >= silentTime {
+			return errNothing
+		}
+		return nil
+	}
+	if (r.video.codec == nil || r.audio.codec == nil) && span < gatherTime && !full {
+		return nil
+	}
+	if r.video.codec == nil || r.start >= 0 {
+		return r.release()
+	}
+	if span < keyframeTime {
+		r.trimQueue()
+		return nil
+	}
+	r.drop(fmt.Errorf("no video keyframe in %v", keyframeTime))
+	if r.audio.codec == nil {
+		return nil
+	}
+	return r.release()
+}
+
+var errNothing = errors.New("no H.264 or AAC in this stream: sluice takes H.264 video and AAC audio")
+
+// checkSilence gives up on a stream that sends only what can't be used.
+func (r *Remuxer) checkSilence(tag flv.Tag) error {
+	if r.known() || len(tag.Body) == 0 {
+		return nil
+	}
+	if ms := r.place(tag); ms-r.first >= silentTime.Milliseconds() {
+		return errNothing
+	}
+	return nil
+}
+
+func (r *Remuxer) known() bool { return r.video.codec != nil || r.audio.codec != nil }
+
+// peekParameterSets looks for SPS and PPS in band, for encoders that send no
+// configuration record.
+func (r *Remuxer) peekParameterSets(tag flv.Tag) {
+	v, err := flv.ParseVideo(tag.Body)
+	if err != nil {
+		return
+	}
+	if au, err := r.video.reader.accessUnit(v.Data); err == nil {
+		r.setVideo(au.sps, au.pps)
+	}
+}
+
+// trimQueue drops what will not be played once a keyframe comes.
+func (r *Remuxer) trimQueue() {
+	newest := r.queue[len(r.queue)-1].ms
+	r.queue = slices.DeleteFunc(r.queue, func(q queued) bool {
+		drop := q.tag.Type == flv.TagVideo || newest-q.ms > leadTime.Milliseconds()
+		if drop {
+			r.queueBytes -= len(q.tag.Body)
+		}
+		return drop
+	})
+}
+
+// release begins the first period and writes what waited for it.
+func (r *Remuxer) release() error {
+	queue, start := r.queue, r.start
+	r.queue = nil
+	if err := r.setTracks(start >= 0); err != nil {
+		return err
+	}
+	for _, q := range queue {
+		if q.ms < start-leadTime.Milliseconds() {
+			continue
+		}
+		if err := r.write(q.tag, q.ms); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setTracks begins a period with the decoders that are known now.
+func (r *Remuxer) setTracks(withVideo bool) error {
+	var tracks []Track
+	r.video.index, r.audio.index = -1, -1
+	if c := r.video.codec; c != nil && withVideo {
+		r.video.index = len(tracks)
+		tracks = append(tracks, Track{Codec: c, Timescale: VideoTimescale, Bitrate: r.metadata.video})
+	}
+	if c := r.audio.codec; c != nil {
+		r.audio.index = len(tracks)
+		if rate := int64(c.SampleRate); r.audio.clock.rate != rate {
+			r.audio.clock = audioClock{rate: rate}
+		}
+		r.audio.clock.frame = int64(c.FrameSamples)
+		tracks = append(tracks, Track{Codec: c, Timescale: uint32(c.SampleRate), Bitrate: r.metadata.audio})
+	}
+	r.tracks = tracks
+	return r.out.SetTracks(tracks)
+}
+
+// changed tells whether the decoder is another one than the period began with.
+func (v *videoTrack) changed(tracks []Track) bool {
+	return v.codec != nil && (v.index < 0 || tracks[v.index].Codec != Codec(v.codec))
+}
+
+func (a *audioTrack) changed(tracks []Track) bool {
+	return a.codec != nil && (a.index < 0 || tracks[a.index].Codec != Codec(a.codec))
+}
+
+// write passes one frame on as a sample.
+func (r *Remuxer) write(tag flv.Tag, ms int64) error {
+	if tag.Type == flv.TagVideo {
+		return r.writeVideo(tag, ms)
+	}
+	return r.writeAudio(tag, ms)
+}
+
+func (r *Remuxer) writeVideo(tag flv.Tag, ms int64) error {
+	v, err := flv.ParseVideo(tag.Body)
+	if err != nil {
+		return nil // can't be: it was parsed on arrival
+	}
+	au, err := r.video.reader.accessUnit(v.Data)
+	if err != nil {
+		r.drop(fmt.Errorf("video frame: %w", err))
+		return nil
+	}
+	if au.sps != nil || au.pps != nil {
+		r.setVideo(au.sps, au.pps)
+	}
+	// The encoder's word is taken only where it sends no IDR pictures at all
+	// (intra refresh): others call every I-frame a keyframe.
+	r.video.sawIDR = r.video.sawIDR || au.idr
+	sync := au.idr || v.Keyframe && !r.video.sawIDR
+	if sync && (r.video.changed(r.tracks) || r.audio.changed(r.tracks)) {
+		if err := r.setTracks(true); err != nil {
+			return err
+		}
+	}
+	if r.video.index < 0 || r.video.changed(r.tracks) {
+		return nil // from the next keyframe on
+	}
+	if !sync && !r.video.clock.started {
+		return nil
+	}
+	dts, late := r.video.clock.dts(ms)
+	return r.out.WriteSample(Sample{
+		Track:             r.video.index,
+		DTS:               dts,
+		Duration:          r.video.clock.duration,
+		CompositionOffset: int32(int64(v.CompositionTime)*(VideoTimescale/1000) - late),
+		Sync:              sync,
+		Data:              au.data,
+	})
+}
+
+func (r *Remuxer) writeAudio(tag flv.Tag, ms int64) error {
+	a, err := flv.ParseAudio(tag.Body)
+	if err != nil {
+		return nil // can't be: it was parsed on arrival
+	}
+	if r.video.index < 0 && r.audio.changed(r.tracks) {
+		// Without a picture there is no keyframe to wait for.
+		if err := r.setTracks(false); err != nil {
+			return err
+		}
+	}
+	if r.audio.index < 0 || r.audio.changed(r.tracks) {
+		return nil
+	}
+	return r.out.WriteSample(Sample{
+		Track:    r.audio.index,
+		DTS:      r.audio.clock.dts(ms),
+		Duration: uint32(r.audio.codec.FrameSamples),
+		Sync:     true,
+		Data:     a.Data,
+	})
+}

@@ -1,0 +1,123 @@
+package remux
+
+import "time"
+
+// VideoTimescale is the timescale of video tracks: RTMP's milliseconds fit it
+// exactly, and it is what every player expects.
+const VideoTimescale = 90000
+
+// A step of the timestamps that is longer than these is not jitter: the
+// encoder's clock was set, or the stream was joined to another one.
+const (
+	maxStepForward = 3 * time.Second
+	maxStepBack    = time.Second
+)
+
+// timeline maps the timestamps of all tracks to one clock: milliseconds since
+// 1970. It has no clock of its own.
+//
+//	RTMP timestamp  ──unwrap──▶  ms of the track, 64 bits  ──+ offset──▶  ms since 1970
+//
+// Tracks share one offset as long as their timestamps are of one base. A track
+// whose timestamps jump goes on where it was, and takes the other's offset
+// where that fits.
+type timeline struct {
+	tracks [2]trackClock // by Kind
+}
+
+type trackClock struct {
+	started bool
+	last    uint32 // RTMP timestamp
+	ms      int64  // the same, unwrapped
+	offset  int64
+	step    int64 // last plausible step, ms
+}
+
+// at places a timestamp that arrived at wall clock now.
+func (t *timeline) at(k Kind, timestamp uint32, now time.Time) int64 {
+	c, other := &t.tracks[k], &t.tracks[1-k]
+	if !c.started {
+		c.started, c.last, c.ms, c.step = true, timestamp, int64(timestamp), 20
+		c.offset = now.UnixMilli() - c.ms
+		if other.started {
+			// Unwrap beside the other track, so that one base gives one offset.
+			c.ms = other.ms + int64(int32(timestamp-other.last))
+			c.adopt(other, other.ms+other.offset)
+		}
+		return c.ms + c.offset
+	}
+	delta := int64(int32(timestamp - c.last)) // modulo 2^32: wraps are steps like others
+	before := c.ms + c.offset
+	c.last = timestamp
+	c.ms += delta
+	if delta > maxStepForward.Milliseconds() || delta < -maxStepBack.Milliseconds() {
+		c.offset = before + c.step - c.ms
+		c.adopt(other, before)
+	} else if delta > 0 {
+		c.step = delta
+	}
+	return c.ms + c.offset
+}
+
+// adopt takes the other track's offset if that puts this track near a time at
+// which it may be: then both are of one base, and stay in sync.
+func (c *trackClock) adopt(other *trackClock, near int64) {
+	if !other.started {
+		return
+	}
+	d := c.ms + other.offset - near
+	if d <= maxStepForward.Milliseconds() && d >= -maxStepForward.Milliseconds() {
+		c.offset = other.offset
+	}
+}
+
+// videoClock turns milliseconds into the DTS of a video track: the encoder's
+// own, made to grow.
+type videoClock struct {
+	started  bool
+	last     int64
+	duration uint32 // ticks of the latest step
+}
+
+// dts returns the decoding time in ticks, and by how many ticks it had to be
+// put later than the encoder said.
+func (v *videoClock) dts(ms int64) (dts, late int64) {
+	const perMs = VideoTimescale / 1000
+	want := ms * perMs
+	dts = want
+	if v.started && dts <= v.last {
+		dts = v.last + perMs
+	}
+	if v.started {
+		v.duration = uint32(min(dts-v.last, int64(maxStepForward/time.Millisecond)*perMs))
+	} else {
+		v.duration = VideoTimescale / 30
+	}
+	v.started, v.last = true, dts
+	return dts, dts - want
+}
+
+// audioClock puts access units on the sample grid: each begins where the one
+// before ends, whatever the rounding of its timestamp. The grid moves only
+// when it is off by more than a frame.
+type audioClock struct {
+	started bool
+	rate    int64
+	frame   int64 // samples of an access unit
+	next    int64 // where the next one begins
+}
+
+// dts returns the decoding time in samples.
+func (a *audioClock) dts(ms int64) int64 {
+	want := (ms*a.rate + 500) / 1000
+	if off := want - a.next; !a.started || off > a.frame {
+		a.next = want
+	} else if off < -a.frame {
+		// The grid runs ahead of the encoder: one short sample brings it back.
+		a.next = max(want, a.next-a.frame+1)
+	}
+	a.started = true
+	dts := a.next
+	a.next += a.frame
+	return dts
+}

@@ -1,0 +1,72 @@
+// Package remux turns FLV tags into tracks and samples on one clean timeline.
+package remux
+
+// Kind tells video from audio.
+type Kind uint8
+
+// The kinds of tracks.
+const (
+	Video Kind = iota
+	Audio
+)
+
+func (k Kind) String() string {
+	if k == Video {
+		return "video"
+	}
+	return "audio"
+}
+
+// Track describes the samples of one elementary stream.
+type Track struct {
+	Codec     Codec
+	Timescale uint32 // ticks per second of this track's samples
+	Bitrate   int    // bit/s as the encoder's metadata says, 0 when it doesn't
+}
+
+// Kind tells video from audio.
+func (t Track) Kind() Kind { return t.Codec.kind() }
+
+// Sample is one access unit on the timeline.
+type Sample struct {
+	Track int // index into the tracks of the current period
+
+	// DTS is the decoding time in ticks of the track's timescale since
+	// 1970-01-01T00:00:00Z. It grows with each sample of a track: a sample
+	// lasts until the next one.
+	DTS int64
+
+	// Duration is how long the sample should last, in ticks. It is used for
+	// the last sample of a period, which no next one ends.
+	Duration uint32
+
+	// CompositionOffset is PTS − DTS in ticks. It may be negative.
+	CompositionOffset int32
+
+	// Sync is true where decoding can start.
+	Sync bool
+
+	// Data is the access unit as MP4 stores it (H.264: NAL units with 4-byte
+	// lengths). It is borrowed: valid until the call that got it returns.
+	Data []byte
+}
+
+// Output takes what a Remuxer makes. It is used by one goroutine.
+type Output interface {
+	// SetTracks begins a period: what comes next is decoded with these
+	// tracks, video first. It is called before the first sample, and again
+	// whenever a decoder must start anew.
+	SetTracks([]Track) error
+	// WriteSample takes one sample. Its data is borrowed.
+	WriteSample(Sample) error
+	// Close ends the stream. A nil cause is a clean end.
+	Close(cause error)
+}
+
+// Size is the displayed size in pixels, zero for audio.
+func (t Track) Size() (width, height int) {
+	if c, ok := t.Codec.(*H264); ok {
+		return c.Width, c.Height
+	}
+	return 0, 0
+}
