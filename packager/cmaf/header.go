@@ -1,0 +1,84 @@
+package cmaf
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/Eyevinn/mp4ff/mp4"
+
+	"github.com/sluice-live/sluice/remux"
+)
+
+// Header returns the CMAF header (init segment) of a track. peak and average
+// are its bit rates in bit/s.
+func Header(t remux.Track, peak, average int) ([]byte, error) {
+	init := mp4.NewMP4Init()
+	init.AddChild(mp4.NewFtyp("cmfc", 0, []string{"iso6", "cmfc", "mp41", "dash"}))
+	moov := mp4.NewMoovBox()
+	init.AddChild(moov)
+	moov.AddChild(mp4.CreateMvhd())
+	trak := mp4.CreateEmptyTrak(trackID, t.Timescale, t.Kind().String(), "und")
+	moov.AddChild(trak)
+	moov.AddChild(mp4.NewMvexBox())
+	moov.Mvex.AddChild(mp4.CreateTrex(trackID))
+	moov.Mvhd.NextTrackID = trackID + 1
+
+	rate := &mp4.BtrtBox{BufferSizeDB: uint32(peak / 8), MaxBitrate: uint32(peak), AvgBitrate: uint32(average)}
+	stsd := trak.Mdia.Minf.Stbl.Stsd
+	switch c := t.Codec.(type) {
+	case *remux.H264:
+		entry, err := avc1(c, rate)
+		if err != nil {
+			return nil, err
+		}
+		width := c.Width
+		if c.SAR[0] > 0 && c.SAR[1] > 0 { // the track header has the displayed size
+			width = c.Width * int(c.SAR[0]) / int(c.SAR[1])
+		}
+		trak.Tkhd.Width = mp4.Fixed32(uint32(width) << 16)
+		trak.Tkhd.Height = mp4.Fixed32(uint32(c.Height) << 16)
+		stsd.AddChild(entry)
+	case *remux.AAC:
+		stsd.AddChild(mp4a(c, rate))
+	default:
+		return nil, fmt.Errorf("no sample entry for %v", t.Codec)
+	}
+	var b bytes.Buffer
+	err := init.Encode(&b)
+	return b.Bytes(), err
+}
+
+func avc1(c *remux.H264, rate *mp4.BtrtBox) (mp4.Box, error) {
+	avcC, err := mp4.CreateAvcC(c.SPS, c.PPS, true)
+	if err != nil {
+		return nil, fmt.Errorf("avcC: %w", err)
+	}
+	entry := mp4.CreateVisualSampleEntryBox("avc1", uint16(c.Width), uint16(c.Height), avcC)
+	if col := c.Colour; col != nil {
+		entry.AddChild(&mp4.ColrBox{
+			ColorType:               mp4.ColorTypeOnScreenColors,
+			ColorPrimaries:          uint16(col.Primaries),
+			TransferCharacteristics: uint16(col.Transfer),
+			MatrixCoefficients:      uint16(col.Matrix),
+			FullRangeFlag:           col.FullRange,
+		})
+	}
+	if c.SAR[0] > 0 && c.SAR[1] > 0 {
+		entry.AddChild(&mp4.PaspBox{HSpacing: c.SAR[0], VSpacing: c.SAR[1]})
+	}
+	entry.AddChild(rate)
+	return entry, nil
+}
+
+// mp4a is built here because mp4ff's own helper says two channels always.
+func mp4a(c *remux.AAC, rate *mp4.BtrtBox) mp4.Box {
+	sampleRate := c.SampleRate
+	if sampleRate > 0xFFFF { // the field has 16 bits; the configuration has the truth
+		sampleRate = 0
+	}
+	esds := mp4.CreateEsdsBox(c.Config)
+	const bitsPerSample = 16
+	entry := mp4.CreateAudioSampleEntryBox("mp4a", uint16(c.Channels), bitsPerSample, uint16(sampleRate), esds)
+	entry.AddChild(rate)
+	return entry
+}

@@ -1,0 +1,146 @@
+package packager
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluice-live/sluice/remux"
+)
+
+// MSN is a media sequence number. It grows by one from segment to segment of a
+// rendition, over all publications of a stream.
+type MSN int64
+
+// numberEpoch is where the numbers of all streams begin: the first one of a
+// publication is the number of seconds since then. As segments last a second
+// or more on average, numbers are never used twice, even when nothing on disk
+// remembers them.
+var numberEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func firstNumber(now time.Time) int64 {
+	return max(0, int64(now.Sub(numberEpoch)/time.Second))
+}
+
+// RenditionID names a rendition within its stream: v1, a1.
+type RenditionID string
+
+// Period is a stretch of media that is decoded with one set of headers on one
+// timeline: a DASH Period, or what lies between two HLS discontinuities.
+type Period struct {
+	ID       string // unique for all time, in URLs
+	Sequence int64  // HLS's discontinuity sequence number
+	Start    int64  // nanoseconds since 1970 of the first sample
+}
+
+// Header is the CMAF header (init segment) of a rendition in a period.
+type Header struct {
+	Period *Period
+	Track  remux.Track
+	Bytes  []byte // must not be modified
+}
+
+// Part is one fragment of a segment, complete and immutable.
+type Part struct {
+	Bytes       []byte // moof and mdat; must not be modified
+	Duration    int64  // ticks
+	Independent bool   // contains a sample where decoding can start
+}
+
+// Segment is a closed segment. Its bytes are those of its parts.
+type Segment struct {
+	MSN         MSN
+	Header      *Header
+	Parts       []Part
+	DTS         int64 // of the first sample, ticks since 1970
+	PTS         int64 // earliest presentation time, ticks since 1970
+	Duration    int64 // ticks
+	Size        int   // bytes
+	Samples     int
+	Independent bool // begins with a sample where decoding can start
+}
+
+// MediaName is the name of a media file within its rendition's folder. The
+// same name stands for the same bytes for all time.
+//
+//	PERIOD-header.mp4   PERIOD-MSN.m4s   PERIOD-MSN.PART.m4s
+type MediaName struct {
+	Period string
+	MSN    MSN
+	Part   int // index, −1 for the whole segment
+	Header bool
+}
+
+const headerSuffix = "-header.mp4"
+
+func (n MediaName) String() string {
+	switch {
+	case n.Header:
+		return n.Period + headerSuffix
+	case n.Part < 0:
+		return fmt.Sprintf("%s-%d.m4s", n.Period, n.MSN)
+	}
+	return fmt.Sprintf("%s-%d.%d.m4s", n.Period, n.MSN, n.Part)
+}
+
+// ParseMediaName is the inverse of String.
+func ParseMediaName(s string) (MediaName, bool) {
+	n := MediaName{Part: -1}
+	if period, ok := strings.CutSuffix(s, headerSuffix); ok {
+		n.Period, n.Header = period, true
+		return n, n.Period != ""
+	}
+	rest, ok := strings.CutSuffix(s, ".m4s")
+	if !ok {
+		return MediaName{}, false
+	}
+	period, number, ok := strings.Cut(rest, "-")
+	if !ok {
+		return MediaName{}, false
+	}
+	n.Period = period
+	if msn, part, ok := strings.Cut(number, "."); ok {
+		i, err := strconv.ParseUint(part, 10, 31)
+		if err != nil {
+			return MediaName{}, false
+		}
+		n.Part, number = int(i), msn
+	}
+	msn, err := strconv.ParseUint(number, 10, 63)
+	n.MSN = MSN(msn)
+	// Only the one spelling: "007" must not become a second URL of segment 7.
+	return n, err == nil && n.String() == s
+}
+
+// Name is the file name of the header.
+func (h *Header) Name() string { return MediaName{Period: h.Period.ID, Header: true}.String() }
+
+// Name is the file name of the segment.
+func (s *Segment) Name() string {
+	return MediaName{Period: s.Header.Period.ID, MSN: s.MSN, Part: -1}.String()
+}
+
+// Seconds is the segment's duration.
+func (s *Segment) Seconds() float64 { return s.Header.Seconds(s.Duration) }
+
+// Time is the wall clock time of the segment's earliest presentation time.
+func (s *Segment) Time() time.Time { return s.Header.Time(s.PTS) }
+
+// Seconds turns ticks of the track into seconds.
+func (h *Header) Seconds(ticks int64) float64 { return float64(ticks) / float64(h.Track.Timescale) }
+
+// Time turns a media time of the track into the wall clock time that it is.
+func (h *Header) Time(ticks int64) time.Time {
+	return time.Unix(0, nanoseconds(ticks, h.Track.Timescale)).UTC()
+}
+
+// nanoseconds turns ticks into nanoseconds without losing the 64 bits.
+func nanoseconds(ticks int64, timescale uint32) int64 {
+	ts := int64(timescale)
+	return ticks/ts*1e9 + ticks%ts*1e9/ts
+}
+
+// MediaTemplate is the name of a period's segments with a placeholder in the
+// place of the number.
+func MediaTemplate(p *Period, number string) string { return p.ID + "-" + number + ".m4s" }
