@@ -1,0 +1,32 @@
+// Copies the player libraries and their licences from node_modules into dist/,
+// where web.go embeds them. Nothing is bundled or changed, except that each
+// "sourceMappingURL" line goes: the maps stay behind, so it would point nowhere.
+
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+
+const libraries = [
+  { from: 'hls.js/dist/hls.min.js', to: 'hls.min.js' },
+  { from: 'dashjs/dist/modern/umd/dash.all.min.js', to: 'dash.all.min.js' },
+  // Only the end-to-end tests load this one.
+  { from: 'shaka-player/dist/shaka-player.compiled.js', to: 'shaka-player.compiled.js' },
+];
+
+const licences = [
+  { from: 'hls.js/LICENSE', to: 'hls.LICENSE.txt' },
+  { from: 'dashjs/LICENSE.md', to: 'dash.LICENSE.txt' },
+  { from: 'dashjs/dist/modern/umd/dash.all.min.js.LICENSE.txt', to: 'dash.parts.LICENSE.txt' },
+  { from: 'shaka-player/LICENSE', to: 'shaka-player.LICENSE.txt' },
+];
+
+const modules = new URL('./node_modules/', import.meta.url);
+const dist = new URL('./dist/', import.meta.url);
+
+await mkdir(dist, { recursive: true });
+for (const { from, to } of libraries) {
+  const text = await readFile(new URL(from, modules), 'utf8');
+  await writeFile(new URL(to, dist), text.replace(/\n?\/\/# sourceMappingURL=\S+\s*$/, '\n'));
+  console.log(`dist/${to}`);
+}
+for (const { from, to } of licences) {
+  await copyFile(new URL(from, modules), new URL(to, dist));
+}

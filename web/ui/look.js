@@ -1,0 +1,42 @@
+// look asks the server how a stream is doing, by its HLS playlists, whichever
+// player is chosen. It answers one of
+//   {is: 'absent'}               nobody publishes it (yet, or any more)
+//   {is: 'live'}
+//   {is: 'ended'}                the playlist says that nothing will follow
+//   {is: 'unreachable', detail}  no answer, or one that makes no sense
+
+const patience = 15_000; // ms; the server may hold an answer until there is something to play
+
+export async function look(url, signal) {
+  try {
+    let playlist = await get(url, signal);
+    const variant = firstVariant(playlist);
+    if (variant) playlist = await get(new URL(variant, url), signal);
+    return { is: /^#EXT-X-ENDLIST/m.test(playlist) ? 'ended' : 'live' };
+  } catch (error) {
+    if (error instanceof Absent) return { is: 'absent' };
+    return { is: 'unreachable', detail: error.message };
+  }
+}
+
+// 503 is a publication that has no complete segment yet.
+class Absent extends Error {}
+const absent = new Set([404, 410, 503]);
+
+async function get(url, signal) {
+  const response = await fetch(url, {
+    cache: 'no-store',
+    signal: AbortSignal.any([signal, AbortSignal.timeout(patience)]),
+  });
+  if (absent.has(response.status)) throw new Absent();
+  if (!response.ok) throw new Error(`${new URL(url).pathname}: HTTP status ${response.status}`);
+  const text = await response.text();
+  if (!text.startsWith('#EXTM3U')) throw new Error(`${new URL(url).pathname} is not a playlist`);
+  return text;
+}
+
+// In a multivariant playlist a variant's URI is the line after its EXT-X-STREAM-INF
+// (RFC 8216, section 4.3.4.2).
+function firstVariant(playlist) {
+  return /^#EXT-X-STREAM-INF:.*\r?\n(?:#.*\r?\n|\s*\n)*([^#\s].*)$/m.exec(playlist)?.[1].trim();
+}

@@ -1,0 +1,65 @@
+// DASH through dash.js and Media Source Extensions. See player.js for what a playback is.
+
+import { library } from './library.js';
+
+const settings = {
+  debug: { logLevel: 0 }, // errors arrive as events
+  streaming: {
+    buffer: { bufferToKeep: 30 }, // s kept behind, as with hls.js
+    // Stay at the latency that the manifest's ServiceDescription asks for.
+    liveCatchup: { enabled: true, playbackRate: { min: -0.05, max: 0.05 } },
+  },
+};
+
+// dash.js has no flag for it: these errors it gets over by itself. See
+// MediaPlayer.errors: a segment, an index, an init segment, the clock, a subtitle.
+const passing = new Set([12, 15, 16, 17, 18, 26, 27, 28, 29, 33]);
+
+const sentences = {
+  10: 'The server sent a manifest that cannot be read',
+  11: 'The stream cannot be loaded',
+  23: 'This browser cannot play the codecs of this stream',
+  25: 'The stream cannot be loaded',
+  31: 'The server sent a manifest that cannot be read',
+  32: 'This browser cannot play the codecs of this stream',
+  35: 'This browser cannot play the codecs of this stream',
+};
+
+export async function playDASH(video, url, tell, signal) {
+  const dashjs = await library('/_/dist/dash.all.min.js', 'dashjs');
+  signal.throwIfAborted();
+
+  const dash = dashjs.MediaPlayer().create();
+  dash.initialize();
+  dash.updateSettings(settings);
+  dash.clearDefaultUTCTimingSources(); // a clock on the internet; the manifest names ours
+  dash.on(dashjs.MediaPlayer.events.ERROR, ({ error }) => {
+    const code = error?.code ?? error;
+    const fatal = !passing.has(code);
+    const message = [code, error?.message].filter(Boolean).join(': ');
+    tell.note({ fatal, message });
+    if (fatal) tell.failed(sentences[code] ?? 'The browser cannot play what it received', message);
+  });
+  dash.attachView(video);
+  dash.attachSource(url);
+
+  const number = (n) => (Number.isFinite(n) && n > 0 ? n : null);
+  return {
+    player: dash,
+    name: `dash.js ${dash.getVersion()}`,
+    latency: () => number(dash.getCurrentLiveLatency()),
+    target: () => number(dash.getTargetLiveDelay()),
+    level() {
+      const picture = dash.getCurrentRepresentationForType('video');
+      const sound = dash.getCurrentRepresentationForType('audio');
+      const both = [picture, sound].filter(Boolean);
+      return {
+        bitrate: both.reduce((sum, r) => sum + r.bandwidth, 0),
+        frameRate: number(Number(picture?.frameRate)),
+        codecs: both.map((r) => /codecs="?([^";]+)/.exec(r.codecs)?.[1] ?? r.codecs).join(','),
+      };
+    },
+    goLive: () => dash.seekToOriginalLive(),
+    stop: () => dash.destroy(),
+  };
+}

@@ -1,0 +1,80 @@
+// HLS through hls.js and Media Source Extensions. See player.js for what a playback is.
+
+import { library } from './library.js';
+import { look } from './look.js';
+
+const config = {
+  lowLatencyMode: true,        // play parts, where the playlist has them
+  backBufferLength: 30,        // s kept behind; hls.js keeps everything by default
+  liveSyncDurationCount: 3,    // where there are no parts: this many target durations behind live
+  maxLiveSyncPlaybackRate: 1.05, // catch up gently; 1 would never catch up
+};
+
+// by hls.js's ErrorTypes
+const sentences = {
+  networkError: 'The stream cannot be loaded',
+  mediaError: 'The browser cannot play what it received',
+};
+
+export async function playHLS(video, url, tell, signal) {
+  const Hls = await library('/_/dist/hls.min.js', 'Hls');
+  signal.throwIfAborted();
+  if (!Hls.isSupported()) throw new Error('hls.js finds no Media Source Extensions in this browser');
+
+  const hls = new Hls(config);
+  const media = attempts(3, 20_000);
+  const network = attempts(4, 30_000);
+
+  hls.on(Hls.Events.ERROR, async (_, data) => {
+    const message = [data.details, data.error?.message ?? data.reason, data.response?.code].filter(Boolean).join(': ');
+    tell.note({ fatal: data.fatal, message });
+    if (!data.fatal) return;
+    const incompatible = data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR;
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !incompatible && media()) {
+      const paused = video.paused;
+      hls.recoverMediaError(); // empties the video element, which pauses it
+      if (!paused) video.play().catch(() => {});
+    } else if (data.type === Hls.ErrorTypes.NETWORK_ERROR && hls.levels?.length && network()) {
+      const { is } = await look(url, signal);
+      if (signal.aborted) return;
+      if (is === 'absent' || is === 'ended') return tell.failed('The stream has stopped', message);
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      if (!signal.aborted) hls.startLoad();
+    } else {
+      const sentence = sentences[data.type] ?? 'The player has given up';
+      tell.failed(incompatible ? 'This browser cannot play the codecs of this stream' : sentence, message);
+    }
+  });
+  hls.attachMedia(video);
+  hls.loadSource(url);
+
+  return {
+    player: hls,
+    name: `hls.js ${Hls.version}`,
+    latency: () => hls.latency || null, // 0 until hls.js knows
+    target: () => hls.targetLatency,
+    level() {
+      const level = hls.levels?.[hls.currentLevel];
+      if (!level) return {};
+      return {
+        bitrate: level.bitrate,
+        frameRate: level.frameRate,
+        codecs: level.attrs?.CODECS ?? [level.videoCodec, level.audioCodec].filter(Boolean).join(','),
+      };
+    },
+    goLive() {
+      if (hls.liveSyncPosition != null) video.currentTime = hls.liveSyncPosition;
+    },
+    stop: () => hls.destroy(),
+  };
+}
+
+// attempts answers true at most `most` times within `span` ms.
+function attempts(most, span) {
+  let made = [];
+  return () => {
+    const now = performance.now();
+    made = made.filter((at) => now - at < span);
+    return made.push(now) <= most;
+  };
+}

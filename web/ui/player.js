@@ -1,0 +1,343 @@
+// The player page. One loop decides what the viewer sees:
+//
+//        +--------------------------- look at the playlist <--------------------------+
+//        |            |               |             |                                  |
+//     absent        ended        unreachable      live                                 |
+//        v            v               v             v                                  |
+//    "waiting"     "ended"         "error"      "starting" -> "live" -> ended, failed  |
+//        +---- 2 s ---+---- 3 s ------+---- 2 s ----+------------- at once ------------+
+//
+// Choosing another player aborts the loop, takes the old player down completely
+// and starts a new loop.
+//
+// A playback is what play-hls.js, play-dash.js and play-native.js start:
+//   player     the library's own object, or null
+//   name       for people, with its version
+//   latency()  seconds behind live, or null
+//   target()   the latency it aims for, or null
+//   level()    {bitrate, frameRate, codecs} of what is playing, as far as known
+//   goLive()   jumps to the live edge
+//   stop()     takes it down and empties the video element
+// It reports through tell.note (every error) and tell.failed (it has given up).
+
+import { controls } from './controls.js';
+import { copyButtons, showAddress } from './copy.js';
+import { look } from './look.js';
+import { playDASH } from './play-dash.js';
+import { playHLS } from './play-hls.js';
+import { playNative } from './play-native.js';
+import { draw, forget, measure } from './stats.js';
+
+const $ = (id) => document.getElementById(id);
+const video = $('video');
+const stage = $('stage');
+
+const [app = '', name = ''] = location.pathname.split('/').filter(Boolean).slice(-2).map(decodeURIComponent);
+const hlsURL = new URL('index.m3u8', location.href.replace(/#.*/, '')).href;
+const dashURL = new URL('index.mpd', hlsURL).href;
+
+const missing = document.querySelector('meta[name=sluice-missing]').content.split(' ').filter(Boolean);
+const mse = 'MediaSource' in window || 'ManagedMediaSource' in window;
+const native = video.canPlayType('application/vnd.apple.mpegurl') !== '';
+
+const kinds = {
+  hls: { start: playHLS, url: hlsURL, usable: mse && !missing.includes('hls.js') },
+  dash: { start: playDASH, url: dashURL, usable: mse && !missing.includes('dash.js') },
+  native: { start: playNative, url: hlsURL, usable: native },
+};
+
+// What the page is doing now.
+let kind = null;
+let state = 'starting';
+let playback = null;
+let loop = null;      // the AbortController of the running loop
+let played = false;   // has this page shown a picture of this stream?
+let stalls = 0;
+let stalled = false;  // a stall is counted and has not ended
+let movesFrom = null; // currentTime when the picture began to move; loading before that is no stall
+let pausedAt = null;
+let pausedFor = 0;    // s, for players that cannot say how far behind they are
+const errors = [];
+
+window.sluice = {
+  video,
+  errors,
+  get player() { return playback?.player ?? null; },
+  get kind() { return kind; },
+  get stalls() { return stalls; },
+  stats: () => ({ ...measure(video, playback), state }),
+};
+
+// ---- the loop ----
+
+function choose(wanted) {
+  if (!kinds[wanted]?.usable || wanted === kind) return;
+  loop?.abort();
+  takeDown();
+  kind = wanted;
+  $('kinds').querySelector(`[value=${kind}]`).checked = true;
+  loop = new AbortController();
+  run(kinds[kind], loop.signal);
+}
+
+async function run(how, signal) {
+  let failures = 0;
+  while (!signal.aborted) {
+    const found = await look(hlsURL, signal);
+    if (signal.aborted) return;
+    if (found.is === 'absent' && !played) {
+      show('waiting');
+      await sleep(2000, signal);
+    } else if (found.is === 'absent' || found.is === 'ended') {
+      show('ended');
+      await sleep(3000, signal);
+    } else if (found.is === 'unreachable') {
+      show('error', { title: 'The server does not answer', detail: found.detail });
+      await sleep(2000, signal);
+    } else {
+      if (failures === 0) show('starting');
+      const end = await play(how, signal);
+      if (signal.aborted) return;
+      if (end.ended || end.was === 'live') failures = 0;
+      if (end.failed) {
+        failures++;
+        const { is } = await look(hlsURL, signal);
+        if (signal.aborted) return;
+        if (is === 'live') show('error', end.failed);
+      }
+      // Quick the first time, patient when it keeps failing.
+      await sleep(end.failed ? Math.min(1000 * 2 ** failures, 15_000) : 1000, signal);
+    }
+  }
+}
+
+// play plays until the stream ends or the player gives up. It resolves with
+// {ended} or {failed: {title, detail}}, and the state that was reached.
+async function play(how, signal) {
+  takeDown();
+  forget();
+  pausedFor = 0;
+  movesFrom = null;
+  // one is this playback's own life: it ends with the loop's, or before.
+  const one = new AbortController();
+  const life = AbortSignal.any([signal, one.signal]);
+
+  const end = await new Promise((resolve) => {
+    const on = (event, act) => video.addEventListener(event, act, { signal: life });
+    const failed = (title, detail) => resolve({ failed: { title, detail } });
+    life.addEventListener('abort', () => resolve({}));
+
+    on('canplay', () => { if (state !== 'live') begin(); });
+    on('playing', () => {
+      movesFrom ??= video.currentTime;
+      stalled = false;
+      show('live');
+    });
+    on('waiting', () => {
+      const starting = movesFrom === null || Math.abs(video.currentTime - movesFrom) < 0.5;
+      if (starting || video.seeking || video.paused || stalled) return;
+      stalled = true;
+      stalls++;
+    });
+    on('ended', () => resolve({ ended: true }));
+    watch(life, (is) => resolve(is === 'live' ? { failed: { title: 'The picture stood still', detail: 'no progress for 15 s' } } : { ended: true }));
+
+    const tell = {
+      failed,
+      note: ({ fatal, message }) => { if (errors.length < 200) errors.push({ at: new Date().toISOString(), kind, fatal, message }); },
+    };
+    how.start(video, how.url, tell, life).then((started) => {
+      if (life.aborted) started.stop();
+      else playback = started;
+    }, (error) => {
+      if (life.aborted) return;
+      tell.note({ fatal: true, message: error.message });
+      failed('The player cannot be started', error.message);
+    });
+  });
+
+  const was = state;
+  one.abort();
+  if (end.ended && stalled) stalls--; // it was the end, not a stall
+  stalled = false;
+  if (!end.ended) takeDown(); // an ended one stays, with its last frame
+  return { ...end, was };
+}
+
+// watch asks the server when the picture stands still, and gives the answer to
+// gone if there will be no more of it.
+async function watch(signal, gone) {
+  let last = video.currentTime;
+  let since = performance.now();
+  let asked = since;
+  while (!signal.aborted) {
+    await sleep(500, signal);
+    const now = performance.now();
+    if (video.currentTime !== last || (state === 'live' && video.paused) || document.hidden) {
+      last = video.currentTime;
+      since = now;
+      continue;
+    }
+    if (now - since < 6000 || now - asked < 3000) continue;
+    asked = now;
+    const { is } = await look(hlsURL, signal);
+    if (signal.aborted) return;
+    if (is === 'ended' || is === 'absent' || (is === 'live' && now - since > 15_000)) return gone(is);
+  }
+}
+
+// begin starts the picture; a browser that forbids it gets a button.
+async function begin() {
+  try {
+    await video.play();
+  } catch (error) {
+    if (error.name !== 'NotAllowedError') return; // an interrupted start is followed by another
+    card({ title: 'Ready', text: 'This browser wants to be asked.', button: 'Play', act: begin });
+  }
+}
+
+function takeDown() {
+  if (!playback) return;
+  keepFrame();
+  playback.stop();
+  playback = null;
+}
+
+// keepFrame leaves the last picture in place while there is no video.
+function keepFrame() {
+  if (!video.videoWidth || video.readyState < 2) return;
+  const still = $('still');
+  still.width = video.videoWidth;
+  still.height = video.videoHeight;
+  still.getContext('2d').drawImage(video, 0, 0);
+  still.hidden = false;
+}
+
+let wakeUp = () => {};
+function sleep(ms, signal) {
+  return new Promise((resolve) => {
+    const wake = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, ms);
+    signal.addEventListener('abort', wake);
+    if (ms >= 1000) wakeUp = wake;
+  });
+}
+
+// ---- what is shown ----
+
+function show(next, problem) {
+  state = next;
+  stage.dataset.state = next;
+  $('live').textContent = 'Live';
+  document.title = `${next === 'live' ? '● ' : ''}${app}/${name} – sluice`;
+  if (next === 'live') {
+    played = true;
+    $('still').hidden = true;
+    card(null);
+  } else if (next === 'starting') {
+    card(null);
+  } else if (next === 'waiting') {
+    card({ title: 'Waiting for the stream to start…', text: 'It plays here by itself as soon as somebody publishes to', publish: true });
+  } else if (next === 'ended') {
+    card({ title: 'The stream has ended', text: 'It plays here by itself when it starts again.' });
+  } else {
+    card({ title: problem.title, text: 'Trying again by itself.', detail: problem.detail, button: 'Try now', act: () => wakeUp() });
+  }
+  tick();
+}
+
+// card puts words on the stage; null takes them away.
+function card(words) {
+  const before = $('card-title').textContent;
+  $('card').hidden = !words;
+  if (!words) return;
+  if (before !== words.title) $('card-title').textContent = words.title; // announced once, not at every try
+  $('card-text').textContent = words.text;
+  $('card-publish').hidden = !words.publish;
+  $('card-detail').hidden = !words.detail;
+  $('card-detail').textContent = words.detail ?? '';
+  $('card-button').hidden = !words.button;
+  $('card-button').textContent = words.button ?? '';
+  $('card-button').onclick = words.act ?? null;
+}
+
+// tick draws everything that changes by itself, twice a second.
+function tick() {
+  const live = state === 'live' && playback !== null;
+  const now = measure(video, playback);
+  draw({ video, playback, now, stalls, idle: !live });
+
+  $('unmute').hidden = !(live && video.muted);
+  $('spinner').hidden = !((state === 'starting' && $('card').hidden) || (live && !video.paused && video.readyState < 3));
+
+  const standing = pausedFor + (pausedAt === null ? 0 : (performance.now() - pausedAt) / 1000);
+  const target = playback?.target() ?? 3;
+  const late = now.latency === null ? standing : now.latency - target;
+  const behind = live && (late > 4 || (video.paused && standing > 1));
+  $('live').classList.toggle('behind', behind);
+  $('live').textContent = behind ? `${Math.round(now.latency ?? standing)} s behind` : 'Live';
+  $('golive').hidden = !behind;
+}
+
+function goLive() {
+  pausedFor = 0;
+  pausedAt = null;
+  movesFrom = null;
+  playback?.goLive();
+  video.play().catch(() => {});
+  tick();
+}
+
+// ---- the page ----
+
+function explainMissing() {
+  if (!missing.length) return;
+  const command = document.createElement('code');
+  command.textContent = 'make web';
+  $('missing').append(`${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not built in: run `, command, ' (needs Node) and rebuild');
+  $('missing').hidden = false;
+}
+
+function setUp() {
+  $('name').textContent = `${app}/${name}`;
+  $('name').title = `${app}/${name}`;
+  showAddress('publish-url', `rtmp://${location.hostname}:1935/${app}/${name}`);
+  showAddress('hls-url', hlsURL);
+  showAddress('dash-url', dashURL);
+  copyButtons();
+  controls(video, stage, goLive);
+  explainMissing();
+
+  for (const input of $('kinds').querySelectorAll('input')) {
+    const { usable } = kinds[input.value];
+    input.disabled = !usable;
+    if (input.value === 'native') input.parentElement.hidden = !usable;
+    if (!usable) input.parentElement.title = mse ? 'Not built in' : 'This browser has no Media Source Extensions';
+    input.onchange = () => {
+      history.replaceState(null, '', `#${input.value}`);
+      choose(input.value);
+    };
+  }
+  window.addEventListener('hashchange', () => choose(location.hash.slice(1)));
+
+  video.addEventListener('pause', () => { pausedAt = performance.now(); });
+  video.addEventListener('play', () => {
+    if (pausedAt !== null) pausedFor += (performance.now() - pausedAt) / 1000;
+    pausedAt = null;
+  });
+  setInterval(tick, 500);
+
+  const wanted = [location.hash.slice(1), 'hls', 'native', 'dash'].find((k) => kinds[k]?.usable);
+  if (wanted) {
+    choose(wanted);
+  } else {
+    state = stage.dataset.state = 'error';
+    card({ title: 'No player can be used here', text: 'This browser does not play HLS by itself, and it has no player library to do it.' });
+  }
+}
+
+setUp();

@@ -1,0 +1,82 @@
+// Package web is the pages a person looks at, embedded: the player page of a
+// stream, the landing page, and what they load from under /_/.
+package web
+
+import (
+	"bytes"
+	"embed"
+	"io/fs"
+	"strings"
+	"sync"
+)
+
+// Prefix is where Assets must be served: the pages refer to it by this path.
+const Prefix = "/_/"
+
+// ContentSecurityPolicy is the strictest policy that the pages and the player
+// libraries work under; a response that carries Player or Landing should send it.
+//
+// blob: is for Media Source Extensions (media-src) and the workers that hls.js
+// starts from its own text (worker-src).
+const ContentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
+	"connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; base-uri 'none'; form-action 'self'"
+
+var (
+	//go:embed player.html
+	playerHTML []byte
+
+	//go:embed landing.html
+	landingHTML []byte
+
+	// dist holds only its README until `make web` has run.
+	//
+	//go:embed ui dist
+	assets embed.FS
+)
+
+// A library is somebody else's player that `make web` puts into dist.
+type library struct {
+	name string // as a person calls it
+	file string // in Assets
+}
+
+// libraries are those that the player page offers, in the order it offers them.
+// Shaka Player is in dist too, but for the end-to-end tests only.
+var libraries = []library{
+	{name: "hls.js", file: "dist/hls.min.js"},
+	{name: "dash.js", file: "dist/dash.all.min.js"},
+}
+
+// missingMark is where the player page is told which libraries it must do without.
+const missingMark = `<meta name="sluice-missing" content="">`
+
+var player = sync.OnceValue(func() []byte {
+	told := strings.Replace(missingMark, `""`, `"`+strings.Join(Missing(), " ")+`"`, 1)
+	return bytes.Replace(playerHTML, []byte(missingMark), []byte(told), 1)
+})
+
+// Player returns the player page. It is the same for every stream: the page
+// reads the stream's name from its own address. The bytes must not be modified.
+func Player() []byte { return player() }
+
+// Landing returns the page at "/", which says how to publish and where to watch.
+// The bytes must not be modified.
+func Landing() []byte { return landingHTML }
+
+// Assets returns everything that the pages load: style sheets, scripts, the icon
+// and the player libraries that are built in.
+func Assets() fs.FS { return assets }
+
+// Missing returns the names of the player libraries that are not built in. The
+// player page works without them, as far as the browser plays HLS by itself.
+func Missing() []string { return missing(assets) }
+
+func missing(from fs.FS) []string {
+	var names []string
+	for _, l := range libraries {
+		if info, err := fs.Stat(from, l.file); err != nil || info.Size() == 0 {
+			names = append(names, l.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,158 @@
+package web
+
+import (
+	"bytes"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// texts returns what we wrote ourselves: the pages, and everything in ui.
+func texts(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{"player.html": string(Player()), "landing.html": string(Landing())}
+	err := fs.WalkDir(Assets(), "ui", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(Assets(), name)
+		out[name] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestPagesAreWhole(t *testing.T) {
+	for name, page := range map[string][]byte{"player": Player(), "landing": Landing()} {
+		if !bytes.HasPrefix(page, []byte("<!doctype html>")) || !bytes.HasSuffix(bytes.TrimSpace(page), []byte("</html>")) {
+			t.Errorf("%s: not a whole document", name)
+		}
+	}
+}
+
+func TestMissing(t *testing.T) {
+	hls := &fstest.MapFile{Data: []byte("hls")}
+	dash := &fstest.MapFile{Data: []byte("dash")}
+	for _, c := range []struct {
+		name string
+		in   fstest.MapFS
+		want []string
+	}{
+		{"a fresh clone", fstest.MapFS{"dist/README": {Data: []byte("text")}}, []string{"hls.js", "dash.js"}},
+		{"one of two", fstest.MapFS{"dist/hls.min.js": hls}, []string{"dash.js"}},
+		{"an empty file", fstest.MapFS{"dist/hls.min.js": hls, "dist/dash.all.min.js": {}}, []string{"dash.js"}},
+		{"built, and nobody asks for shaka", fstest.MapFS{"dist/hls.min.js": hls, "dist/dash.all.min.js": dash}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := missing(c.in); !slices.Equal(got, c.want) {
+				t.Errorf("missing = %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestPlayerPageIsToldWhatIsMissing(t *testing.T) {
+	if n := bytes.Count(playerHTML, []byte(missingMark)); n != 1 {
+		t.Fatalf("player.html has the mark %s %d times, want once", missingMark, n)
+	}
+	want := `<meta name="sluice-missing" content="` + strings.Join(Missing(), " ") + `">`
+	if !bytes.Contains(Player(), []byte(want)) {
+		t.Errorf("the player page lacks %s", want)
+	}
+}
+
+// A viewer's browser talks to this server and to nobody else.
+func TestNoOtherHosts(t *testing.T) {
+	host := regexp.MustCompile(`(?:\bhttps?:|\bwss?:|["'(\s])//[\w.-]+`)
+	for name, text := range texts(t) {
+		for _, found := range host.FindAllString(text, -1) {
+			if found != "http://www.w3.org" { // the name of SVG, which nobody fetches
+				t.Errorf("%s refers to another host: %s", name, found)
+			}
+		}
+	}
+}
+
+// ContentSecurityPolicy allows neither scripts nor styles inside a page.
+func TestNothingInline(t *testing.T) {
+	inline := regexp.MustCompile(`(?i)<style|<script>|<script type="module">|\sstyle=|\son\w+="|javascript:`)
+	for name, text := range texts(t) {
+		if !strings.HasSuffix(name, ".html") {
+			continue
+		}
+		for _, found := range inline.FindAllString(text, -1) {
+			t.Errorf("%s has something inline: %q", name, found)
+		}
+	}
+}
+
+// Everything that the pages, scripts and style sheets load is there, or is a
+// library that Missing would name.
+func TestReferencesExist(t *testing.T) {
+	absolute := regexp.MustCompile(`["'(](` + Prefix + `[^"')]+)["')]`)
+	relative := regexp.MustCompile(`(?:from|import\(?)\s*'(\./[^']+)'`)
+	symbol := regexp.MustCompile(`href="#(i-\w+)"|icon\(\$\('\w+'\), (?:[\w.]+ \? )?'(\w+)'(?: : '(\w+)')?`)
+
+	seen := map[string]bool{}
+	for name, text := range texts(t) {
+		var wanted []string
+		for _, m := range absolute.FindAllStringSubmatch(text, -1) {
+			wanted = append(wanted, strings.TrimPrefix(m[1], Prefix))
+		}
+		for _, m := range relative.FindAllStringSubmatch(text, -1) {
+			wanted = append(wanted, path.Join(path.Dir(name), m[1]))
+		}
+		for _, want := range wanted {
+			seen[want] = true
+			known := slices.ContainsFunc(libraries, func(l library) bool { return l.file == want })
+			if _, err := fs.Stat(Assets(), want); err != nil && !known {
+				t.Errorf("%s refers to %s, which does not exist", name, want)
+			}
+		}
+		for _, m := range symbol.FindAllStringSubmatch(text, -1) {
+			for _, id := range m[1:] {
+				if id = strings.TrimPrefix(id, "i-"); id != "" && !bytes.Contains(Player(), []byte(`<symbol id="i-`+id+`"`)) {
+					t.Errorf("%s uses the symbol i-%s, which the player page lacks", name, id)
+				}
+			}
+		}
+	}
+
+	for _, l := range libraries {
+		if !seen[l.file] {
+			t.Errorf("no script loads %s (%s)", l.file, l.name)
+		}
+	}
+	for name := range texts(t) {
+		if strings.HasPrefix(name, "ui/") && !seen[name] {
+			t.Errorf("nothing loads %s", name)
+		}
+	}
+}
+
+// An element that a script asks for by its id exists in the page of that script.
+func TestElementsExist(t *testing.T) {
+	asked := regexp.MustCompile(`(?:\$|put|showAddress|showCommand)\('([\w-]+)'`)
+	all := texts(t)
+	for name, text := range all {
+		if !strings.HasSuffix(name, ".js") {
+			continue
+		}
+		page := all["player.html"]
+		if name == "ui/landing.js" {
+			page = all["landing.html"]
+		}
+		for _, m := range asked.FindAllStringSubmatch(text, -1) {
+			if !strings.Contains(page, `id="`+m[1]+`"`) {
+				t.Errorf("%s asks for the element %q, which its page lacks", name, m[1])
+			}
+		}
+	}
+}
