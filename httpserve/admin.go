@@ -1,0 +1,100 @@
+package httpserve
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"net/http/pprof"
+	"slices"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/sluice-live/sluice/packager"
+)
+
+// AdminHandler has what the operator and his machines ask for. It belongs on
+// an address that viewers can't reach.
+func (s *Server) AdminHandler(ready func() bool) http.Handler {
+	r := chi.NewRouter()
+	r.Use(s.guard)
+	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
+	r.Get("/readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !ready() {
+			http.Error(w, "shutting down", http.StatusServiceUnavailable)
+			return
+		}
+		w.Write([]byte("ok\n"))
+	})
+	r.Get("/api/v1/streams", s.handle(s.streams))
+	r.HandleFunc("/debug/pprof/*", pprof.Index)
+	r.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	r.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	r.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	r.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return r
+}
+
+// streamStatus is one stream as the API shows it.
+type streamStatus struct {
+	Name       string            `json:"name"`
+	Live       bool              `json:"live"`
+	Renditions []renditionStatus `json:"renditions"`
+}
+
+type renditionStatus struct {
+	ID       string  `json:"id"`
+	Codec    string  `json:"codec"`
+	Width    int     `json:"width,omitempty"`
+	Height   int     `json:"height,omitempty"`
+	Segments int     `json:"segments"`
+	Seconds  float64 `json:"seconds"` // in the playlist
+	Bytes    int     `json:"bytes"`   // in memory, fetchable
+	Peak     int     `json:"peakBitrate"`
+	Average  int     `json:"averageBitrate"`
+	End      string  `json:"end,omitempty"` // media time of the end of the last segment
+}
+
+func (s *Server) streams(w http.ResponseWriter, _ *http.Request) error {
+	all := []streamStatus{}
+	for _, stream := range s.Catalog.Streams() {
+		all = append(all, describe(stream.Window()))
+	}
+	slices.SortFunc(all, func(a, b streamStatus) int { return cmp.Compare(a.Name, b.Name) })
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(map[string]any{"streams": all})
+}
+
+func describe(win *packager.Window) streamStatus {
+	out := streamStatus{Name: win.Stream.String(), Live: !win.Ended, Renditions: []renditionStatus{}}
+	for _, r := range win.Renditions {
+		if r.Header == nil {
+			continue
+		}
+		out.Renditions = append(out.Renditions, describeRendition(&r))
+	}
+	return out
+}
+
+func describeRendition(r *packager.Rendition) renditionStatus {
+	s := renditionStatus{
+		ID:       string(r.ID),
+		Codec:    r.Header.Track.Codec.String(),
+		Segments: len(r.Segments),
+		Peak:     r.Peak,
+		Average:  r.Average,
+	}
+	s.Width, s.Height = r.Header.Track.Size()
+	for _, seg := range r.Segments {
+		s.Seconds += seg.Seconds()
+		s.Bytes += seg.Size
+	}
+	for _, seg := range r.Retired {
+		s.Bytes += seg.Size
+	}
+	if n := len(r.Segments); n > 0 {
+		last := r.Segments[n-1]
+		s.End = last.Header.Time(last.PTS + last.Duration).Format(time.RFC3339Nano)
+	}
+	return s
+}

@@ -1,0 +1,138 @@
+package httpserve
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/sluice-live/sluice/packager"
+)
+
+// The ways in which a request is answered with something else than what it
+// asks for. One function turns them into a status.
+var (
+	errNoPage   = errors.New("nothing here: a stream is at /APP/NAME/")
+	errNoStream = errors.New("no such stream: it is not live, or its name is another")
+	errNoMedia  = errors.New("no such file: it is gone, or has not been")
+	errNotYet   = errors.New("not yet: the stream has nothing to show so far")
+	errMethod   = errors.New("only GET, HEAD and OPTIONS")
+)
+
+func status(err error) int {
+	switch {
+	case errors.Is(err, errNoPage), errors.Is(err, errNoStream), errors.Is(err, errNoMedia):
+		return http.StatusNotFound
+	case errors.Is(err, errNotYet):
+		return http.StatusServiceUnavailable
+	case errors.Is(err, errMethod):
+		return http.StatusMethodNotAllowed
+	}
+	return http.StatusInternalServerError
+}
+
+type handlerFunc func(http.ResponseWriter, *http.Request) error
+
+// handle answers with h, or with the error that it returns.
+func (s *Server) handle(h handlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := h(w, r)
+		if err == nil || r.Context().Err() != nil {
+			return
+		}
+		code := status(err)
+		if code == http.StatusInternalServerError {
+			s.Log.Error().Err(err).Str("path", r.URL.Path).Msg("request failed")
+			err = errors.New("the server could not make this answer")
+		}
+		head := w.Header()
+		// An answer that is wrong a second from now must not be stored.
+		head.Set("Cache-Control", "no-store")
+		switch code {
+		case http.StatusServiceUnavailable:
+			head.Set("Retry-After", "1")
+		case http.StatusMethodNotAllowed:
+			head.Set("Allow", "GET, HEAD, OPTIONS")
+		}
+		http.Error(w, err.Error(), code)
+	}
+}
+
+// guard keeps one request's failure, or one viewer's slowness, to itself.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				s.Log.Error().Interface("panic", p).Str("path", r.URL.Path).Bytes("stack", debug.Stack()).Msg("request failed")
+				panic(http.ErrAbortHandler)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// allowAnyOrigin lets players on other sites read everything, errors included
+// (without that they see a failure of the network), and answers their
+// preflight requests.
+func allowAnyOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Expose-Headers", "Content-Length, Content-Range, Date, ETag")
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+		h.Set("Timing-Allow-Origin", "*")
+		if r.Method == http.MethodOptions {
+			h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+			h.Set("Access-Control-Allow-Headers", "Range, Accept, Content-Type, Authorization, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status")
+			h.Set("Access-Control-Max-Age", "86400")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// stream finds the stream that a URL names.
+func (s *Server) stream(r *http.Request) (*packager.Stream, error) {
+	name, err := packager.ParseStreamName(chi.URLParam(r, "app"), chi.URLParam(r, "name"))
+	if err != nil {
+		return nil, errNoStream
+	}
+	stream, ok := s.Catalog.Lookup(name)
+	if !ok {
+		return nil, errNoStream
+	}
+	return stream, nil
+}
+
+// cacheFor allows an answer to be stored for d, a whole number of seconds.
+func cacheFor(h http.Header, d time.Duration) {
+	h.Set("Cache-Control", "max-age="+strconv.Itoa(int(d/time.Second)))
+}
+
+// immutable marks bytes that belong to their URL for all time.
+func immutable(h http.Header) {
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+}
+
+// whole sends a complete body in one Write. net/http leaves it out for HEAD.
+func (s *Server) whole(w http.ResponseWriter, contentType string, body []byte) error {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	s.limitWrite(w)
+	if _, err := w.Write(body); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// limitWrite gives the response its deadline: after the wait, not before it.
+func (s *Server) limitWrite(w http.ResponseWriter) {
+	// A ResponseWriter without deadlines (in tests) has nobody to protect from.
+	_ = http.NewResponseController(w).SetWriteDeadline(s.Now().Add(s.WriteTimeout))
+}
