@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/httpserve"
+	"github.com/sluice-live/sluice/ingest"
+	"github.com/sluice-live/sluice/ingest/chunk"
+	"github.com/sluice-live/sluice/packager"
+)
+
+const (
+	// drainTime is how long viewers can fetch the end of their streams when
+	// the server stops: about one reload of a playlist.
+	drainTime = 3 * time.Second
+	// closeTime is what requests under way get after that.
+	closeTime = 3 * time.Second
+
+	expireInterval = time.Second
+)
+
+// app is the server: all rooms, built and connected.
+type app struct {
+	cfg     config.Config
+	log     zerolog.Logger
+	catalog *packager.Catalog
+	rtmp    *ingest.Server
+	http    *httpserve.Server
+	ready   atomic.Bool
+
+	rtmpListeners []net.Listener
+	webServers    []webServer
+	addr          struct{ rtmp, rtmps, http, https net.Addr } // nil when off
+}
+
+// webServer is an HTTP server with the listener that it serves.
+type webServer struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+// listen builds the server and opens its ports.
+func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
+	networks, err := config.ParseNetworks(cfg.RTMP.PublishFrom)
+	if err != nil {
+		return nil, err
+	}
+	a := &app{cfg: cfg, log: log}
+	a.catalog = packager.NewCatalog(packager.Settings{
+		Segments:           cfg.Window.Segments,
+		SegmentMinDuration: cfg.Window.SegmentMinDuration,
+		SegmentMaxDuration: cfg.Window.SegmentMaxDuration,
+		PartDuration:       cfg.Window.PartDuration,
+		Linger:             cfg.Window.Linger,
+	}, time.Now)
+	limits := chunk.DefaultLimits()
+	limits.MediaSize = uint32(cfg.RTMP.MaxMessageSize)
+	limits.ChunkStreams = cfg.RTMP.MaxChunkStreams
+	a.rtmp = &ingest.Server{
+		Limits: ingest.Limits{
+			HandshakeTimeout: cfg.RTMP.HandshakeTimeout,
+			PublishTimeout:   cfg.RTMP.PublishTimeout,
+			IdleTimeout:      cfg.RTMP.IdleTimeout,
+			WriteTimeout:     cfg.RTMP.WriteTimeout,
+			Connections:      cfg.RTMP.MaxConnections,
+			Chunk:            limits,
+		},
+		Handler: &gate{catalog: a.catalog, networks: networks, log: log},
+		Log:     log.With().Str("room", "ingest").Logger(),
+		Now:     time.Now,
+	}
+	a.http = &httpserve.Server{
+		Catalog:      a.catalog,
+		Hold:         cfg.HTTP.HoldTimeout,
+		WriteTimeout: cfg.HTTP.WriteTimeout,
+		Log:          log.With().Str("room", "httpserve").Logger(),
+		Now:          time.Now,
+	}
+	if err := a.open(); err != nil {
+		a.closeListeners()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *app) open() error {
+	rtmpTLS, err := tlsConfig(a.cfg.RTMP.TLSCert, a.cfg.RTMP.TLSKey)
+	if err != nil {
+		return fmt.Errorf("rtmp.tls_cert: %w", err)
+	}
+	httpTLS, err := tlsConfig(a.cfg.HTTP.TLSCert, a.cfg.HTTP.TLSKey)
+	if err != nil {
+		return fmt.Errorf("http.tls_cert: %w", err)
+	}
+	rtmp := func(l net.Listener) { a.rtmpListeners = append(a.rtmpListeners, l) }
+	web := func(h http.Handler) func(net.Listener) {
+		return func(l net.Listener) { a.webServers = append(a.webServers, webServer{a.webServer(h), l}) }
+	}
+	public := a.http.Handler()
+	for _, port := range []struct {
+		field, addr string
+		tls         *tls.Config
+		secure      bool
+		use         func(net.Listener)
+		bound       *net.Addr
+	}{
+		{"rtmp.addr", a.cfg.RTMP.Addr, nil, false, rtmp, &a.addr.rtmp},
+		{"rtmp.tls_addr", a.cfg.RTMP.TLSAddr, rtmpTLS, true, rtmp, &a.addr.rtmps},
+		{"http.addr", a.cfg.HTTP.Addr, nil, false, web(public), &a.addr.http},
+		{"http.tls_addr", a.cfg.HTTP.TLSAddr, httpTLS, true, web(public), &a.addr.https},
+		{"admin.addr", a.cfg.Admin.Addr, nil, false, web(a.http.AdminHandler(a.ready.Load)), new(net.Addr)},
+	} {
+		if port.addr == "" || port.secure && port.tls == nil {
+			continue
+		}
+		l, err := net.Listen("tcp", port.addr)
+		if err != nil {
+			return fmt.Errorf("%s: %w", port.field, err)
+		}
+		*port.bound = l.Addr()
+		if port.secure {
+			l = tls.NewListener(l, port.tls)
+		}
+		port.use(l)
+	}
+	return nil
+}
+
+func (a *app) webServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+	}
+}
+
+func (a *app) closeListeners() {
+	for _, l := range a.rtmpListeners {
+		l.Close()
+	}
+	for _, w := range a.webServers {
+		w.listener.Close()
+	}
+}
+
+// run serves until ctx ends, then stops in order: publishers first, so that
+// all streams end properly; viewers when they could fetch those ends.
+func (a *app) run(ctx context.Context) error {
+	a.ready.Store(true)
+	var failed atomic.Pointer[error]
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	fail := func(err error) {
+		if err != nil && !errors.Is(err, http.ErrServerClosed) {
+			failed.CompareAndSwap(nil, &err)
+			cancel()
+		}
+	}
+
+	var publishers, viewers sync.WaitGroup
+	for _, l := range a.rtmpListeners {
+		publishers.Go(func() { fail(a.rtmp.Serve(ctx, l)) })
+	}
+	for _, w := range a.webServers {
+		viewers.Go(func() { fail(w.server.Serve(w.listener)) })
+	}
+	publishers.Go(func() { a.expire(ctx) })
+
+	<-ctx.Done()
+	a.ready.Store(false)
+	live := a.live()
+	a.log.Info().Int("live", live).Msg("stopping")
+	publishers.Wait()
+	if live > 0 {
+		time.Sleep(drainTime)
+	}
+	a.shutdown()
+	viewers.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (a *app) shutdown() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, w := range a.webServers {
+		all.Go(func() {
+			if err := w.server.Shutdown(ctx); err != nil {
+				w.server.Close()
+			}
+		})
+	}
+	all.Wait()
+}
+
+// live counts the streams that have a publisher.
+func (a *app) live() int {
+	n := 0
+	for _, s := range a.catalog.Streams() {
+		if !s.Window().Ended {
+			n++
+		}
+	}
+	return n
+}
+
+// expire lets the catalog forget ended streams.
+func (a *app) expire(ctx context.Context) {
+	tick := time.NewTicker(expireInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			a.catalog.Expire()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// banner prints what to paste into an encoder and a browser.
+func (a *app) banner(w io.Writer) {
+	host := lanAddress()
+	fmt.Fprintf(w, "sluice %s\n\n", version())
+	if a.addr.rtmp != nil {
+		fmt.Fprintf(w, "  Publish   OBS:     Server rtmp://%s/live   Stream key cam1\n", hostPort(host, a.addr.rtmp, 1935))
+		fmt.Fprintf(w, "            ffmpeg:  … -f flv rtmp://%s/live/cam1\n", hostPort(host, a.addr.rtmp, 1935))
+	}
+	if a.addr.rtmps != nil {
+		fmt.Fprintf(w, "            TLS:     rtmps://%s/live/cam1\n", hostPort(host, a.addr.rtmps, 443))
+	}
+	if a.addr.http != nil {
+		fmt.Fprintf(w, "  Watch     http://%s/live/cam1/\n", hostPort(host, a.addr.http, 80))
+	}
+	if a.addr.https != nil {
+		fmt.Fprintf(w, "            https://%s/live/cam1/\n", hostPort(host, a.addr.https, 443))
+	}
+	fmt.Fprintln(w)
+}
+
+func hostPort(host string, bound net.Addr, standard int) string {
+	tcp, ok := bound.(*net.TCPAddr)
+	if !ok {
+		return host
+	}
+	if !tcp.IP.IsUnspecified() {
+		host = tcp.IP.String()
+	}
+	if tcp.Port == standard {
+		return host
+	}
+	return net.JoinHostPort(host, fmt.Sprint(tcp.Port))
+}
+
+// lanAddress is this machine's address as others on its network know it.
+func lanAddress() string {
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() != nil && ip.IP.IsPrivate() {
+			return ip.IP.String()
+		}
+	}
+	return "localhost"
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/client"
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+// clip is a few seconds of H.264 and AAC that loop without a seam.
+//
+//go:embed clip.flv
+var clip []byte
+
+const demoPath = "live/demo"
+
+// demo serves, and publishes the clip to itself over RTMP like any encoder.
+func (a *app) demo(ctx context.Context) error {
+	if a.addr.rtmp == nil || a.addr.http == nil {
+		return errors.New("demo: rtmp.addr and http.addr must be on")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	fmt.Printf("  Demo      http://%s/%s/\n\n", hostPort("localhost", a.addr.http, 80), demoPath)
+	publisher := make(chan error, 1)
+	go func() {
+		err := publishClip(ctx, "rtmp://"+hostPort("localhost", a.addr.rtmp, 1935)+"/"+demoPath)
+		if err != nil {
+			cancel()
+		}
+		publisher <- err
+	}()
+	return errors.Join(a.run(ctx), <-publisher)
+}
+
+// publishClip sends the clip at its own pace, again and again, until ctx ends.
+func publishClip(ctx context.Context, url string) error {
+	p, err := client.Dial(ctx, url, nil)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	var offset, last uint32
+	for ctx.Err() == nil {
+		r, err := flv.NewReader(bytes.NewReader(clip))
+		if err != nil {
+			return err
+		}
+		for {
+			tag, err := r.ReadTag()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			tag.Timestamp += offset
+			last = max(last, tag.Timestamp)
+			select {
+			case <-time.After(time.Until(begin.Add(time.Duration(tag.Timestamp) * time.Millisecond))):
+			case <-ctx.Done():
+				return p.Close()
+			}
+			if err := p.WriteTag(tag); err != nil {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return err
+			}
+		}
+		const frame = 33
+		offset = last + frame
+	}
+	return p.Close()
+}

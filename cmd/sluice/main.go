@@ -1,0 +1,103 @@
+// Command sluice takes RTMP in and gives HLS and DASH out.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sluice-live/sluice/config"
+)
+
+const usage = `sluice takes RTMP in and gives HLS and DASH out.
+
+  sluice [serve] [flags]   run the server
+  sluice demo [flags]      run the server and publish a built-in clip to it
+  sluice check [flags]     read the configuration, name all faults, and stop
+  sluice probe URL         play an HLS or DASH URL and report what comes
+  sluice version           print the version
+  sluice help              list all flags
+
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	err := run(ctx, os.Args[1:])
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	default:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	command := "serve"
+	if len(args) > 0 && slices.Contains([]string{"serve", "demo", "check", "probe", "version", "help"}, args[0]) {
+		command, args = args[0], args[1:]
+	}
+	switch command {
+	case "version":
+		fmt.Println("sluice", version())
+		return nil
+	case "help":
+		fmt.Print(usage)
+		config.Help(os.Stdout)
+		return nil
+	case "probe":
+		return probe(ctx, args, os.Stdout)
+	}
+	cfg, rest, err := config.Load(args, os.Environ())
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("unknown command or argument %q\n\n%s", rest[0], usage)
+	}
+	if command == "check" {
+		fmt.Println("the configuration is good")
+		return nil
+	}
+	a, err := listen(cfg, logger(cfg.Log, os.Stderr))
+	if err != nil {
+		return err
+	}
+	if cfg.Log.Format == "console" {
+		a.banner(os.Stdout)
+	}
+	if command == "demo" {
+		return a.demo(ctx)
+	}
+	return a.run(ctx)
+}
+
+func logger(c config.Log, w io.Writer) zerolog.Logger {
+	level, err := zerolog.ParseLevel(c.Level)
+	if err != nil {
+		level = zerolog.InfoLevel // can't be: the configuration was checked
+	}
+	if c.Format == "console" {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.DateTime}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+// version is what the Go tool wrote into the binary.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}
