@@ -35,7 +35,7 @@ func (s *Server) Handler() http.Handler {
 	}
 	get("/", s.landing)
 	get("/time", s.time)
-	get(web.Prefix+"*", s.asset(http.StripPrefix(web.Prefix, http.FileServerFS(web.Assets()))))
+	get(web.Prefix+"*", s.asset)
 	get("/{app}/{name}/", s.player)
 	get("/{app}/{name}/index.m3u8", s.multivariant)
 	get("/{app}/{name}/index.mpd", s.manifest)

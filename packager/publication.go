@@ -104,7 +104,7 @@ func (p *Publication) writer(id RenditionID, before []*writer) *writer {
 	}
 	w := &writer{id: id, msn: MSN(p.next)}
 	if r, ok := p.stream.Window().Rendition(id); ok {
-		w.retired = r.Retired
+		w.closed, w.listed = r.Retired, len(r.Retired)
 	}
 	for _, o := range before {
 		w.msn = max(w.msn, o.msn)
@@ -140,10 +140,10 @@ func (p *Publication) WriteSample(s remux.Sample) error {
 }
 
 func (p *Publication) cutBefore(w *writer, s remux.Sample) cut {
-	if !w.segmentOpen() {
+	if w.open == nil {
 		return cutNothing
 	}
-	segment, part, next := w.duration(w.segmentTicks), w.duration(w.partTicks), w.duration(int64(s.Duration))
+	segment, part, next := w.duration(w.open.Duration), w.duration(w.partTicks), w.duration(int64(s.Duration))
 	if w == p.leader {
 		return p.cutter.leader(segment, part, next, s.Sync)
 	}
@@ -156,7 +156,7 @@ func (p *Publication) cutBefore(w *writer, s remux.Sample) cut {
 func (p *Publication) beyond(w *writer, s remux.Sample) bool {
 	timescale := w.header.Track.Timescale
 	at := nanoseconds(s.DTS+int64(s.Duration)/2, timescale)
-	from := nanoseconds(w.segmentDTS+int64(s.Duration)/2, timescale)
+	from := nanoseconds(w.open.DTS+int64(s.Duration)/2, timescale)
 	for i := len(p.starts) - 1; i >= 0 && p.starts[i] > from; i-- {
 		if at >= p.starts[i] {
 			return true
@@ -179,7 +179,7 @@ func (p *Publication) closeSegment(w *writer) error {
 	}
 	p.dirty = changeSegment
 	if w == p.leader && p.target == 0 {
-		p.target = targetDuration(w.duration(w.segments[len(w.segments)-1].Duration), p.set.SegmentMinDuration)
+		p.target = targetDuration(w.closed[len(w.closed)-1].duration(), p.set.SegmentMinDuration)
 		p.cutter.segmentMax = longest(p.target)
 	}
 	p.extent = max(p.extent, w.extent())
@@ -191,7 +191,7 @@ func (p *Publication) closeSegment(w *writer) error {
 func (p *Publication) closeSegments() {
 	for _, w := range p.writers {
 		w.settleLast()
-		if w.segmentOpen() {
+		if w.open != nil {
 			// Only a header that can't be written fails, and it was written.
 			_ = p.closeSegment(w)
 		}
@@ -214,12 +214,16 @@ func (p *Publication) publish() {
 func (p *Publication) snapshot(ended bool) *Window {
 	w := &Window{
 		Stream:         p.stream.name,
-		Renditions:     make([]Rendition, len(p.writers)),
 		Ended:          ended,
 		TargetDuration: p.target,
 		Changed:        p.changed,
 		Extent:         p.extent,
 	}
+	w.Renditions = w.pair[:]
+	if len(p.writers) > len(w.pair) {
+		w.Renditions = make([]Rendition, len(p.writers))
+	}
+	w.Renditions = w.Renditions[:len(p.writers)]
 	for i, from := range p.writers {
 		from.snapshot(&w.Renditions[i])
 	}

@@ -59,6 +59,8 @@ type Segment struct {
 	Size        int   // bytes
 	Samples     int
 	Independent bool // begins with a sample where decoding can start
+
+	few [6]Part // what Parts points to, when that many are enough
 }
 
 // MediaName is the name of a media file within its rendition's folder. The
@@ -123,6 +125,10 @@ func (s *Segment) Name() string {
 
 // Seconds is the segment's duration.
 func (s *Segment) Seconds() float64 { return s.Header.Seconds(s.Duration) }
+
+func (s *Segment) duration() time.Duration {
+	return time.Duration(nanoseconds(s.Duration, s.Header.Track.Timescale))
+}
 
 // Time is the wall clock time of the segment's earliest presentation time.
 func (s *Segment) Time() time.Time { return s.Header.Time(s.PTS) }

@@ -26,6 +26,7 @@ type Window struct {
 	// Extent is the longest that this publication's playlists have been.
 	Extent time.Duration
 
+	pair       [2]Rendition                  // what Renditions points to, when two are enough
 	superseded atomic.Pointer[chan struct{}] // made by the first who waits
 	texts      sync.Map                      // key → *text
 }

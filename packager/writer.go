@@ -24,19 +24,15 @@ type writer struct {
 	partSync  bool
 	fragment  uint32 // sequence number of the fragment
 
-	// The open segment.
-	msn          MSN
-	parts        []Part
-	segmentDTS   int64
-	segmentPTS   int64
-	segmentTicks int64
-	segmentSync  bool // the first sample is one where decoding can start
-	segmentBytes int
-	segmentCount int // samples
+	// The open segment: a Segment in the making, which no Window has. nil when
+	// none is open.
+	msn  MSN
+	open *Segment
 
-	// Closed ones. Lists that a Window has are never written again.
-	segments []*Segment
-	retired  []*Segment
+	// Closed ones, oldest first, those from index listed on in the playlist. A
+	// list that a Window has is never written again.
+	closed []*Segment
+	listed int
 
 	last struct{ samples, payload, segment int } // sizes to expect of the next part and segment
 
@@ -72,8 +68,6 @@ func (w *writer) begin(h *Header) {
 	w.frameRate = remux.Rational{}
 }
 
-func (w *writer) segmentOpen() bool { return len(w.samples) > 0 || len(w.parts) > 0 }
-
 func (w *writer) duration(ticks int64) time.Duration {
 	return time.Duration(nanoseconds(ticks, w.header.Track.Timescale))
 }
@@ -96,16 +90,17 @@ func (w *writer) settleLast() {
 	w.pending = false
 	d := int64(w.samples[len(w.samples)-1].Duration)
 	w.partTicks += d
-	w.segmentTicks += d
+	w.open.Duration += d
 }
 
 // add puts a sample into the open part, beginning one where there is none.
 func (w *writer) add(s remux.Sample) {
 	pts := s.DTS + int64(s.CompositionOffset)
-	if !w.segmentOpen() {
-		w.segmentDTS, w.segmentPTS, w.segmentSync = s.DTS, pts, s.Sync
+	if w.open == nil {
+		w.open = &Segment{MSN: w.msn, DTS: s.DTS, PTS: pts, Independent: s.Sync}
+		w.open.Parts = w.open.few[:0]
 	}
-	w.segmentPTS = min(w.segmentPTS, pts)
+	w.open.PTS = min(w.open.PTS, pts)
 	if len(w.samples) == 0 {
 		const spare = 4 // samples more than the last part had
 		headroom := cmaf.HeaderSize(w.last.samples+spare, true)
@@ -142,18 +137,15 @@ func (w *writer) closePart() error {
 	f := cmaf.Fragment{
 		Sequence:       w.fragment,
 		DecodeTime:     w.partDTS,
-		StartsSegment:  len(w.parts) == 0,
+		StartsSegment:  len(w.open.Parts) == 0,
 		SamplesPayload: payload,
 	}
 	bytes := w.arena.close(cmaf.HeaderSize(len(w.samples), f.StartsSegment), func(dst []byte) []byte {
 		return f.Append(dst, w.samples)
 	})
-	if w.parts == nil {
-		w.parts = make([]Part, 0, 8)
-	}
-	w.parts = append(w.parts, Part{Bytes: bytes, Duration: w.partTicks, Independent: w.partSync})
-	w.segmentBytes += len(bytes)
-	w.segmentCount += len(w.samples)
+	w.open.Parts = append(w.open.Parts, Part{Bytes: bytes, Duration: w.partTicks, Independent: w.partSync})
+	w.open.Size += len(bytes)
+	w.open.Samples += len(w.samples)
 	w.last.samples, w.last.payload = len(w.samples), payload
 	w.samples, w.partTicks = w.samples[:0], 0
 	return nil
@@ -176,75 +168,61 @@ func (w *writer) makeHeader(payload int) error {
 	return nil
 }
 
-// closeSegment makes the open segment a Segment and keeps the list at listed
-// segments.
-func (w *writer) closeSegment(listed int) error {
+// closeSegment makes the open segment a Segment and lists the newest keep.
+func (w *writer) closeSegment(keep int) error {
 	if err := w.closePart(); err != nil {
 		return err
 	}
-	s := &Segment{
-		MSN:         w.msn,
-		Header:      w.header,
-		Parts:       w.parts,
-		DTS:         w.segmentDTS,
-		PTS:         w.segmentPTS,
-		Duration:    w.segmentTicks,
-		Size:        w.segmentBytes,
-		Samples:     w.segmentCount,
-		Independent: w.segmentSync,
-	}
+	s := w.open
+	s.Header = w.header
+	w.open = nil
+	w.msn++
 	w.rate.add(s.Size, s.Seconds())
 	if w.frameRate == (remux.Rational{}) {
 		w.frameRate = measureFrameRate(s)
 	}
-	w.last.segment = w.segmentBytes
-	w.msn++
-	w.parts, w.segmentTicks, w.segmentBytes, w.segmentCount = nil, 0, 0, 0
-
-	first := max(0, len(w.segments)+1-listed)
-	w.retired = append(w.retired[:len(w.retired):len(w.retired)], w.segments[:first]...)
-	list := make([]*Segment, 0, listed)
-	w.segments = append(append(list, w.segments[first:]...), s)
+	w.last.segment = s.Size
+	w.closed = append(w.closed[:len(w.closed):len(w.closed)], s) // a new list, for the next Window
+	w.listed = max(w.listed, len(w.closed)-keep)
 	return nil
 }
 
 // extent is how long the playlist is.
 func (w *writer) extent() time.Duration {
 	var d time.Duration
-	for _, s := range w.segments {
-		d += w.durationOf(s)
+	for _, s := range w.closed[w.listed:] {
+		d += s.duration()
 	}
 	return d
 }
 
-func (w *writer) durationOf(s *Segment) time.Duration {
-	return time.Duration(nanoseconds(s.Duration, s.Header.Track.Timescale))
-}
-
-// forget drops retired segments. One stays fetchable, after it left the
-// playlist, for its own duration and that of the longest playlist that had it
-// (RFC 8216bis, section 6.2.2): keep is no less than that.
+// forget drops segments that left the playlist. One stays fetchable after that
+// for its own duration and that of the longest playlist that had it (RFC
+// 8216bis, section 6.2.2): keep is no less than that.
 func (w *writer) forget(keep time.Duration) {
 	var newer time.Duration
-	for i := len(w.retired) - 1; i >= 0; i-- {
+	for i := w.listed - 1; i >= 0; i-- {
 		if newer >= keep {
-			w.retired = append([]*Segment(nil), w.retired[i+1:]...)
+			w.closed, w.listed = w.closed[i+1:], w.listed-i-1
 			return
 		}
-		newer += w.durationOf(w.retired[i])
+		newer += w.closed[i].duration()
 	}
 }
 
 func (w *writer) snapshot(r *Rendition) {
 	*r = Rendition{
 		ID:        w.id,
-		Segments:  w.segments,
-		Retired:   w.retired,
+		Segments:  w.closed[w.listed:len(w.closed):len(w.closed)],
+		Retired:   w.closed[:w.listed:w.listed],
 		Open:      w.msn,
-		Parts:     w.parts[:len(w.parts):len(w.parts)],
 		FrameRate: w.frameRate,
 		Peak:      w.rate.peak,
 		Average:   w.rate.average(),
+	}
+	if w.open != nil {
+		n := len(w.open.Parts)
+		r.Parts = w.open.Parts[:n:n]
 	}
 	if w.header.Bytes != nil {
 		r.Header = w.header

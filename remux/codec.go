@@ -22,6 +22,8 @@ type Codec interface {
 // H264 is a configured H.264 decoder. Its slices must not be modified.
 type H264 struct {
 	SPS, PPS      [][]byte
+	ChromaFormat  uint8        // chroma_format_idc: 1 is 4:2:0
+	BitDepth      [2]uint8     // of luma and chroma
 	Width, Height int          // displayed pixels, after cropping
 	SAR           [2]uint32    // sample aspect ratio; zero when unknown
 	FrameRate     Rational     // as the SPS says; zero when it doesn't
@@ -37,6 +39,13 @@ type ColourCodes struct {
 	FullRange                   bool
 }
 
+// Bounds of the parameter sets: a configuration record counts them in 5 bits
+// and their lengths in 16. No encoder comes near.
+const (
+	maxParameterSets    = 31
+	maxParameterSetSize = 4 << 10
+)
+
 // maxDimension bounds width and height: H.264 level 6.2 ends well below.
 const maxDimension = 16384
 
@@ -45,11 +54,23 @@ func newH264(sps, pps [][]byte) (*H264, error) {
 	if len(sps) == 0 || len(pps) == 0 {
 		return nil, errors.New("H.264 without SPS or PPS")
 	}
+	for _, sets := range [][][]byte{sps, pps} {
+		if len(sets) > maxParameterSets || slices.ContainsFunc(sets, func(b []byte) bool { return len(b) > maxParameterSetSize }) {
+			return nil, errors.New("H.264 parameter sets: too many or too long")
+		}
+	}
 	var s h264.SPS
 	if err := s.Unmarshal(sps[0]); err != nil {
 		return nil, fmt.Errorf("H.264 SPS: %w", err)
 	}
-	c := &H264{SPS: cloneAll(sps), PPS: cloneAll(pps), Width: s.Width(), Height: s.Height()}
+	c := &H264{
+		SPS:          cloneAll(sps),
+		PPS:          cloneAll(pps),
+		ChromaFormat: uint8(s.ChromaFormatIdc),
+		BitDepth:     [2]uint8{uint8(s.BitDepthLumaMinus8) + 8, uint8(s.BitDepthChromaMinus8) + 8},
+		Width:        s.Width(),
+		Height:       s.Height(),
+	}
 	if c.Width <= 0 || c.Height <= 0 || c.Width > maxDimension || c.Height > maxDimension {
 		return nil, fmt.Errorf("H.264 SPS: a picture of %d × %d", c.Width, c.Height)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/Eyevinn/mp4ff/avc"
 	"github.com/Eyevinn/mp4ff/mp4"
 
 	"github.com/sluice-live/sluice/remux"
@@ -27,17 +28,13 @@ func Header(t remux.Track, peak, average int) ([]byte, error) {
 	stsd := trak.Mdia.Minf.Stbl.Stsd
 	switch c := t.Codec.(type) {
 	case *remux.H264:
-		entry, err := avc1(c, rate)
-		if err != nil {
-			return nil, err
-		}
 		width := c.Width
 		if c.SAR[0] > 0 && c.SAR[1] > 0 { // the track header has the displayed size
 			width = c.Width * int(c.SAR[0]) / int(c.SAR[1])
 		}
 		trak.Tkhd.Width = mp4.Fixed32(uint32(width) << 16)
 		trak.Tkhd.Height = mp4.Fixed32(uint32(c.Height) << 16)
-		stsd.AddChild(entry)
+		stsd.AddChild(avc1(c, rate))
 	case *remux.AAC:
 		stsd.AddChild(mp4a(c, rate))
 	default:
@@ -48,12 +45,20 @@ func Header(t remux.Track, peak, average int) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func avc1(c *remux.H264, rate *mp4.BtrtBox) (mp4.Box, error) {
-	avcC, err := mp4.CreateAvcC(c.SPS, c.PPS, true)
-	if err != nil {
-		return nil, fmt.Errorf("avcC: %w", err)
-	}
-	entry := mp4.CreateVisualSampleEntryBox("avc1", uint16(c.Width), uint16(c.Height), avcC)
+// avc1 fills the configuration record itself: mp4ff's own helper parses the
+// SPS again, and refuses some that players accept.
+func avc1(c *remux.H264, rate *mp4.BtrtBox) mp4.Box {
+	sps := c.SPS[0]
+	entry := mp4.CreateVisualSampleEntryBox("avc1", uint16(c.Width), uint16(c.Height), &mp4.AvcCBox{DecConfRec: avc.DecConfRec{
+		AVCProfileIndication: sps[1],
+		ProfileCompatibility: sps[2],
+		AVCLevelIndication:   sps[3],
+		SPSnalus:             c.SPS,
+		PPSnalus:             c.PPS,
+		ChromaFormat:         c.ChromaFormat,
+		BitDepthLumaMinus1:   c.BitDepth[0] - 8, // the field counts from 8, whatever its name
+		BitDepthChromaMinus1: c.BitDepth[1] - 8,
+	}})
 	if col := c.Colour; col != nil {
 		entry.AddChild(&mp4.ColrBox{
 			ColorType:               mp4.ColorTypeOnScreenColors,
@@ -67,7 +72,7 @@ func avc1(c *remux.H264, rate *mp4.BtrtBox) (mp4.Box, error) {
 		entry.AddChild(&mp4.PaspBox{HSpacing: c.SAR[0], VSpacing: c.SAR[1]})
 	}
 	entry.AddChild(rate)
-	return entry, nil
+	return entry
 }
 
 // mp4a is built here because mp4ff's own helper says two channels always.

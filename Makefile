@@ -1,0 +1,68 @@
+# The two that a newcomer needs are run (or demo) and test.
+
+GO          ?= go
+STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 20s
+FLAGS       ?=
+
+# Debian's packages that the end-to-end tests use, each by a command it brings.
+TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gstreamer1.0-tools
+GSTREAMER = gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+
+.PHONY: help run demo build web test check unit fuzz e2e bench deps clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: build ## build and start the server (FLAGS="-http-addr :8000" passes flags)
+	bin/sluice serve $(FLAGS)
+
+demo: build ## build, start, and publish a built-in clip: see a picture with no other tool
+	bin/sluice demo $(FLAGS)
+
+build: web ## build bin/sluice
+	$(GO) build -trimpath -o bin/sluice ./cmd/sluice
+
+web: web/dist/hls.min.js ## fetch the player libraries that the page has built in (needs Node)
+
+web/dist/hls.min.js: web/package.json web/package-lock.json web/build.mjs
+	@if command -v npm >/dev/null; then cd web && npm ci --no-progress && npm run --silent build && touch dist/hls.min.js; \
+	else echo "web: no npm here: the player page will say so and play natively (install Node 20 to have hls.js and dash.js)"; fi
+
+test: deps check fuzz e2e ## everything that CI runs; installs from Debian what it needs, where it may
+
+check: web ## gofmt, vet, staticcheck, and all tests but the end-to-end ones, under the race detector
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(MAKE) --no-print-directory unit
+
+unit: ## the tests but the end-to-end ones, under the race detector
+	$(GO) test -race $$($(GO) list ./... | grep -v /e2e)
+
+fuzz: ## each fuzz target for FUZZTIME (20s)
+	@set -e; for pkg in $$($(GO) list ./... | grep -v /e2e); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "fuzz $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+e2e: web ## real encoders in, real players out
+	$(GO) test -count=1 -timeout 20m ./e2e/...
+
+bench: ## what a stream costs, next to the same work done by another library
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /e2e)
+
+deps: ## install what the end-to-end tests need, or say what is missing
+	@missing=""; for t in $(TOOLS); do command -v $${t%%:*} >/dev/null || missing="$$missing $${t##*:}"; done; \
+	if [ -z "$$missing" ]; then for e in flvmux rtmp2sink x264enc voaacenc; do \
+	  gst-inspect-1.0 $$e >/dev/null 2>&1 || missing="$(GSTREAMER)"; done; fi; \
+	command -v npm >/dev/null || { echo "deps: npm is missing: install Node 20"; exit 1; }; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "deps: installing$$missing $(GSTREAMER)"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing $(GSTREAMER) >/dev/null; \
+	else echo "deps: missing:$$missing"; echo "  sudo apt-get install --no-install-recommends$$missing $(GSTREAMER)"; exit 1; fi
+
+clean: ## remove what was built
+	rm -rf bin web/node_modules e2e/artifacts
+	find web/dist -type f ! -name README -delete

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/bluenviron/gohlslib/v2"
+	"github.com/bluenviron/gohlslib/v2/pkg/codecs"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
+
+	"github.com/sluice-live/sluice/ingest/chunk"
+	"github.com/sluice-live/sluice/ingest/flv"
+	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
+)
+
+// benchSeconds is the length of the stream that each iteration works through.
+const benchSeconds = 60
+
+// benchStream is the bytes that an encoder of 6 Mbit/s at 30 fps sends: the
+// demo clip, its frames filled up to that rate by filler NAL units. Real
+// frames, because gohlslib reads their slice headers.
+func benchStream(tb testing.TB, chunkSize uint32) []byte {
+	var out bytes.Buffer
+	w := chunk.NewWriter(&out)
+	w.SetChunkSize(chunkSize)
+	const loop, inter, key = 10_000, 22_500, 130_000
+	for n := range uint32(benchSeconds * 1000 / loop) {
+		r, err := flv.NewReader(bytes.NewReader(clip))
+		for err == nil {
+			var tag flv.Tag
+			if tag, err = r.ReadTag(); err != nil {
+				break
+			}
+			if n > 0 && tag.Timestamp == 0 && tag.Type == flv.TagScript {
+				continue // an encoder sends it once
+			}
+			body := bytes.Clone(tag.Body)
+			if v, err := flv.ParseVideo(body); tag.Type == flv.TagVideo && err == nil && v.Packet == flv.PacketFrame {
+				size := inter
+				if v.Keyframe {
+					size = key
+				}
+				body = fill(body, size)
+			}
+			w.WriteMessage(chunk.Message{
+				ChunkStreamID: 4, StreamID: 1, Timestamp: tag.Timestamp + n*loop, Type: chunk.Type(tag.Type), Body: body,
+			})
+			w.Flush()
+		}
+		if !errors.Is(err, io.EOF) {
+			tb.Fatal(err)
+		}
+	}
+	return out.Bytes()
+}
+
+// fill adds a filler NAL unit (H.264, section 7.3.2.7) that makes b size long.
+func fill(b []byte, size int) []byte {
+	n := size - len(b) - 4
+	if n < 2 {
+		return b
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(n))
+	b = append(b, 12)
+	b = append(b, bytes.Repeat([]byte{0xFF}, n-2)...)
+	return append(b, 0x80)
+}
+
+// remuxer returns one that writes to out.
+func remuxer(out remux.Output) *remux.Remuxer {
+	return remux.New(out, time.Now, func(string) {})
+}
+
+// publication returns one with the default window.
+func publication(tb testing.TB) *packager.Publication {
+	name, err := packager.ParseStreamName("live", "bench")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p, err := packager.NewCatalog(packager.Settings{
+		Segments: 8, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second, PartDuration: 500 * time.Millisecond,
+	}, time.Now).Publish(name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+// pour carries a connection's bytes into a remuxer, as ingest does. Poured
+// again, the stream goes on where it was.
+func pour(tb testing.TB, stream []byte, m *remux.Remuxer) {
+	r := chunk.NewReader(bytes.NewReader(stream), chunk.DefaultLimits())
+	for {
+		msg, err := r.ReadMessage()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if err := m.WriteTag(flv.Tag{Type: flv.TagType(msg.Type), Timestamp: msg.Timestamp, Body: msg.Body}); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkStreamSecond is what one second of a stream costs from message
+// bytes to closed parts: in our packager, and in gohlslib's Muxer behind the
+// same reader and remuxer.
+func BenchmarkStreamSecond(b *testing.B) {
+	log.SetOutput(io.Discard) // the Muxer complains of its own part durations
+	defer log.SetOutput(os.Stderr)
+	for _, size := range []uint32{4096, 65536} { // OBS; ffmpeg, which adopts ours
+		stream := benchStream(b, size)
+		b.Run(fmt.Sprintf("sluice/chunks=%d", size), func(b *testing.B) { perSecond(b, stream, publication(b)) })
+		b.Run(fmt.Sprintf("gohlslib/chunks=%d", size), func(b *testing.B) { perSecond(b, stream, &muxer{}) })
+	}
+}
+
+// perSecond reports the cost of a second of the stream.
+func perSecond(b *testing.B, stream []byte, out remux.Output) {
+	m := remuxer(out)
+	pour(b, stream, m) // the beginning is not what a stream costs
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for b.Loop() {
+		pour(b, stream, m)
+	}
+	runtime.ReadMemStats(&after)
+	m.Close(nil)
+	seconds := float64(b.N * benchSeconds)
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/seconds, "µs/stream-second")
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/seconds, "allocs/stream-second")
+	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/seconds, "B/stream-second")
+	b.ReportMetric(0, "ns/op")
+}
+
+// muxer is gohlslib's Muxer as a remux.Output.
+type muxer struct {
+	m            *gohlslib.Muxer
+	start        int64 // seconds: its timestamps begin at zero
+	tracks       []remux.Track
+	video, audio *gohlslib.Track
+}
+
+func (m *muxer) SetTracks(tracks []remux.Track) error {
+	m.tracks = tracks
+	h := tracks[0].Codec.(*remux.H264)
+	a := tracks[1].Codec.(*remux.AAC)
+	m.video = &gohlslib.Track{Codec: &codecs.H264{SPS: h.SPS[0], PPS: h.PPS[0]}, ClockRate: 90000}
+	m.audio = &gohlslib.Track{Codec: &codecs.MPEG4Audio{Config: mpeg4audio.AudioSpecificConfig{
+		Type: mpeg4audio.ObjectTypeAACLC, SampleRate: a.SampleRate, ChannelConfig: uint8(a.Channels), ChannelCount: a.Channels,
+	}}, ClockRate: a.SampleRate}
+	m.m = &gohlslib.Muxer{
+		Tracks: []*gohlslib.Track{m.video, m.audio}, Variant: gohlslib.MuxerVariantLowLatency,
+		SegmentCount: 8, SegmentMinDuration: 2 * time.Second, PartMinDuration: 500 * time.Millisecond,
+	}
+	return m.m.Start()
+}
+
+func (m *muxer) WriteSample(s remux.Sample) error {
+	timescale := int64(m.tracks[s.Track].Timescale)
+	at := time.Unix(s.DTS/timescale, s.DTS%timescale*1e9/timescale)
+	if m.start == 0 {
+		m.start = s.DTS/timescale - 1
+	}
+	pts := s.DTS - m.start*timescale + int64(s.CompositionOffset)
+	data := bytes.Clone(s.Data) // a Muxer keeps what it gets
+	if s.Track == 1 {
+		return m.m.WriteMPEG4Audio(m.audio, at, pts, [][]byte{data})
+	}
+	var au h264.AVCC
+	if err := au.Unmarshal(data); err != nil {
+		return err
+	}
+	if s.Sync { // a Muxer wants the parameter sets in band
+		h := m.tracks[0].Codec.(*remux.H264)
+		au = append([][]byte{h.SPS[0], h.PPS[0]}, au...)
+	}
+	return m.m.WriteH264(m.video, at, pts, au)
+}
+
+func (m *muxer) Close(error) { m.m.Close() }
+
+// TestPathAllocations holds the path to the number of allocations that it is
+// built for. A garbage collector that runs often costs more than the path.
+func TestPathAllocations(t *testing.T) {
+	m := remuxer(publication(t))
+	stream := benchStream(t, 4096)
+	got := testing.AllocsPerRun(3, func() { pour(t, stream, m) }) / benchSeconds
+	if got > 10 {
+		t.Errorf("%.1f allocations per second of a stream, 10 are enough", got)
+	} else {
+		t.Logf("%.1f allocations per second of a stream", got)
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sluice-live/sluice/"
+
+// rooms is the import law: what each room may import of ours. It is the
+// drawing in ARCHITECTURE.md, and water flows one way in it.
+var rooms = map[string][]string{
+	"ingest/amf":       {},
+	"ingest/chunk":     {},
+	"ingest/flv":       {},
+	"ingest/handshake": {},
+	"ingest":           {"ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake"},
+	"ingest/client":    {"ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake"},
+	"remux":            {"ingest/amf", "ingest/flv"},
+	"packager/cmaf":    {"remux"},
+	"packager":         {"remux", "packager/cmaf"},
+	"packager/hls":     {"remux", "packager"},
+	"packager/dash":    {"remux", "packager"},
+	"web":              {},
+	"httpserve":        {"remux", "packager", "packager/hls", "packager/dash", "web"},
+	"config":           {},
+	"cmd/sluice": {"config", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
+		"packager", "remux"},
+	"e2e": {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
+}
+
+// doors is who may import a third party: one room each, or two where a library
+// is also what somebody else's output is read with.
+var doors = map[string][]string{
+	"github.com/bluenviron/mediacommon": {"remux", "cmd/sluice"},
+	"github.com/bluenviron/gohlslib":    {"cmd/sluice"},
+	"github.com/Eyevinn/mp4ff":          {"packager/cmaf", "cmd/sluice"},
+	"github.com/Eyevinn/dash-mpd":       {"packager/dash", "cmd/sluice"},
+	"github.com/go-chi/chi":             {"httpserve"},
+	"github.com/rs/zerolog":             {"ingest", "httpserve", "cmd/sluice"},
+	"go.yaml.in/yaml":                   {"config"},
+}
+
+func TestImportLaw(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "../../...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		room := strings.TrimPrefix(fields[0], module)
+		allowed, known := rooms[room]
+		if !known {
+			t.Errorf("%s is not in the drawing", room)
+		}
+		for _, path := range fields[1:] {
+			if ours, ok := strings.CutPrefix(path, module); ok {
+				if !slices.Contains(allowed, ours) {
+					t.Errorf("%s imports %s: against the river", room, ours)
+				}
+			} else if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") && !throughDoor(room, path) {
+				t.Errorf("%s imports %s: not its door", room, path)
+			}
+		}
+	}
+}
+
+func throughDoor(room, path string) bool {
+	for library, through := range doors {
+		if strings.HasPrefix(path, library) {
+			return slices.Contains(through, room)
+		}
+	}
+	return false
+}

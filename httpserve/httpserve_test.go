@@ -1,0 +1,353 @@
+package httpserve
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
+)
+
+var track = remux.Track{Timescale: 48000, Codec: &remux.AAC{
+	Config: []byte{0x11, 0x90}, ObjectType: 2, SampleRate: 48000, Channels: 2, FrameSamples: 1024,
+}}
+
+// site is a server with one stream, live/cam1, and the hand that feeds it.
+type site struct {
+	*Server
+	handler http.Handler
+	p       *packager.Publication
+	next    int64
+}
+
+func newSite(t testing.TB) *site {
+	t.Helper()
+	catalog := packager.NewCatalog(packager.Settings{
+		Segments: 3, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
+		PartDuration: 500 * time.Millisecond, Linger: time.Minute,
+	}, time.Now)
+	name, err := packager.ParseStreamName("live", "cam1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := catalog.Publish(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{
+		Server: &Server{Catalog: catalog, Hold: 7 * time.Second, WriteTimeout: 30 * time.Second, Log: zerolog.Nop(), Now: time.Now},
+		p:      p,
+		next:   time.Now().Unix() * 48000,
+	}
+	s.handler = s.Handler()
+	if err := p.SetTracks([]remux.Track{track}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// feed publishes seconds of audio.
+func (s *site) feed(t testing.TB, seconds int) {
+	t.Helper()
+	for range seconds * 48000 / 1024 {
+		err := s.p.WriteSample(remux.Sample{DTS: s.next, Duration: 1024, Sync: true, Data: []byte(strconv.FormatInt(s.next, 10))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.next += 1024
+	}
+}
+
+func (s *site) do(method, path string, headers ...string) *http.Response {
+	r := httptest.NewRequest(method, path, nil)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t testing.TB, r *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// links returns the URI lines of a playlist.
+func links(playlist string) (uris []string) {
+	for _, line := range strings.Split(playlist, "\n") {
+		if line != "" && line[0] != '#' {
+			uris = append(uris, line)
+		}
+	}
+	return uris
+}
+
+func TestResponses(t *testing.T) {
+	s := newSite(t)
+	s.feed(t, 12)
+	media := links(body(t, s.do("GET", "/live/cam1/a1.m3u8")))
+	if len(media) != 3 {
+		t.Fatalf("playlist lists %q", media)
+	}
+	segment := "/live/cam1/" + media[0]
+	part := strings.TrimSuffix(segment, ".m4s") + ".0.m4s"
+	header := segment[:strings.LastIndex(segment, "-")] + "-header.mp4"
+
+	for _, test := range []struct {
+		path        string
+		code        int
+		contentType string
+		cache       string
+	}{
+		{"/live/cam1/index.m3u8", 200, "application/vnd.apple.mpegurl", "max-age=1"},
+		{"/live/cam1/a1.m3u8", 200, "application/vnd.apple.mpegurl", "max-age=1"},
+		{"/live/cam1/index.mpd", 200, "application/dash+xml", "max-age=1"},
+		{"/live/cam1/", 200, "text/html; charset=utf-8", "no-cache"},
+		{"/", 200, "text/html; charset=utf-8", "no-cache"},
+		{"/_/ui/player.js", 200, "text/javascript; charset=utf-8", "no-cache"},
+		{"/_/ui/icon.svg", 200, "image/svg+xml", "no-cache"},
+		{"/_/ui", 404, "", "no-store"},
+		{"/_/ui/", 404, "", "no-store"},
+		{"/time", 200, "text/plain; charset=utf-8", "no-store"},
+		{segment, 200, "audio/mp4", "public, max-age=31536000, immutable"},
+		{part, 200, "audio/mp4", "public, max-age=31536000, immutable"},
+		{header, 200, "audio/mp4", "public, max-age=31536000, immutable"},
+		{"/live/other/index.m3u8", 404, "", "no-store"},
+		{"/live/other/index.mpd", 404, "", "no-store"},
+		{"/live/cam1/v1.m3u8", 404, "", "no-store"},
+		{"/live/cam1/a1/x-1.m4s", 404, "", "no-store"},
+		{"/live/cam1/a1/../../../etc/passwd", 404, "", "no-store"},
+		{"/live/%2e%2e/index.m3u8", 404, "", "no-store"},
+		{"/live/a%00b/index.m3u8", 404, "", "no-store"},
+		{"/live/" + strings.Repeat("a", 4096) + "/index.m3u8", 404, "", "no-store"},
+		{"/nothing", 404, "", "no-store"},
+	} {
+		got := s.do("GET", test.path)
+		text := body(t, got)
+		if got.StatusCode != test.code {
+			t.Errorf("GET %.60s: status %d, want %d", test.path, got.StatusCode, test.code)
+		}
+		h := got.Header
+		if test.contentType != "" && h.Get("Content-Type") != test.contentType {
+			t.Errorf("GET %s: type %q", test.path, h.Get("Content-Type"))
+		}
+		if h.Get("Cache-Control") != test.cache {
+			t.Errorf("GET %.60s: cache %q, want %q", test.path, h.Get("Cache-Control"), test.cache)
+		}
+		if h.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("GET %.60s: players on other sites can't read it", test.path)
+		}
+		if h.Get("Set-Cookie") != "" || h.Get("Location") != "" {
+			t.Errorf("GET %.60s: sets a cookie or redirects", test.path)
+		}
+		head := s.do("HEAD", test.path)
+		if head.StatusCode != test.code || head.Header.Get("Cache-Control") != test.cache {
+			t.Errorf("HEAD %.60s: status %d, cache %q", test.path, head.StatusCode, head.Header.Get("Cache-Control"))
+		}
+		if test.code == 200 {
+			if n := h.Get("Content-Length"); n != strconv.Itoa(len(text)) || head.Header.Get("Content-Length") != n {
+				t.Errorf("%s: %d bytes, lengths %q and %q", test.path, len(text), n, head.Header.Get("Content-Length"))
+			}
+		}
+		options := s.do("OPTIONS", test.path)
+		if options.StatusCode != 204 || !strings.Contains(options.Header.Get("Access-Control-Allow-Headers"), "Range") {
+			t.Errorf("OPTIONS %.60s: status %d", test.path, options.StatusCode)
+		}
+		if post := s.do("POST", test.path); post.StatusCode != 405 && post.StatusCode != 404 {
+			t.Errorf("POST %.60s: status %d", test.path, post.StatusCode)
+		}
+	}
+}
+
+func TestRanges(t *testing.T) {
+	s := newSite(t)
+	s.feed(t, 6)
+	path := "/live/cam1/" + links(body(t, s.do("GET", "/live/cam1/a1.m3u8")))[0]
+	whole := s.do("GET", path)
+	all := body(t, whole)
+	for _, test := range []struct {
+		ask, want string
+		from, to  int
+	}{
+		{"bytes=0-99", "bytes 0-99/", 0, 100},
+		{"bytes=1000-", "bytes 1000-", 1000, len(all)},
+		{"bytes=700-1999", "bytes 700-1999/", 700, 2000}, // over the border of two parts
+		{"bytes=-5", "bytes ", len(all) - 5, len(all)},
+	} {
+		r := s.do("GET", path, "Range", test.ask)
+		if r.StatusCode != 206 || !strings.HasPrefix(r.Header.Get("Content-Range"), test.want) {
+			t.Errorf("%s: %d %q", test.ask, r.StatusCode, r.Header.Get("Content-Range"))
+		}
+		if got := body(t, r); got != all[test.from:test.to] {
+			t.Errorf("%s: %d other bytes", test.ask, len(got))
+		}
+	}
+	if r := s.do("GET", path, "Range", "bytes=99999999-"); r.StatusCode != 416 {
+		t.Errorf("behind the end: %d", r.StatusCode)
+	}
+	if r := s.do("GET", path, "If-None-Match", whole.Header.Get("ETag")); r.StatusCode != 304 {
+		t.Errorf("the same again: %d", r.StatusCode)
+	}
+}
+
+// TestOneSetOfBytes checks that both lists name the same segments.
+func TestOneSetOfBytes(t *testing.T) {
+	s := newSite(t)
+	s.feed(t, 9)
+	win := mustWindow(t, s)
+	mpd := body(t, s.do("GET", "/live/cam1/index.mpd"))
+	r := win.Renditions[0]
+	for _, want := range []string{
+		`media="$RepresentationID$/` + r.Header.Period.ID + `-$Number$.m4s"`,
+		`startNumber="` + strconv.FormatInt(int64(r.Segments[0].MSN), 10) + `"`,
+		`initialization="$RepresentationID$/` + r.Header.Name() + `"`,
+	} {
+		if !strings.Contains(mpd, want) {
+			t.Errorf("the manifest lacks %s", want)
+		}
+	}
+	hls := body(t, s.do("GET", "/live/cam1/a1.m3u8"))
+	for _, seg := range r.Segments {
+		if !strings.Contains(hls, "a1/"+seg.Name()+"\n") {
+			t.Errorf("the playlist lacks %s", seg.Name())
+		}
+	}
+	if first, second := body(t, s.do("GET", "/live/cam1/index.mpd")), mpd; first != second {
+		t.Error("one window, two drawings")
+	}
+}
+
+func mustWindow(t *testing.T, s *site) *packager.Window {
+	t.Helper()
+	for _, stream := range s.Catalog.Streams() {
+		return stream.Window()
+	}
+	t.Fatal("no stream")
+	return nil
+}
+
+// TestWaitsForTheFirstSegment holds requests in fake time.
+func TestWaitsForTheFirstSegment(t *testing.T) {
+	for _, path := range []string{"/live/cam1/index.m3u8", "/live/cam1/index.mpd", "/live/cam1/a1.m3u8"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSite(t)
+			began := time.Now()
+			if r := s.do("GET", path); r.StatusCode != 503 || r.Header.Get("Cache-Control") != "no-store" || r.Header.Get("Retry-After") == "" {
+				t.Errorf("%s: %d %v", path, r.StatusCode, r.Header)
+			}
+			if held := time.Since(began); held != s.Hold {
+				t.Errorf("%s: held for %v", path, held)
+			}
+			answer := make(chan *http.Response)
+			go func() { answer <- s.do("GET", path) }()
+			time.Sleep(3 * time.Second)
+			began = time.Now()
+			s.feed(t, 4)
+			if r := <-answer; r.StatusCode != 200 {
+				t.Errorf("%s: %d when it began", path, r.StatusCode)
+			}
+			if late := time.Since(began); late != 0 {
+				t.Errorf("%s: answered %v late", path, late)
+			}
+			// A stream that ends before it began must not hold anyone.
+			other := newSite(t)
+			go func() { answer <- other.do("GET", path) }()
+			synctest.Wait()
+			other.p.Close(nil)
+			if r := <-answer; r.StatusCode != 404 {
+				t.Errorf("%s: %d when it ended", path, r.StatusCode)
+			}
+		})
+	}
+}
+
+func TestEnd(t *testing.T) {
+	s := newSite(t)
+	s.feed(t, 7)
+	before := links(body(t, s.do("GET", "/live/cam1/a1.m3u8")))
+	s.p.Close(nil)
+	playlist := body(t, s.do("GET", "/live/cam1/a1.m3u8"))
+	if !strings.HasSuffix(playlist, "#EXT-X-ENDLIST\n") {
+		t.Errorf("no end:\n%s", playlist)
+	}
+	if mpd := body(t, s.do("GET", "/live/cam1/index.mpd")); !strings.Contains(mpd, `type="static"`) || strings.Contains(mpd, "minimumUpdatePeriod") {
+		t.Errorf("not static:\n%s", mpd)
+	}
+	after := links(playlist)
+	if len(after) != len(before)+1 && len(after) != 3 {
+		t.Errorf("the last segment is missing: %q", after)
+	}
+	for _, uri := range append(before, after...) {
+		if r := s.do("GET", "/live/cam1/"+uri); r.StatusCode != 200 {
+			t.Errorf("%s: %d", uri, r.StatusCode)
+		}
+	}
+}
+
+func TestAdmin(t *testing.T) {
+	s := newSite(t)
+	s.feed(t, 5)
+	ready := true
+	admin := s.AdminHandler(func() bool { return ready })
+	get := func(path string) *http.Response {
+		w := httptest.NewRecorder()
+		admin.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		return w.Result()
+	}
+	if r := get("/healthz"); r.StatusCode != 200 {
+		t.Errorf("healthz: %d", r.StatusCode)
+	}
+	if r := get("/readyz"); r.StatusCode != 200 {
+		t.Errorf("readyz: %d", r.StatusCode)
+	}
+	ready = false
+	if r := get("/readyz"); r.StatusCode != 503 {
+		t.Errorf("readyz when stopping: %d", r.StatusCode)
+	}
+	var list struct{ Streams []streamStatus }
+	if err := json.NewDecoder(get("/api/v1/streams").Body).Decode(&list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Streams) != 1 || list.Streams[0].Name != "live/cam1" || !list.Streams[0].Live || list.Streams[0].Renditions[0].Codec != "mp4a.40.2" {
+		t.Errorf("streams: %+v", list)
+	}
+}
+
+// FuzzPath asks for anything: the answer is one of those that exist, and the
+// server goes on.
+func FuzzPath(f *testing.F) {
+	s := newSite(f)
+	s.feed(f, 5)
+	for _, p := range []string{"/", "/live/cam1/", "/live/cam1/index.m3u8?_HLS_msn=-1", "/live/cam1/a1/x-1.m4s", "/_/ui/player.js", "/_/../x", "/live//", "/a/b/c/d/e"} {
+		f.Add(p, "bytes=0-")
+	}
+	f.Fuzz(func(t *testing.T, path, ranges string) {
+		r, err := http.NewRequest("GET", "http://host", nil)
+		if err != nil {
+			return
+		}
+		r.URL.Path = "/" + path
+		r.Header.Set("Range", ranges)
+		w := httptest.NewRecorder()
+		s.handler.ServeHTTP(w, r)
+		switch w.Code {
+		case 200, 206, 304, 404, 416:
+		default:
+			t.Fatalf("%q: status %d", path, w.Code)
+		}
+	})
+}

@@ -1,0 +1,449 @@
+package packager_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/Eyevinn/mp4ff/mp4"
+
+	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
+)
+
+var (
+	settings = packager.Settings{
+		Segments:           4,
+		SegmentMinDuration: 2 * time.Second,
+		SegmentMaxDuration: 10 * time.Second,
+		PartDuration:       500 * time.Millisecond,
+		Linger:             time.Minute,
+	}
+	start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	video = remux.Track{Timescale: 90000, Codec: &remux.H264{
+		SPS:          [][]byte{unhex("67640028ac761103c045fbc044000003000400000300f03c60c61180")},
+		PPS:          [][]byte{unhex("68e8439cb22c")},
+		ChromaFormat: 1, BitDepth: [2]uint8{8, 8},
+		Width: 960, Height: 540,
+	}}
+	audio = remux.Track{Timescale: 48000, Codec: &remux.AAC{
+		Config: []byte{0x11, 0x90}, ObjectType: 2, SampleRate: 48000, Channels: 2, FrameSamples: 1024,
+	}}
+)
+
+func unhex(s string) []byte {
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// feed plays a made-up encoder into a publication.
+type feed struct {
+	t     *testing.T
+	p     *packager.Publication
+	video []*sent
+	audio []*sent
+}
+
+// sent is a sample as the packager got it, with a payload that no other has.
+type sent struct {
+	remux.Sample
+	payload []byte
+}
+
+func (f *feed) write(s remux.Sample, payload []byte) {
+	f.t.Helper()
+	borrowed := bytes.Clone(payload)
+	s.Data = borrowed
+	if err := f.p.WriteSample(s); err != nil {
+		f.t.Fatal(err)
+	}
+	for i := range borrowed {
+		borrowed[i] = 0xEE // the packager must have its own copy
+	}
+	at := &sent{s, payload}
+	if s.Track == 0 {
+		f.video = append(f.video, at)
+	} else {
+		f.audio = append(f.audio, at)
+	}
+}
+
+// gop writes frames of a keyframe interval at fps, and the audio beside them.
+func (f *feed) gop(r *rand.Rand, frames int, fps float64) {
+	f.t.Helper()
+	for i := range frames {
+		n := len(f.video)
+		ms := int64(float64(n)*1000/fps + 0.5) // as RTMP rounds
+		dts := (start.UnixMilli() + ms) * 90
+		f.write(remux.Sample{
+			Track:             0,
+			DTS:               dts,
+			Duration:          uint32(90000 / fps),
+			CompositionOffset: int32(r.IntN(3)) * 3000,
+			Sync:              i == 0,
+		}, fmt.Appendf(nil, "video %d %s", n, bytes.Repeat([]byte{byte(n)}, r.IntN(2000))))
+		for {
+			at := start.UnixMilli()*48 + int64(len(f.audio))*1024
+			if at*1000 > (start.UnixMilli()+ms)*48000 {
+				break
+			}
+			f.write(remux.Sample{Track: 1, DTS: at, Duration: 1024, Sync: true},
+				fmt.Appendf(nil, "audio %d %s", len(f.audio), bytes.Repeat([]byte{1}, r.IntN(300))))
+		}
+	}
+}
+
+func publish(t *testing.T, set packager.Settings, tracks ...remux.Track) (*packager.Stream, *feed) {
+	t.Helper()
+	c := packager.NewCatalog(set, func() time.Time { return start })
+	name, err := packager.ParseStreamName("live", "cam1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.Publish(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.SetTracks(tracks); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := c.Lookup(name)
+	return s, &feed{t: t, p: p}
+}
+
+func segmentBytes(s *packager.Segment) []byte {
+	var b []byte
+	for _, p := range s.Parts {
+		b = append(b, p.Bytes...)
+	}
+	return b
+}
+
+// TestSamplesComeOutExactly reads everything back with mp4ff.
+func TestSamplesComeOutExactly(t *testing.T) {
+	for _, fps := range []float64{24000.0 / 1001, 25, 30000.0 / 1001, 30, 50, 60} {
+		t.Run(fmt.Sprintf("%.2f fps", fps), func(t *testing.T) {
+			set := settings
+			set.Segments = 100
+			s, f := publish(t, set, video, audio)
+			r := rand.New(rand.NewPCG(1, 2))
+			for range 20 {
+				f.gop(r, int(2*fps+0.5), fps)
+			}
+			f.p.Close(nil)
+			w := s.Window()
+			if !w.Ended || len(w.Renditions) != 2 {
+				t.Fatalf("ended %v with %d renditions", w.Ended, len(w.Renditions))
+			}
+			checkRendition(t, &w.Renditions[0], f.video)
+			checkRendition(t, &w.Renditions[1], f.audio)
+			for i, seg := range w.Renditions[0].Segments {
+				if !seg.Independent {
+					t.Errorf("segment %d doesn't begin with a keyframe", i)
+				}
+				if got := seg.Seconds(); got > float64(w.TargetDuration)+0.5 {
+					t.Errorf("segment %d lasts %v s, the target is %d", i, got, w.TargetDuration)
+				}
+				a := w.Renditions[1].Segments[i]
+				if a.MSN != seg.MSN {
+					t.Errorf("segment %d: numbers %d and %d", i, seg.MSN, a.MSN)
+				}
+				if d := a.Time().Sub(seg.Time()).Abs(); d > 80*time.Millisecond { // one AAC frame and one reordered picture
+					t.Errorf("segment %d: audio and video begin %v apart", i, d)
+				}
+			}
+		})
+	}
+}
+
+func checkRendition(t *testing.T, r *packager.Rendition, want []*sent) {
+	t.Helper()
+	init, err := mp4.DecodeFile(bytes.NewReader(r.Header.Bytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trex := init.Init.Moov.Mvex.Trex
+	next, fragment := int64(-1), uint32(0)
+	for _, seg := range r.Segments {
+		file, err := mp4.DecodeFile(bytes.NewReader(segmentBytes(seg)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(file.Segments) != 1 || len(file.Segments[0].Fragments) != len(seg.Parts) {
+			t.Fatalf("segment %d: %d segments by mp4ff", seg.MSN, len(file.Segments))
+		}
+		var total int64
+		for i, frag := range file.Segments[0].Fragments {
+			if frag.Moof.Mfhd.SequenceNumber <= fragment {
+				t.Fatalf("fragment %d behind %d", frag.Moof.Mfhd.SequenceNumber, fragment)
+			}
+			fragment = frag.Moof.Mfhd.SequenceNumber
+			samples, err := frag.GetFullSamples(trex)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var part int64
+			for _, got := range samples {
+				if len(want) == 0 {
+					t.Fatal("more samples than were sent")
+				}
+				if next >= 0 && int64(got.DecodeTime) != next {
+					t.Fatalf("decode time %d, expected %d", got.DecodeTime, next)
+				}
+				next = int64(got.DecodeTime) + int64(got.Dur)
+				part += int64(got.Dur)
+				w := want[0]
+				want = want[1:]
+				if int64(got.DecodeTime) != w.DTS || got.CompositionTimeOffset != w.CompositionOffset ||
+					mp4.IsSyncSampleFlags(got.Flags) != w.Sync || !bytes.Equal(got.Data, w.payload) {
+					t.Fatalf("sample at %d differs: got %d %+d %q", w.DTS, got.DecodeTime, got.CompositionTimeOffset, got.Data[:20])
+				}
+			}
+			if p := seg.Parts[i]; p.Duration != part {
+				t.Fatalf("part of %d lasts %d", part, p.Duration)
+			}
+			total += part
+			last := i == len(seg.Parts)-1
+			if d := r.Header.Seconds(part); d > 0.505 || !last && d < 0.85*0.5 {
+				t.Errorf("a part lasts %v s", d)
+			}
+		}
+		if total != seg.Duration {
+			t.Fatalf("segment of %d lasts %d", total, seg.Duration)
+		}
+	}
+	if len(want) > 0 {
+		t.Fatalf("%d samples are missing", len(want))
+	}
+}
+
+// TestWindowSlides checks what is listed, what is fetchable, and that numbers
+// never go back.
+func TestWindowSlides(t *testing.T) {
+	s, f := publish(t, settings, video, audio)
+	r := rand.New(rand.NewPCG(3, 4))
+	seen := make(map[string][]byte)
+	last := packager.MSN(0)
+	for range 30 {
+		f.gop(r, 60, 30)
+		w := s.Window()
+		for _, rend := range w.Renditions {
+			if n := len(rend.Segments); n > settings.Segments {
+				t.Fatalf("%d segments are listed", n)
+			}
+			for _, seg := range append(rend.Segments, rend.Retired...) {
+				key := string(rend.ID) + "/" + seg.Name()
+				b := segmentBytes(seg)
+				if old, ok := seen[key]; ok && !bytes.Equal(old, b) {
+					t.Fatalf("%s changed its bytes", key)
+				}
+				seen[key] = b
+				if got, ok := rend.Segment(seg.Header.Period.ID, seg.MSN); !ok || got != seg {
+					t.Fatalf("%s can't be found", key)
+				}
+			}
+		}
+		if len(w.Renditions[0].Segments) > 0 {
+			first := w.Renditions[0].Segments[0].MSN
+			if first < last {
+				t.Fatalf("first number %d behind %d", first, last)
+			}
+			last = first
+		}
+	}
+	v := s.Window().Renditions[0]
+	if want := packager.MSN(start.Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) / time.Second); v.Open < want+29 {
+		t.Errorf("numbers began before the clock: %d", v.Open)
+	}
+	var retired time.Duration
+	for _, seg := range v.Retired {
+		retired += time.Duration(seg.Seconds() * float64(time.Second))
+	}
+	// RFC 8216bis, section 6.2.2: their own duration and that of the playlist.
+	if retired < 10*time.Second || retired > 16*time.Second {
+		t.Errorf("%v of media are kept behind a playlist of 8 s", retired)
+	}
+}
+
+func TestNoKeyframeIsCutAtTheTarget(t *testing.T) {
+	s, f := publish(t, settings, video)
+	write := func(n int, sync bool) {
+		f.write(remux.Sample{DTS: (start.UnixMilli()*90 + int64(n)*3000), Duration: 3000, Sync: sync}, []byte("frame"))
+	}
+	for n := range 60 * 30 {
+		write(n, n == 0 || n == 60)
+	}
+	f.p.Close(nil)
+	w := s.Window()
+	if w.TargetDuration != 2 {
+		t.Fatalf("target duration %d", w.TargetDuration)
+	}
+	for i, seg := range w.Renditions[0].Segments {
+		if seg.Independent {
+			t.Errorf("segment %d claims to begin with a keyframe", i)
+		}
+		if seg.Seconds() >= 2.5 {
+			t.Errorf("segment %d lasts %v s", i, seg.Seconds())
+		}
+	}
+}
+
+func TestPeriodsAndPublicationsFollowEachOther(t *testing.T) {
+	c := packager.NewCatalog(settings, func() time.Time { return start })
+	name, _ := packager.ParseStreamName("live", "cam1")
+	r := rand.New(rand.NewPCG(5, 6))
+	p, err := c.Publish(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Publish(name); err != packager.ErrBusy {
+		t.Fatalf("a second publisher: %v", err)
+	}
+	s, _ := c.Lookup(name)
+	f := &feed{t: t, p: p}
+	p.SetTracks([]remux.Track{video, audio})
+	f.gop(r, 60, 30)
+	f.gop(r, 60, 30)
+	p.SetTracks([]remux.Track{video, audio}) // a change in mid-stream
+	f.gop(r, 60, 30)
+	p.Close(nil)
+	first := s.Window()
+	for _, rend := range first.Renditions {
+		var periods []int64
+		for i, seg := range rend.Segments {
+			if i > 0 && seg.MSN != rend.Segments[i-1].MSN+1 {
+				t.Errorf("%s: number %d behind %d", rend.ID, seg.MSN, rend.Segments[i-1].MSN)
+			}
+			if n := seg.Header.Period.Sequence; len(periods) == 0 || periods[len(periods)-1] != n {
+				periods = append(periods, n)
+			}
+		}
+		if len(periods) != 2 || periods[1] != periods[0]+1 {
+			t.Errorf("%s: periods %v", rend.ID, periods)
+		}
+	}
+
+	p, err = c.Publish(name) // in the same second: the numbers must not return
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := first.Renditions[0].Segments[0]
+	w := s.Window()
+	if w.Playable() || w.Ended {
+		t.Error("the new publication shows the old one's segments")
+	}
+	if got, ok := w.Renditions[0].Segment(old.Header.Period.ID, old.MSN); !ok || got != old {
+		t.Error("the old publication's segments can't be fetched")
+	}
+	f2 := &feed{t: t, p: p}
+	p.SetTracks([]remux.Track{video, audio})
+	f2.gop(r, 60, 30)
+	f2.gop(r, 60, 30)
+	w = s.Window()
+	if now, before := w.Renditions[0].Segments[0], first.Renditions[0].Segments; now.MSN <= before[len(before)-1].MSN {
+		t.Errorf("number %d comes again", now.MSN)
+	} else if now.Header.Period.Sequence <= before[len(before)-1].Header.Period.Sequence {
+		t.Error("the discontinuity sequence goes back")
+	}
+	if got, ok := w.Renditions[0].Segment(old.Header.Period.ID, old.MSN); !ok || got != old {
+		t.Error("the old publication's segments are gone")
+	}
+}
+
+func TestEndedStreamsAreForgotten(t *testing.T) {
+	now := start
+	c := packager.NewCatalog(settings, func() time.Time { return now })
+	name, _ := packager.ParseStreamName("live", "cam1")
+	p, _ := c.Publish(name)
+	now = now.Add(time.Hour)
+	c.Expire()
+	if _, ok := c.Lookup(name); !ok {
+		t.Fatal("a live stream was forgotten")
+	}
+	p.Close(nil)
+	now = now.Add(settings.Linger)
+	c.Expire()
+	if _, ok := c.Lookup(name); !ok {
+		t.Fatal("forgotten too early")
+	}
+	now = now.Add(time.Second)
+	c.Expire()
+	if _, ok := c.Lookup(name); ok {
+		t.Fatal("never forgotten")
+	}
+}
+
+// TestWaitersAreReleasedTogether waits in fake time: nobody polls.
+func TestWaitersAreReleasedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := publish(t, settings, video)
+		released := make(chan *packager.Window, 300)
+		for range cap(released) {
+			go func() {
+				w, err := s.Wait(t.Context(), (*packager.Window).Playable)
+				if err != nil {
+					t.Error(err)
+				}
+				released <- w
+			}()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := s.Wait(ctx, (*packager.Window).Playable); err != context.DeadlineExceeded {
+			t.Errorf("a wait without end: %v", err)
+		}
+		synctest.Wait()
+		if len(released) > 0 {
+			t.Fatal("released before there was anything")
+		}
+		for n := range 61 {
+			f.write(remux.Sample{DTS: start.UnixMilli()*90 + int64(n)*3000, Duration: 3000, Sync: n%60 == 0}, []byte("frame"))
+		}
+		synctest.Wait()
+		if len(released) != cap(released) {
+			t.Fatalf("%d of %d released by one segment", len(released), cap(released))
+		}
+		first := <-released
+		for range len(released) {
+			if w := <-released; w != first {
+				t.Fatal("waiters saw different windows")
+			}
+		}
+	})
+}
+
+func TestStreamNames(t *testing.T) {
+	for _, bad := range [][2]string{
+		{"", "x"}, {"live", ""}, {"live", ".."}, {"..", "x"}, {"live", "../../etc"}, {"live", "a/b"}, {"live", "%2e%2e"},
+		{"live", "a\x00b"}, {"live", "a\nb"}, {"live", `a"b`}, {"live", "<b>"}, {"live", "ü"}, {"live", ".m3u8"}, {"_", "x"},
+		{"live", string(bytes.Repeat([]byte("a"), 4096))}, {"live", "a b"}, {"live", "a?b"}, {"live", `a\b`},
+	} {
+		if n, err := packager.ParseStreamName(bad[0], bad[1]); err == nil {
+			t.Errorf("%q is a name: %v", bad, n)
+		}
+	}
+	for _, good := range [][2]string{{"live", "cam1"}, {"a", "b"}, {"live", "Cam_1-2.x~"}, {"0", "1"}} {
+		if n, err := packager.ParseStreamName(good[0], good[1]); err != nil || n.String() != good[0]+"/"+good[1] {
+			t.Errorf("%q: %v %v", good, n, err)
+		}
+	}
+}
+
+func FuzzMediaName(f *testing.F) {
+	for _, s := range []string{"dn3h-header.mp4", "dn3h-17.m4s", "dn3h-17.3.m4s", "x-007.m4s", "-1.m4s", "a-b-1.m4s", "x-1.-1.m4s"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if n, ok := packager.ParseMediaName(s); ok && n.String() != s {
+			t.Fatalf("%q became %q", s, n)
+		}
+	})
+}
