@@ -117,7 +117,7 @@ func (p *Publication) WriteSample(s remux.Sample) error {
 	w := p.writers[s.Track]
 	w.settle(s.DTS)
 	if p.period.Start < 0 {
-		p.period.Start = nanoseconds(s.DTS, w.header.Track.Timescale)
+		p.period.Start = nanoseconds(s.DTS+int64(s.CompositionOffset), w.header.Track.Timescale)
 	}
 	switch p.cutBefore(w, s) {
 	case cutSegment:

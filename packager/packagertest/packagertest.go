@@ -1,0 +1,110 @@
+// Package packagertest makes streams for the tests of the rooms that draw
+// them.
+package packagertest
+
+import (
+	"encoding/hex"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
+)
+
+// Start is when all streams begin.
+var Start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// Tracks are the tracks of a 960 × 540 picture with stereo sound.
+func Tracks() []remux.Track {
+	return []remux.Track{
+		{Timescale: 90000, Bitrate: 1_000_000, Codec: &remux.H264{
+			SPS:          [][]byte{unhex("67640028ac761103c045fbc044000003000400000300f03c60c61180")},
+			PPS:          [][]byte{unhex("68e8439cb22c")},
+			ChromaFormat: 1, BitDepth: [2]uint8{8, 8},
+			Width: 960, Height: 540, SAR: [2]uint32{1, 1},
+		}},
+		{Timescale: 48000, Bitrate: 128_000, Codec: &remux.AAC{
+			Config: unhex("1190"), ObjectType: 2, SampleRate: 48000, Channels: 2, FrameSamples: 1024,
+		}},
+	}
+}
+
+func unhex(s string) []byte {
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// Feed writes a stream whose clock is its media.
+type Feed struct {
+	tb           testing.TB
+	Publication  *packager.Publication
+	Stream       *packager.Stream
+	video, audio int // samples written
+}
+
+// New begins a stream with a window of four segments.
+func New(tb testing.TB) *Feed {
+	tb.Helper()
+	f := &Feed{tb: tb}
+	c := packager.NewCatalog(packager.Settings{
+		Segments: 4, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
+		PartDuration: 500 * time.Millisecond, Linger: time.Minute,
+	}, f.now)
+	name, err := packager.ParseStreamName("live", "cam1")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if f.Publication, err = c.Publish(name); err != nil {
+		tb.Fatal(err)
+	}
+	f.Stream, _ = c.Lookup(name)
+	f.SetTracks(Tracks()...)
+	return f
+}
+
+func (f *Feed) now() time.Time { return Start.Add(time.Duration(f.video) * time.Second / 30) }
+
+// SetTracks begins a period.
+func (f *Feed) SetTracks(tracks ...remux.Track) {
+	f.tb.Helper()
+	if err := f.Publication.SetTracks(tracks); err != nil {
+		f.tb.Fatal(err)
+	}
+}
+
+// GOP writes frames of 30 fps, the first of them a keyframe, and the sound
+// beside them.
+func (f *Feed) GOP(frames int) {
+	f.tb.Helper()
+	for i := range frames {
+		f.write(remux.Sample{
+			DTS:               Start.Unix()*90000 + int64(f.video)*3000,
+			Duration:          3000,
+			CompositionOffset: 6000,
+			Sync:              i == 0,
+			Data:              fmt.Appendf(nil, "%0*d", 2000, f.video),
+		})
+		f.video++
+		for f.audio*1024*30 < f.video*48000 {
+			f.write(remux.Sample{
+				Track:    1,
+				DTS:      Start.Unix()*48000 + int64(f.audio)*1024,
+				Duration: 1024,
+				Sync:     true,
+				Data:     fmt.Appendf(nil, "%0*d", 300, f.audio),
+			})
+			f.audio++
+		}
+	}
+}
+
+func (f *Feed) write(s remux.Sample) {
+	f.tb.Helper()
+	if err := f.Publication.WriteSample(s); err != nil {
+		f.tb.Fatal(err)
+	}
+}
