@@ -160,9 +160,13 @@ func (a *app) closeListeners() {
 // all streams end properly; viewers when they could fetch those ends.
 func (a *app) run(ctx context.Context) error {
 	a.ready.Store(true)
-	var failed atomic.Pointer[error]
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// Publishers have a context of their own: how many are live is counted
+	// before they are told to end.
+	publishing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var failed atomic.Pointer[error]
 	fail := func(err error) {
 		if err != nil && !errors.Is(err, http.ErrServerClosed) {
 			failed.CompareAndSwap(nil, &err)
@@ -172,17 +176,18 @@ func (a *app) run(ctx context.Context) error {
 
 	var publishers, viewers sync.WaitGroup
 	for _, l := range a.rtmpListeners {
-		publishers.Go(func() { fail(a.rtmp.Serve(ctx, l)) })
+		publishers.Go(func() { fail(a.rtmp.Serve(publishing, l)) })
 	}
 	for _, w := range a.webServers {
 		viewers.Go(func() { fail(w.server.Serve(w.listener)) })
 	}
-	publishers.Go(func() { a.expire(ctx) })
+	publishers.Go(func() { a.expire(publishing) })
 
 	<-ctx.Done()
 	a.ready.Store(false)
 	live := a.live()
 	a.log.Info().Int("live", live).Msg("stopping")
+	stop()
 	publishers.Wait()
 	if live > 0 {
 		time.Sleep(drainTime)

@@ -24,7 +24,7 @@ import (
 )
 
 // benchSeconds is the length of the stream that each iteration works through.
-const benchSeconds = 60
+const benchSeconds = 64
 
 // benchStream is the bytes that an encoder of 6 Mbit/s at 30 fps sends: the
 // demo clip, its frames filled up to that rate by filler NAL units. Real
@@ -33,8 +33,8 @@ func benchStream(tb testing.TB, chunkSize uint32) []byte {
 	var out bytes.Buffer
 	w := chunk.NewWriter(&out)
 	w.SetChunkSize(chunkSize)
-	const loop, inter, key = 10_000, 22_500, 130_000
-	for n := range uint32(benchSeconds * 1000 / loop) {
+	const loop, inter, key = uint32(clipLength / time.Millisecond), 22_500, 130_000
+	for n := range benchSeconds * 1000 / loop {
 		r, err := flv.NewReader(bytes.NewReader(clip))
 		for err == nil {
 			var tag flv.Tag

@@ -3,7 +3,106 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
+	"fmt"
 	"io"
+	"net/url"
+	"path"
+	"strings"
+	"time"
 )
 
-func probe(context.Context, []string, io.Writer) error { return errors.New("not here yet") }
+const probeUsage = `sluice probe [-for 10s] [-v] URL plays an HLS or DASH URL and reports what comes.
+
+  -for DURATION   how long to play (default 10s)
+  -v              a line for each segment
+`
+
+// probe plays the URL in args and writes a report to out. The error is not nil
+// when something is wrong with what it played.
+func probe(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("probe", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // main prints the error
+	length := flags.Duration("for", 10*time.Second, "")
+	verbose := flags.Bool("v", false, "")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(out, probeUsage)
+		return err
+	case err != nil:
+		return fmt.Errorf("probe: %w", err)
+	case flags.NArg() != 1:
+		return fmt.Errorf("probe: one URL is needed\n\n%s", probeUsage)
+	case *length <= 0:
+		return fmt.Errorf("probe: -for %v: must be more than zero", *length)
+	}
+	u, err := url.Parse(flags.Arg(0))
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("probe: %q: not an http or https URL", flags.Arg(0))
+	}
+
+	progress := io.Discard
+	if *verbose {
+		progress = out
+	}
+	r := newReport(u.String(), progress)
+	f := newFetcher(r)
+	defer f.close()
+	ctx, cancel := context.WithTimeout(ctx, *length)
+	defer cancel()
+	if err := play(ctx, f, u, *length); err != nil {
+		r.stop(ctx, err)
+	}
+	return r.write(out)
+}
+
+// play reads the presentation at u until it or ctx ends. length is how much
+// of a recording to play.
+func play(ctx context.Context, f *fetcher, u *url.URL, length time.Duration) error {
+	kind, err := presentationKind(ctx, f, u)
+	if err != nil {
+		return err
+	}
+	f.report.setKind(kind)
+	if kind == kindDASH {
+		return playDASH(ctx, f, u, length)
+	}
+	return playHLS(ctx, f, u)
+}
+
+const (
+	kindHLS  = "HLS"
+	kindDASH = "DASH"
+)
+
+// presentationKind tells by the URL's ending, or else by what the server says.
+func presentationKind(ctx context.Context, f *fetcher, u *url.URL) (string, error) {
+	switch strings.ToLower(path.Ext(u.Path)) {
+	case ".m3u8":
+		return kindHLS, nil
+	case ".mpd":
+		return kindDASH, nil
+	}
+	res, err := f.get(ctx, u, playlistLimit)
+	switch {
+	case err != nil:
+		return "", err
+	case isHLS(res.contentType):
+		return kindHLS, nil
+	case strings.HasPrefix(res.contentType, "application/dash+xml"):
+		return kindDASH, nil
+	}
+	return "", fmt.Errorf("%q is neither a playlist nor a manifest", res.contentType)
+}
+
+// isHLS knows the registered media type and the older one (RFC 8216, section 4).
+func isHLS(contentType string) bool {
+	t := strings.ToLower(contentType)
+	return strings.HasPrefix(t, "application/vnd.apple.mpegurl") ||
+		strings.HasPrefix(t, "application/x-mpegurl") ||
+		strings.HasPrefix(t, "audio/mpegurl")
+}
