@@ -117,7 +117,7 @@ func (p *Publication) WriteSample(s remux.Sample) error {
 	w := p.writers[s.Track]
 	w.settle(s.DTS)
 	if p.period.Start < 0 {
-		p.period.Start = nanoseconds(s.DTS+int64(s.CompositionOffset), w.header.Track.Timescale)
+		p.period.Start = p.periodStart(w, s)
 	}
 	switch p.cutBefore(w, s) {
 	case cutSegment:
@@ -137,6 +137,17 @@ func (p *Publication) WriteSample(s remux.Sample) error {
 	w.add(s)
 	p.publish()
 	return nil
+}
+
+// periodStart is where a period begins whose first sample is s. Behind another
+// period that is what is shown first: the other's last pictures must not be cut
+// off. At the beginning it is earlier, so that no sample lies before it.
+func (p *Publication) periodStart(w *writer, s remux.Sample) int64 {
+	at := s.DTS
+	if len(w.closed) > w.listed {
+		at += int64(s.CompositionOffset)
+	}
+	return nanoseconds(at, w.header.Track.Timescale)
 }
 
 func (p *Publication) cutBefore(w *writer, s remux.Sample) cut {

@@ -31,7 +31,7 @@ type RenditionID string
 type Period struct {
 	ID       string // unique for all time, in URLs
 	Sequence int64  // HLS's discontinuity sequence number
-	Start    int64  // presentation time of the first sample, nanoseconds since 1970
+	Start    int64  // nanoseconds since 1970
 }
 
 // Header is the CMAF header (init segment) of a rendition in a period.
