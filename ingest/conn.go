@@ -81,8 +81,9 @@ func strangerLimits(l chunk.Limits) chunk.Limits {
 // encoder may publish again.
 func (c *conn) run(ctx context.Context) error {
 	if err := c.handshake(); err != nil {
-		return phase("handshake", err)
+		return err
 	}
+	c.idle.until(c.server.Limits.PublishTimeout)
 	session, err := c.connect()
 	if err != nil {
 		return phase("connect", err)
@@ -95,9 +96,10 @@ func (c *conn) run(ctx context.Context) error {
 		if err != nil {
 			return phase("publish", err)
 		}
-		if err := c.tags(ctx, p); err != nil {
-			return err
+		if bye := c.tags(ctx, p); !bye {
+			return nil // the log has the cause already
 		}
+		c.idle.until(c.server.Limits.PublishTimeout)
 	}
 }
 
@@ -119,7 +121,6 @@ type session struct {
 
 // connect waits for the connect command and accepts it.
 func (c *conn) connect() (session, error) {
-	c.idle.until(c.server.Limits.PublishTimeout)
 	for {
 		m, err := c.read()
 		if err != nil {
@@ -156,12 +157,12 @@ func (c *conn) connect() (session, error) {
 type publication struct {
 	sink     Sink
 	streamID uint32 // message stream of its tags
+	early    earlyTags
 	log      zerolog.Logger
 }
 
 // publish carries the dialogue from connect to an accepted publish command.
 func (c *conn) publish(ctx context.Context, s session) (publication, error) {
-	c.idle.until(c.server.Limits.PublishTimeout)
 	var early earlyTags
 	for {
 		m, err := c.read()
@@ -187,9 +188,10 @@ func (c *conn) publish(ctx context.Context, s session) (publication, error) {
 		p := publication{
 			sink:     sink,
 			streamID: m.StreamID,
+			early:    early,
 			log:      c.log.With().Str("stream", r.App+"/"+r.Name).Logger(),
 		}
-		if err := c.start(p, r.Name, early); err != nil {
+		if err := c.start(p, r.Name); err != nil {
 			sink.Close(err)
 			return publication{}, err
 		}
@@ -214,20 +216,12 @@ func (c *conn) request(s session, cmd command) Request {
 	return r
 }
 
-// start tells the encoder to go ahead, and the sink what came before.
-func (c *conn) start(p publication, name string, early earlyTags) error {
+// start tells the encoder to go ahead.
+func (c *conn) start(p publication, name string) error {
 	c.reader.SetLimits(c.server.Limits.Chunk)
 	c.writer.WriteMessage(userControl(streamBegin, p.streamID))
 	c.onStatus(p.streamID, "status", "NetStream.Publish.Start", name+" is now published")
-	if err := c.flush(); err != nil {
-		return err
-	}
-	for _, tag := range early {
-		if err := p.sink.WriteTag(tag); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.flush()
 }
 
 // refuse tells the encoder why, waits a moment so that it can read it, and
@@ -242,27 +236,28 @@ func (c *conn) refuse(streamID uint32, why error) error {
 }
 
 // tags carries a publication's tags to its sink until the encoder says
-// goodbye (nil) or the connection or the sink fails.
-func (c *conn) tags(ctx context.Context, p publication) error {
+// goodbye (true) or the connection or the sink fails. It logs how it ended.
+func (c *conn) tags(ctx context.Context, p publication) (bye bool) {
 	c.idle.every(c.server.Limits.IdleTimeout)
 	began := c.server.Now()
+	cause := errPanic
+	defer func() {
+		p.sink.Close(cause)
+		p.log.Info().AnErr("cause", cause).Stringer("after", c.server.Now().Sub(began).Round(time.Millisecond)).
+			Uint64("bytes", c.reader.Received()).Msg("publication ended")
+	}()
 	bye, err := c.copyTags(p)
-	cause := err
-	if bye || ctx.Err() != nil {
+	if cause = err; bye || ctx.Err() != nil {
 		cause = nil
 	}
-	var sinkErr *sinkError
-	if errors.As(err, &sinkErr) {
-		c.refuse(p.streamID, sinkErr.err)
+	if sink := (*sinkError)(nil); errors.As(err, &sink) {
+		c.refuse(p.streamID, sink.err)
 	}
-	p.sink.Close(cause)
-	p.log.Info().AnErr("cause", cause).Dur("after", c.server.Now().Sub(began)).
-		Uint64("bytes", c.reader.Received()).Msg("publication ended")
-	if bye {
-		return nil
-	}
-	return phase("publishing", err)
+	return bye
 }
+
+// errPanic is the cause of an end that nothing else explains.
+var errPanic = errors.New("internal error")
 
 // sinkError is a fault of the media, not of the connection.
 type sinkError struct{ err error }
@@ -278,17 +273,23 @@ func (c *conn) copyTags(p publication) (bye bool, err error) {
 		}
 		return nil
 	}
+	for _, tag := range p.early {
+		if err := write(tag); err != nil {
+			return false, err
+		}
+	}
 	for {
 		m, err := c.read()
 		if err != nil {
 			return false, err
 		}
 		if cmd, ok := parseCommand(m); ok {
-			if err := c.answer(cmd); err != nil {
-				return false, err
-			}
+			err := c.answer(cmd)
 			if cmd.ends(p.streamID) {
-				return true, nil
+				return true, nil // it need not wait for our answer
+			}
+			if err != nil {
+				return false, err
 			}
 			continue
 		}
@@ -351,6 +352,7 @@ type idleReader struct {
 	now     func() time.Time
 	timeout time.Duration // 0: the deadline is fixed
 	set     time.Time     // when the moving deadline was set
+	heard   bool          // anything at all
 }
 
 // until gives all reads from here on d together.
@@ -367,8 +369,8 @@ func (r *idleReader) every(d time.Duration) {
 func (r *idleReader) Read(b []byte) (int, error) {
 	if r.timeout > 0 {
 		// A timer for each read would cost more than the read's parsing: the
-		// deadline moves once in an eighth of its length.
-		if now := r.now(); now.Sub(r.set) > r.timeout/8 {
+		// deadline moves once in a sixteenth of its length.
+		if now := r.now(); now.Sub(r.set) > r.timeout/16 {
 			r.set = now
 			r.nc.SetReadDeadline(now.Add(r.timeout))
 		}
@@ -378,5 +380,7 @@ func (r *idleReader) Read(b []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return r.nc.Read(b)
+	n, err := r.nc.Read(b)
+	r.heard = r.heard || n > 0
+	return n, err
 }

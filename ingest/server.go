@@ -105,7 +105,7 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 	switch {
 	case ctx.Err() != nil, err == nil:
 		log.Debug().Msg("connection closed")
-	case errors.Is(err, io.EOF) && c.reader.Received() == 0:
+	case !c.idle.heard && errors.Is(err, io.ErrUnexpectedEOF):
 		log.Debug().Msg("connection closed before it said anything")
 	default:
 		log.Info().AnErr("cause", err).Msg("connection closed")

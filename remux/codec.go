@@ -139,7 +139,7 @@ func newAAC(config []byte) (*AAC, error) {
 		Config:       bytes.Clone(config),
 		ObjectType:   int(mpeg4audio.ObjectTypeAACLC),
 		SampleRate:   asc.SampleRate,
-		Channels:     asc.ChannelCount,
+		Channels:     int(asc.ChannelConfig),
 		FrameSamples: 1024,
 	}
 	if asc.FrameLengthFlag {
@@ -159,6 +159,8 @@ func newAAC(config []byte) (*AAC, error) {
 	switch {
 	case c.ObjectType == int(mpeg4audio.ObjectTypePS):
 		c.Channels = 2 // parametric stereo makes two of one
+	case asc.ChannelConfig == 7:
+		c.Channels = 8
 	case c.Channels == 0:
 		c.Channels = 2 // a program config element says; decoders read it themselves
 	}

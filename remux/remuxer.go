@@ -18,6 +18,7 @@ const (
 	// in its timestamps.
 	gatherTime  = time.Second
 	gatherBytes = 8 << 20
+	queuedCost  = 1 << 10 // bytes a frame counts for beside its body: tiny ones make no long queue
 
 	// silentTime is how much media may pass without any decoder configuration.
 	silentTime = 10 * time.Second
@@ -58,7 +59,6 @@ type Remuxer struct {
 
 type videoTrack struct {
 	reader avcReader
-	ready  bool  // a configuration record gave the length size
 	codec  *H264 // to be used from the next keyframe on
 	index  int   // in tracks, −1 when not among them
 	clock  videoClock
@@ -178,7 +178,6 @@ func (r *Remuxer) configureVideo(record []byte) {
 		r.drop(err)
 		return
 	}
-	r.video.ready = true
 	r.video.reader.lengthSize = c.lengthSize
 	r.setVideo(c.sps, c.pps)
 }
@@ -225,14 +224,14 @@ func (r *Remuxer) frame(tag flv.Tag, keyframe bool) error {
 	if r.tracks != nil {
 		return r.write(tag, ms)
 	}
-	if tag.Type == flv.TagVideo && !r.video.ready {
+	if tag.Type == flv.TagVideo && r.video.codec == nil {
 		r.peekParameterSets(tag)
 	}
 	r.queue = append(r.queue, queued{
 		tag: flv.Tag{Type: tag.Type, Timestamp: tag.Timestamp, Body: bytes.Clone(tag.Body)},
 		ms:  ms,
 	})
-	r.queueBytes += len(tag.Body)
+	r.queueBytes += queuedCost + len(tag.Body)
 	if keyframe && r.start < 0 {
 		r.start = ms
 	}
@@ -268,12 +267,13 @@ func (r *Remuxer) advance(span time.Duration) error {
 	if r.video.codec == nil || r.start >= 0 {
 		return r.release()
 	}
-	if span < keyframeTime {
+	if span < keyframeTime && !full {
 		r.trimQueue()
 		return nil
 	}
 	r.drop(fmt.Errorf("no video keyframe in %v", keyframeTime))
 	if r.audio.codec == nil {
+		r.trimQueue()
 		return nil
 	}
 	return r.release()
@@ -295,7 +295,7 @@ func (r *Remuxer) checkSilence(tag flv.Tag) error {
 func (r *Remuxer) known() bool { return r.video.codec != nil || r.audio.codec != nil }
 
 // peekParameterSets looks for SPS and PPS in band, for encoders that send no
-// configuration record.
+// configuration record, or one without them.
 func (r *Remuxer) peekParameterSets(tag flv.Tag) {
 	v, err := flv.ParseVideo(tag.Body)
 	if err != nil {
@@ -312,7 +312,7 @@ func (r *Remuxer) trimQueue() {
 	r.queue = slices.DeleteFunc(r.queue, func(q queued) bool {
 		drop := q.tag.Type == flv.TagVideo || newest-q.ms > leadTime.Milliseconds()
 		if drop {
-			r.queueBytes -= len(q.tag.Body)
+			r.queueBytes -= queuedCost + len(q.tag.Body)
 		}
 		return drop
 	})
@@ -346,9 +346,7 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 	}
 	if c := r.audio.codec; c != nil {
 		r.audio.index = len(tracks)
-		if rate := int64(c.SampleRate); r.audio.clock.rate != rate {
-			r.audio.clock = audioClock{rate: rate}
-		}
+		r.audio.clock.setRate(int64(c.SampleRate))
 		r.audio.clock.frame = int64(c.FrameSamples)
 		tracks = append(tracks, Track{Codec: c, Timescale: uint32(c.SampleRate), Bitrate: r.metadata.audio})
 	}

@@ -38,12 +38,12 @@ func (t *timeline) at(k Kind, timestamp uint32, now time.Time) int64 {
 	c, other := &t.tracks[k], &t.tracks[1-k]
 	if !c.started {
 		c.started, c.last, c.ms, c.step = true, timestamp, int64(timestamp), 20
-		c.offset = now.UnixMilli() - c.ms
 		if other.started {
 			// Unwrap beside the other track, so that one base gives one offset.
 			c.ms = other.ms + int64(int32(timestamp-other.last))
-			c.adopt(other, other.ms+other.offset)
 		}
+		c.offset = now.UnixMilli() - c.ms
+		c.adopt(other, other.ms+other.offset)
 		return c.ms + c.offset
 	}
 	delta := int64(int32(timestamp - c.last)) // modulo 2^32: wraps are steps like others
@@ -99,25 +99,37 @@ func (v *videoClock) dts(ms int64) (dts, late int64) {
 
 // audioClock puts access units on the sample grid: each begins where the one
 // before ends, whatever the rounding of its timestamp. The grid moves only
-// when it is off by more than a frame.
+// when it is off by more than that: a unit was lost (3/4 of one tell it from
+// jitter), or it is ahead by more than one.
 type audioClock struct {
 	started bool
 	rate    int64
 	frame   int64 // samples of an access unit
 	next    int64 // where the next one begins
+	least   int64 // where it may begin: behind the one before
+}
+
+// setRate goes on, no earlier, on the grid of another sample rate.
+func (a *audioClock) setRate(rate int64) {
+	if a.started && a.rate != rate {
+		seconds, rest := a.next/a.rate, a.next%a.rate
+		a.next = seconds*rate + (rest*rate+a.rate-1)/a.rate
+		a.least = a.next
+	}
+	a.rate = rate
 }
 
 // dts returns the decoding time in samples.
 func (a *audioClock) dts(ms int64) int64 {
 	want := (ms*a.rate + 500) / 1000
-	if off := want - a.next; !a.started || off > a.frame {
+	if off := want - a.next; !a.started || off > a.frame*3/4 {
 		a.next = want
 	} else if off < -a.frame {
 		// The grid runs ahead of the encoder: one short sample brings it back.
-		a.next = max(want, a.next-a.frame+1)
+		a.next = max(want, a.least)
 	}
 	a.started = true
 	dts := a.next
-	a.next += a.frame
+	a.next, a.least = dts+a.frame, dts+1
 	return dts
 }

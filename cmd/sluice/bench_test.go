@@ -159,7 +159,7 @@ func (m *muxer) SetTracks(tracks []remux.Track) error {
 	a := tracks[1].Codec.(*remux.AAC)
 	m.video = &gohlslib.Track{Codec: &codecs.H264{SPS: h.SPS[0], PPS: h.PPS[0]}, ClockRate: 90000}
 	m.audio = &gohlslib.Track{Codec: &codecs.MPEG4Audio{Config: mpeg4audio.AudioSpecificConfig{
-		Type: mpeg4audio.ObjectTypeAACLC, SampleRate: a.SampleRate, ChannelConfig: uint8(a.Channels), ChannelCount: a.Channels,
+		Type: mpeg4audio.ObjectTypeAACLC, SampleRate: a.SampleRate, ChannelConfig: uint8(a.Channels),
 	}}, ClockRate: a.SampleRate}
 	m.m = &gohlslib.Muxer{
 		Tracks: []*gohlslib.Track{m.video, m.audio}, Variant: gohlslib.MuxerVariantLowLatency,

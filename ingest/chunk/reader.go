@@ -1,6 +1,7 @@
 package chunk
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -223,20 +224,15 @@ func (r *Reader) header() (bool, error) {
 	if format == 0 {
 		next.msgStream = binary.LittleEndian.Uint32(b[n+7:])
 	}
-	if next.extended {
+	if next.extended && (format < 3 || s.repeatsExtension(b[size:])) {
 		if len(b) < size+4 {
 			return false, nil
 		}
-		value := binary.BigEndian.Uint32(b[size:])
-		switch {
-		case format < 3:
-			field, next.extension = value, value
-			size += 4
-		case s.repeatsExtension(value):
-			// Adobe repeats the four bytes in type 3 headers, librtmp and its
-			// descendants don't: they are there when they are the same.
-			size += 4
+		if format < 3 {
+			next.extension = binary.BigEndian.Uint32(b[size:])
+			field = next.extension
 		}
+		size += 4
 	}
 	if !s.open {
 		if err := r.checkLength(next.typ, next.length); err != nil {
@@ -258,9 +254,22 @@ func (r *Reader) header() (bool, error) {
 	return true, nil
 }
 
-func (s *stream) repeatsExtension(v uint32) bool {
-	const low31 = 1<<31 - 1 // some writers clear the top bit
-	return v&low31 == s.extension&low31 || v == s.timestamp
+// repeatsExtension tells whether b, what follows a type 3 header, goes on with
+// the extended timestamp. Adobe repeats the four bytes there, librtmp and its
+// descendants don't: they are there when they are the same. Of fewer than four
+// it tells what they can become: the last payload of a message may be as short,
+// and nothing may come behind it for long.
+func (s *stream) repeatsExtension(b []byte) bool {
+	const top = 1 << 31 // some writers clear it
+	b = b[:min(len(b), 4)]
+	for _, v := range [...]uint32{s.extension, s.extension ^ top, s.timestamp} {
+		var want [4]byte
+		binary.BigEndian.PutUint32(want[:], v)
+		if bytes.HasPrefix(want[:], b) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Reader) checkLength(t Type, length uint32) error {

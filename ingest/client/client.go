@@ -66,11 +66,11 @@ func Dial(ctx context.Context, rawURL string, tlsConfig *tls.Config) (*Publisher
 	}
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 	p, err := New(nc, app, name, u.Scheme+"://"+u.Host+"/"+app)
-	if !stop() || err != nil {
+	if !stop() {
+		err = ctx.Err() // the socket's timeout is only how it shows
+	}
+	if err != nil {
 		nc.Close()
-		if err == nil {
-			err = ctx.Err()
-		}
 		return nil, fmt.Errorf("publish to %s: %w", rawURL, err)
 	}
 	return p, nil

@@ -105,6 +105,9 @@ func (r *Reader) ReadTag() (Tag, error) {
 	}
 	body := r.body[:size+4]
 	if _, err := io.ReadFull(r.r, body); err != nil {
+		if err == io.EOF { // behind a header it isn't a clean one
+			err = io.ErrUnexpectedEOF
+		}
 		return Tag{}, fmt.Errorf("FLV tag body: %w", err)
 	}
 	tag.Body = body[:size:size]

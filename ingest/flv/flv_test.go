@@ -1,0 +1,284 @@
+package flv_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+// unhex reads hex text; spaces are for the eye.
+func unhex(s string) []byte {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+var videos = []struct {
+	name, body string
+	want       flv.Video
+	err        string // of the error, "" for none
+}{
+	{"keyframe", "17 01 000000 65 88", flv.Video{Packet: flv.PacketFrame, Keyframe: true, Data: unhex("65 88")}, ""},
+	{"inter frame", "27 01 000050 41", flv.Video{Packet: flv.PacketFrame, CompositionTime: 80, Data: unhex("41")}, ""},
+	{"generated keyframe", "47 01 000000 65", flv.Video{Packet: flv.PacketFrame, Keyframe: true, Data: unhex("65")}, ""},
+	{"configuration", "17 00 000000 01 64", flv.Video{Keyframe: true, Data: unhex("01 64")}, ""},
+	{"end of sequence", "17 02 000000", flv.Video{Packet: flv.PacketEndOfSequence, Keyframe: true, Data: []byte{}}, ""},
+	{"composition time −1", "27 01 ffffff 41", flv.Video{Packet: flv.PacketFrame, CompositionTime: -1, Data: unhex("41")}, ""},
+	{"composition time −2^23", "27 01 800000 41", flv.Video{Packet: flv.PacketFrame, CompositionTime: -1 << 23, Data: unhex("41")}, ""},
+	{"composition time 2^23−1", "27 01 7fffff 41", flv.Video{Packet: flv.PacketFrame, CompositionTime: 1<<23 - 1, Data: unhex("41")}, ""},
+	{"packet type of tomorrow", "27 07 000000 41", flv.Video{Packet: 7, Data: unhex("41")}, ""},
+	{"nothing", "", flv.Video{}, "empty tag"},
+	{"one byte", "17", flv.Video{}, "tag ends inside its header"},
+	{"four bytes", "17 01 0000", flv.Video{}, "tag ends inside its header"},
+	{"frame without data", "17 01 000000", flv.Video{}, "empty tag"},
+	{"configuration without data", "17 00 000000", flv.Video{}, "empty tag"},
+	{"seek command", "57 00", flv.Video{}, "empty tag"},
+	{"seek command of one byte", "50", flv.Video{}, "empty tag"},
+	{"HEVC by FourCC", "90 68766331 01", flv.Video{}, `video by FourCC "hvc1" is not supported`},
+	{"FourCC cut short", "90 6876", flv.Video{}, `video by FourCC (none) is not supported`},
+	{"DJI's garbage", "ff ffffffff ff", flv.Video{}, `video by FourCC "\xff\xff\xff\xff" is not supported`},
+	{"VP6", "14 00", flv.Video{}, "video codec VP6 is not supported"},
+	{"HEVC by codec id", "1c 01 000000 26", flv.Video{}, "video codec HEVC by codec id 12 is not supported"},
+	{"codec id 15", "1f", flv.Video{}, "video codec 15 is not supported"},
+}
+
+var audios = []struct {
+	name, body string
+	want       flv.Audio
+	err        string
+}{
+	{"frame", "af 01 21 10", flv.Audio{Packet: flv.PacketFrame, Data: unhex("21 10")}, ""},
+	{"configuration", "af 00 11 90", flv.Audio{Data: unhex("11 90")}, ""},
+	{"rate, size and type mean nothing", "a0 01 21", flv.Audio{Packet: flv.PacketFrame, Data: unhex("21")}, ""},
+	{"nothing", "", flv.Audio{}, "empty tag"},
+	{"one byte", "af", flv.Audio{}, "tag ends inside its header"},
+	{"frame without data", "af 01", flv.Audio{}, "empty tag"},
+	{"configuration without data", "af 00", flv.Audio{}, "empty tag"},
+	{"MP3", "2f ff fb", flv.Audio{}, "audio format MP3 is not supported"},
+	{"Speex", "b2 00", flv.Audio{}, "audio format Speex is not supported"},
+	{"µ-law", "82 00", flv.Audio{}, "audio format G.711 µ-law is not supported"},
+	{"DJI's format 15", "ff", flv.Audio{}, "audio format 15 is not supported"},
+	{"Opus by FourCC", "90 4f707573", flv.Audio{}, `audio by FourCC "Opus" is not supported`},
+	{"FourCC missing", "90", flv.Audio{}, "audio by FourCC (none) is not supported"},
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestParseVideo(t *testing.T) {
+	for _, c := range videos {
+		got, err := flv.ParseVideo(unhex(c.body))
+		if text(err) != c.err || err == nil && fmt.Sprint(got) != fmt.Sprint(c.want) {
+			t.Errorf("%s: %v, %v; want %v, %q", c.name, got, err, c.want, c.err)
+		}
+		checkType(t, err)
+	}
+}
+
+func TestParseAudio(t *testing.T) {
+	for _, c := range audios {
+		got, err := flv.ParseAudio(unhex(c.body))
+		if text(err) != c.err || err == nil && fmt.Sprint(got) != fmt.Sprint(c.want) {
+			t.Errorf("%s: %v, %v; want %v, %q", c.name, got, err, c.want, c.err)
+		}
+		checkType(t, err)
+	}
+}
+
+// checkType finds an error that a caller couldn't tell from others.
+func checkType(t *testing.T, err error) {
+	t.Helper()
+	var unsupported *flv.UnsupportedError
+	if err != nil && !errors.Is(err, flv.ErrEmpty) && !errors.Is(err, flv.ErrShort) && !errors.As(err, &unsupported) {
+		t.Errorf("untyped error %v", err)
+	}
+}
+
+// Tags as they are inside an aggregate message: two of audio, one of video.
+const (
+	tagA = "08 000002 0003e8 00 000000 af01 0000000d"
+	tagB = "08 000002 0003ff 00 000000 af02 0000000d"
+	tagV = "09 000001 000000 01 000000 17 0000000c" // timestamp 0x01000000
+)
+
+var aggregates = []struct {
+	name, body string
+	timestamp  uint32
+	want       string
+	err        string
+}{
+	{"nothing", "", 5, "", ""},
+	{"its own timestamp", tagA + tagB, 1000, "audio 1000 af01, audio 1023 af02", ""},
+	{"rebased forward", tagA + tagB, 5000, "audio 5000 af01, audio 5023 af02", ""},
+	{"rebased back", tagA + tagB, 0, "audio 0 af01, audio 23 af02", ""},
+	{"rebased over 2^32", tagA + tagB, 1<<32 - 10, "audio 4294967286 af01, audio 13 af02", ""},
+	{"fourth byte of the timestamp", tagV + tagV, 0x01000000, "video 16777216 17, video 16777216 17", ""},
+	{"body of no bytes", "08 000000 000000 00 000000 0000000b", 7, "audio 7 ", ""},
+	{"without the last back pointer", tagA + tagB[:len(tagB)-9], 1000, "audio 1000 af01, audio 1023 af02", ""},
+	{"back pointer of two bytes", tagA[:len(tagA)-4], 1000, "audio 1000 af01", ""},
+	{"back pointer is wrong", "08 000002 0003e8 00 000000 af01 ffffffff" + tagB, 1000, "audio 1000 af01, audio 1023 af02", ""},
+	{"header cut short", tagA + "08 0000", 1000, "audio 1000 af01", "aggregate message: short tag header"},
+	{"body cut short", tagA + "08 000002 0003e8 00 000000 af", 1000, "audio 1000 af01", "aggregate message: a tag of 2 bytes where 1 are left"},
+	{"filter flag", strings.Replace(tagA, "08", "28", 1), 1000, "audio 1000 af01", ""},
+	{"unknown type", strings.Replace(tagA, "08", "07", 1), 1000, "tag type 7 1000 af01", ""},
+}
+
+func TestSplitAggregate(t *testing.T) {
+	for _, c := range aggregates {
+		var got []string
+		err := flv.SplitAggregate(unhex(c.body), c.timestamp, func(tag flv.Tag) error {
+			got = append(got, fmt.Sprintf("%v %d %x", tag.Type, tag.Timestamp, tag.Body))
+			return nil
+		})
+		if s := strings.Join(got, ", "); s != c.want || text(err) != c.err {
+			t.Errorf("%s: %s, %v; want %s, %q", c.name, s, err, c.want, c.err)
+		}
+	}
+	stop := errors.New("enough")
+	calls := 0
+	err := flv.SplitAggregate(unhex(tagA+tagB), 0, func(flv.Tag) error { calls++; return stop })
+	if err != stop || calls != 1 {
+		t.Errorf("an error of yield: %d calls, %v", calls, err)
+	}
+}
+
+func clip(t testing.TB) []byte {
+	b, err := os.ReadFile("../../cmd/sluice/clip.flv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// readTags returns a line for each tag, and the error at the end.
+func readTags(r io.Reader) (tags []string, err error) {
+	reader, err := flv.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		tag, err := reader.ReadTag()
+		if err != nil {
+			return tags, err
+		}
+		tags = append(tags, fmt.Sprintf("%v %d %d", tag.Type, tag.Timestamp, len(tag.Body)))
+	}
+}
+
+func TestReader(t *testing.T) {
+	b := clip(t)
+	tags, err := readTags(bytes.NewReader(b))
+	if err != io.EOF || len(tags) < 100 {
+		t.Fatalf("%d tags, then %v", len(tags), err)
+	}
+	// The file's sum: its header, and 15 bytes around each body.
+	size := 13
+	kinds := map[string]int{}
+	for _, tag := range tags {
+		var kind string
+		var timestamp, n int
+		fmt.Sscan(tag, &kind, &timestamp, &n)
+		size += 15 + n
+		kinds[kind]++
+	}
+	if size != len(b) || kinds["video"] == 0 || kinds["audio"] == 0 || kinds["script"] == 0 {
+		t.Errorf("%v make %d of %d bytes", kinds, size, len(b))
+	}
+	slow, err := readTags(iotest.HalfReader(bytes.NewReader(b)))
+	if err != io.EOF || strings.Join(slow, "\n") != strings.Join(tags, "\n") {
+		t.Errorf("read in halves: %d tags of %d, then %v", len(slow), len(tags), err)
+	}
+}
+
+// A file that is cut anywhere but between two tags doesn't look whole.
+func TestReaderPrefixes(t *testing.T) {
+	b := clip(t)[:5000]
+	borders := map[int]bool{13: true}
+	for k := 13; k+11 < len(b); {
+		k += 15 + int(b[k+1])<<16 + int(b[k+2])<<8 + int(b[k+3])
+		borders[k] = true
+	}
+	for k := range b {
+		_, err := readTags(bytes.NewReader(b[:k]))
+		if clean := err == io.EOF; clean != borders[k] || !clean && k > 0 && !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%d bytes end with %v", k, err)
+		}
+	}
+	for name, header := range map[string]string{
+		"version 2": "464c56 02 05 00000009 00000000",
+		"MP4":       "00000018 66747970 6d703432 00000000",
+	} {
+		if _, err := flv.NewReader(bytes.NewReader(unhex(header))); text(err) != "not an FLV file" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// FuzzTag holds the parsers of bodies to: no panic, typed errors, no copies.
+func FuzzTag(f *testing.F) {
+	for _, c := range videos {
+		f.Add(unhex(c.body), uint32(0))
+	}
+	for _, c := range audios {
+		f.Add(unhex(c.body), uint32(0))
+	}
+	for _, c := range aggregates {
+		f.Add(unhex(c.body), c.timestamp)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, timestamp uint32) {
+		v, err := flv.ParseVideo(body)
+		checkType(t, err)
+		if err == nil && len(v.Data) != len(body)-5 {
+			t.Errorf("video data of %d bytes out of %d", len(v.Data), len(body))
+		}
+		checkInside(t, body, v.Data)
+		a, err := flv.ParseAudio(body)
+		checkType(t, err)
+		checkInside(t, body, a.Data)
+
+		total, first := 0, true
+		flv.SplitAggregate(body, timestamp, func(tag flv.Tag) error {
+			if first && tag.Timestamp != timestamp {
+				t.Errorf("the first tag is at %d, the message at %d", tag.Timestamp, timestamp)
+			}
+			first = false
+			total += 11 + len(tag.Body)
+			checkInside(t, body, tag.Body)
+			return nil
+		})
+		if total > len(body) {
+			t.Errorf("tags of %d bytes in a message of %d", total, len(body))
+		}
+	})
+}
+
+// checkInside is an error unless part lies in whole's memory.
+func checkInside(t *testing.T, whole, part []byte) {
+	t.Helper()
+	if len(part) == 0 {
+		return
+	}
+	for i := range whole {
+		if &whole[i] == &part[0] {
+			if i+len(part) > len(whole) {
+				t.Error("data reaches beyond the body")
+			}
+			return
+		}
+	}
+	t.Error("data is a copy")
+}

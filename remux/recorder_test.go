@@ -1,0 +1,187 @@
+package remux
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+// base is the wall clock of these tests, and where their samples begin.
+const base = 1_700_000_000_000 // ms
+
+// recorder is an Output that writes down what it gets, and holds it to the
+// laws that all outputs rely on.
+type recorder struct {
+	t       testing.TB
+	events  []string
+	periods [][]Track
+	samples []Sample // without data
+	closed  int
+	cause   error
+
+	fresh bool     // no video sample yet in this period
+	last  [2]int64 // DTS in ns by Kind
+}
+
+func (o *recorder) SetTracks(tracks []Track) error {
+	if len(tracks) == 0 || len(tracks) > 2 || len(tracks) == 2 && (tracks[0].Kind() != Video || tracks[1].Kind() != Audio) {
+		o.t.Errorf("tracks %v", tracks)
+	}
+	var names []string
+	for _, track := range tracks {
+		names = append(names, track.Codec.String())
+	}
+	o.events = append(o.events, "tracks "+strings.Join(names, " "))
+	o.periods = append(o.periods, tracks)
+	o.fresh = true
+	return nil
+}
+
+func (o *recorder) WriteSample(s Sample) error {
+	if len(o.periods) == 0 {
+		o.t.Fatal("a sample before all tracks")
+	}
+	track := o.periods[len(o.periods)-1][s.Track]
+	rate := int64(track.Timescale)
+	ns := s.DTS/rate*1e9 + s.DTS%rate*1e9/rate
+	if last := o.last[track.Kind()]; ns <= last { // over periods, too
+		o.t.Errorf("%v: DTS goes from %d to %d ns", track.Kind(), last, ns)
+	}
+	o.last[track.Kind()] = ns
+	if s.Duration == 0 || len(s.Data) == 0 {
+		o.t.Errorf("a sample of %d ticks and %d bytes", s.Duration, len(s.Data))
+	}
+	line := fmt.Sprintf("%v %s", track.Kind(), at(track, s.DTS))
+	if track.Kind() == Video {
+		if o.fresh && !s.Sync {
+			o.t.Error("a period begins inside a group of pictures")
+		}
+		o.fresh = false
+		checkNALUnits(o.t, s.Data)
+		if s.Sync {
+			line += " key"
+		}
+		if s.CompositionOffset != 0 {
+			line += fmt.Sprintf(" %+d", s.CompositionOffset/90)
+		}
+	}
+	o.events = append(o.events, line)
+	s.Data = nil
+	o.samples = append(o.samples, s)
+	return nil
+}
+
+func (o *recorder) Close(cause error) { o.closed++; o.cause = cause }
+
+// at is a DTS in milliseconds behind base.
+func at(track Track, dts int64) string {
+	rate := int64(track.Timescale)
+	whole, rest := dts/rate*1000-base, dts%rate*1000 // not dts*1000: 64 bits are too few
+	return fmt.Sprint(whole + (rest+rate/2)/rate)
+}
+
+// checkNALUnits reads data as MP4 has it.
+func checkNALUnits(t testing.TB, b []byte) (nals [][]byte) {
+	t.Helper()
+	for len(b) > 0 {
+		if len(b) < 4 {
+			t.Fatalf("%d bytes behind the last NAL unit", len(b))
+		}
+		n := binary.BigEndian.Uint32(b)
+		if n == 0 || uint64(n) > uint64(len(b)-4) {
+			t.Fatalf("a NAL unit of %d bytes where %d are left", n, len(b)-4)
+		}
+		nals = append(nals, b[4:4+n])
+		b = b[4+n:]
+	}
+	return nals
+}
+
+// feed is an encoder written by hand.
+type feed struct {
+	t     testing.TB
+	r     *Remuxer
+	out   *recorder
+	now   time.Time
+	notes []string
+	err   error // of the last tag
+}
+
+func newFeed(t testing.TB) *feed {
+	f := &feed{t: t, out: &recorder{t: t}, now: time.UnixMilli(base)}
+	f.r = New(f.out, func() time.Time { return f.now }, func(s string) { f.notes = append(f.notes, s) })
+	return f
+}
+
+func (f *feed) tag(typ flv.TagType, timestamp uint32, parts ...[]byte) {
+	var body []byte
+	for _, p := range parts {
+		body = append(body, p...)
+	}
+	f.err = f.r.WriteTag(flv.Tag{Type: typ, Timestamp: timestamp, Body: body})
+	clear(body) // it was borrowed
+}
+
+func (f *feed) videoConfig(record []byte) {
+	f.tag(flv.TagVideo, 0, []byte{0x17, 0, 0, 0, 0}, record)
+}
+
+func (f *feed) audioConfig(config string) {
+	f.tag(flv.TagAudio, 0, []byte{0xAF, 0}, unhex(config))
+}
+
+// key, inter and sound are frames at a timestamp.
+func (f *feed) key(timestamp uint32, nals ...[]byte) {
+	f.tag(flv.TagVideo, timestamp, []byte{0x17, 1, 0, 0, 0}, lengths(append(nals, idr)...))
+}
+
+func (f *feed) inter(timestamp uint32) {
+	f.tag(flv.TagVideo, timestamp, []byte{0x27, 1, 0, 0, 0}, lengths(slice))
+}
+
+func (f *feed) sound(timestamp uint32) {
+	f.tag(flv.TagAudio, timestamp, []byte{0xAF, 1, 0x21, 0x10})
+}
+
+// expect is an error unless these events came since the last time.
+func (f *feed) expect(want string) {
+	f.t.Helper()
+	got := strings.Join(f.out.events, ", ")
+	if f.out.events = nil; got != want {
+		f.t.Errorf("out come\n%s\nand not\n%s", got, want)
+	}
+}
+
+var (
+	idr   = unhex("65 88 84")
+	slice = unhex("41 9a 02")
+)
+
+// lengths makes a frame out of NAL units.
+func lengths(nals ...[]byte) (b []byte) {
+	for _, n := range nals {
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(n))), n...)
+	}
+	return b
+}
+
+func unhex(s string) []byte {
+	b, err := hex.DecodeString(strings.NewReplacer(" ", "", "\n", "", "\t", "").Replace(s))
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// record is an AVCDecoderConfigurationRecord of an SPS and a PPS.
+func record(sps, pps []byte) []byte {
+	b := []byte{1, sps[1], sps[2], sps[3], 0xFF, 0xE1}
+	b = append(binary.BigEndian.AppendUint16(b, uint16(len(sps))), sps...)
+	b = append(b, 1)
+	return append(binary.BigEndian.AppendUint16(b, uint16(len(pps))), pps...)
+}

@@ -1,0 +1,773 @@
+package remux
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/amf"
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+const (
+	stereo48 = "1190"
+	mono44   = "1208"
+)
+
+func (f *feed) configs() {
+	f.videoConfig(record(highSPS, highPPS))
+	f.audioConfig(stereo48)
+}
+
+func TestRemuxer(t *testing.T) {
+	const both = "tracks avc1.640028 mp4a.40.2"
+	for _, c := range []struct {
+		name string
+		do   func(f *feed)
+		want string
+	}{
+		{"audio and video begin together", func(f *feed) {
+			f.configs()
+			f.key(0)
+			f.sound(3)
+			f.inter(40)
+			f.sound(24)
+		}, both + ", video 0 key, audio 3, video 40, audio 24"},
+		{"audio first", func(f *feed) {
+			f.configs()
+			f.sound(0)
+			f.key(20)
+			f.sound(21)
+		}, both + ", audio 0, video 20 key, audio 21"},
+		{"the first sample of video is a keyframe", func(f *feed) {
+			f.configs()
+			f.inter(0)
+			f.inter(40)
+			f.key(80)
+			f.inter(120)
+		}, both + ", video 80 key, video 120"},
+		{"audio up to 250 ms before the keyframe", func(f *feed) {
+			f.configs()
+			for ts := uint32(0); ts <= 400; ts += 100 {
+				f.sound(ts)
+			}
+			f.inter(405)
+			f.key(450)
+		}, both + ", audio 200, audio 300, audio 400, video 450 key"},
+		{"frames before their configurations", func(f *feed) {
+			f.sound(0)
+			f.key(0)
+			f.sound(21)
+			f.configs()
+			f.inter(40)
+		}, both + ", audio 0, video 0 key, audio 21, video 40"},
+		{"video alone, after a second", func(f *feed) {
+			f.videoConfig(record(highSPS, highPPS))
+			f.key(0)
+			f.inter(500)
+			f.inter(999)
+			f.expect("")
+			f.inter(1000)
+		}, "tracks avc1.640028, video 0 key, video 500, video 999, video 1000"},
+		{"audio alone, after a second", func(f *feed) {
+			f.audioConfig(stereo48)
+			f.sound(0)
+			f.sound(980)
+			f.expect("")
+			f.sound(1000)
+		}, "tracks mp4a.40.2, audio 0, audio 980, audio 1001"},
+		{"late audio joins at the next keyframe", func(f *feed) {
+			f.videoConfig(record(highSPS, highPPS))
+			f.key(0)
+			f.inter(1000)
+			f.audioConfig(stereo48)
+			f.sound(1020)
+			f.inter(1040)
+			f.key(2000)
+			f.sound(2010)
+		}, "tracks avc1.640028, video 0 key, video 1000, video 1040, " + both + ", video 2000 key, audio 2010"},
+		{"late video joins at its keyframe", func(f *feed) {
+			f.audioConfig(stereo48)
+			f.sound(0)
+			f.sound(1000)
+			f.videoConfig(record(highSPS, highPPS))
+			f.inter(1100)
+			f.sound(1100)
+			f.key(1200)
+			f.inter(1240)
+		}, "tracks mp4a.40.2, audio 0, audio 1000, audio 1100, " + both + ", video 1200 key, video 1240"},
+		{"video never comes to a keyframe: audio goes on alone", func(f *feed) {
+			f.configs()
+			f.inter(0)
+			for ts := uint32(0); ts < 10_000; ts += 100 {
+				f.sound(ts)
+				f.inter(ts)
+			}
+			f.expect("")
+			f.sound(10_000)
+			f.inter(10_040)
+			f.key(11_000)
+		}, "tracks mp4a.40.2, audio 9700, audio 9800, audio 9900, audio 10000, " + both + ", video 11000 key"},
+		{"in-band parameter sets: the same again", func(f *feed) {
+			f.configs()
+			f.key(0, highSPS, highPPS)
+			f.key(40, highSPS, highPPS)
+			f.key(80, highPPS)
+		}, both + ", video 0 key, video 40 key, video 80 key"},
+		{"in-band parameter sets: others, exactly at the keyframe", func(f *feed) {
+			f.configs()
+			f.key(0, highSPS, highPPS)
+			f.inter(40)
+			f.key(80, mainSPS, mainPPS)
+			f.key(120, mainSPS, mainPPS)
+		}, both + ", video 0 key, video 40, tracks avc1.4d401e mp4a.40.2, video 80 key, video 120 key"},
+		{"new configuration record", func(f *feed) {
+			f.configs()
+			f.key(0)
+			f.videoConfig(record(highSPS, highPPS))
+			f.inter(40)
+			f.videoConfig(record(mainSPS, mainPPS))
+			f.inter(80) // of neither
+			f.key(120)
+			f.inter(160)
+		}, both + ", video 0 key, video 40, tracks avc1.4d401e mp4a.40.2, video 120 key, video 160"},
+		{"new audio configuration, at the next keyframe", func(f *feed) {
+			f.configs()
+			f.key(0)
+			f.sound(0)
+			f.audioConfig(stereo48)
+			f.sound(21)
+			f.audioConfig(mono44)
+			f.sound(43) // of neither
+			f.key(80)
+			f.sound(80)
+		}, both + ", video 0 key, audio 0, audio 21, " + both + ", video 80 key, audio 80"},
+		{"new audio configuration without video, at once", func(f *feed) {
+			f.audioConfig(stereo48)
+			f.sound(0)
+			f.sound(1000)
+			f.audioConfig(mono44)
+			f.sound(1020)
+		}, "tracks mp4a.40.2, audio 0, audio 1000, tracks mp4a.40.2, audio 1021"},
+		{"negative composition offsets", func(f *feed) {
+			f.configs()
+			f.tag(flv.TagVideo, 0, []byte{0x17, 1, 0, 0, 80}, lengths(idr))
+			f.tag(flv.TagVideo, 40, []byte{0x27, 1, 0xFF, 0xFF, 0xD8}, lengths(slice))
+			f.tag(flv.TagVideo, 80, []byte{0x27, 1, 0x80, 0, 0}, lengths(slice))
+		}, both + ", video 0 key +80, video 40 -40, video 80 -8388608"},
+		{"a frame behind schedule keeps its PTS", func(f *feed) {
+			f.configs()
+			f.key(0)
+			f.tag(flv.TagVideo, 0, []byte{0x27, 1, 0, 0, 80}, lengths(slice))
+			f.tag(flv.TagVideo, 0, []byte{0x27, 1, 0, 0, 0}, lengths(slice))
+		}, both + ", video 0 key, video 1 +79, video 2 -2"},
+		{"intra refresh: the encoder's word counts", func(f *feed) {
+			f.configs()
+			f.tag(flv.TagVideo, 0, []byte{0x17, 1, 0, 0, 0}, lengths(slice))
+			f.inter(40)
+			f.tag(flv.TagVideo, 80, []byte{0x17, 1, 0, 0, 0}, lengths(slice))
+		}, both + ", video 0 key, video 40, video 80 key"},
+		{"but not where there are IDR pictures", func(f *feed) {
+			f.configs()
+			f.key(0)
+			f.tag(flv.TagVideo, 40, []byte{0x17, 1, 0, 0, 0}, lengths(slice))
+			f.tag(flv.TagVideo, 80, []byte{0x27, 1, 0, 0, 0}, lengths(idr))
+		}, both + ", video 0 key, video 40, video 80 key"},
+		{"damaged frames are dropped", func(f *feed) {
+			f.configs()
+			f.key(0)
+			f.tag(flv.TagVideo, 40, []byte{0x27, 1, 0, 0, 0}, unhex("000000ff 419a"))
+			f.tag(flv.TagVideo, 80, []byte{0x27, 1, 0, 0, 0})
+			f.tag(flv.TagAudio, 80, []byte{0xAF, 1})
+			f.tag(flv.TagVideo, 80)
+			f.tag(flv.TagVideo, 80, []byte{0x27, 9, 0, 0, 0, 1})
+			f.tag(flv.TagVideo, 80, []byte{0x90, 'h', 'v', 'c', '1', 1})
+			f.tag(flv.TagVideo, 80, []byte{0x27, 2, 0, 0, 0})
+			f.inter(120)
+		}, both + ", video 0 key, video 120"},
+		{"length size 2, padding and Annex B come out the same", func(f *feed) {
+			r := record(highSPS, highPPS)
+			r[4] = 0xFD
+			f.videoConfig(r)
+			f.audioConfig(stereo48)
+			f.tag(flv.TagVideo, 0, []byte{0x17, 1, 0, 0, 0}, unhex("0002 09f0 0000 0003 658884"))
+			f.tag(flv.TagVideo, 40, []byte{0x17, 1, 0, 0, 0}, unhex("00000001 09f0 000001 658884"))
+		}, both + ", video 0 key, video 40 key"},
+		{"no configuration record, all in band", func(f *feed) {
+			f.audioConfig(stereo48)
+			f.sound(0)
+			f.tag(flv.TagVideo, 0, []byte{0x17, 1, 0, 0, 0}, unhex("00000001"), highSPS, unhex("00000001"), highPPS, unhex("00000001 658884"))
+			f.inter(40)
+		}, both + ", audio 0, video 0 key, video 40"},
+		{"a record without parameter sets, all in band", func(f *feed) {
+			f.videoConfig(unhex("01640028 ffe0 00"))
+			f.key(0, highSPS, highPPS)
+			f.inter(1000)
+		}, "tracks avc1.640028, video 0 key, video 1000"},
+		{"a record without PPS, which comes in band", func(f *feed) {
+			f.videoConfig(record(highSPS, highPPS)[:8+len(highSPS)])
+			f.key(0, highSPS, highPPS)
+			f.inter(1000)
+		}, "tracks avc1.640028, video 0 key, video 1000"},
+		{"ends before a second", func(f *feed) {
+			f.videoConfig(record(highSPS, highPPS))
+			f.key(0)
+			f.inter(40)
+			f.expect("")
+			f.r.Close(nil)
+		}, "tracks avc1.640028, video 0 key, video 40"},
+		{"ends without a keyframe", func(f *feed) {
+			f.videoConfig(record(highSPS, highPPS))
+			f.inter(40)
+			f.r.Close(nil)
+		}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFeed(t)
+			f.t = t
+			c.do(f)
+			if f.expect(c.want); f.err != nil {
+				t.Error(f.err)
+			}
+		})
+	}
+}
+
+// The clip that sluice demo sends comes out whole.
+func TestClip(t *testing.T) {
+	file, err := os.Open("../cmd/sluice/clip.flv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	tags, err := flv.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFeed(t)
+	var in, out [2]int
+	for {
+		tag, err := tags.ReadTag()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := flv.ParseVideo(tag.Body); tag.Type == flv.TagVideo && err == nil && v.Packet == flv.PacketFrame {
+			in[Video]++
+		}
+		if a, err := flv.ParseAudio(tag.Body); tag.Type == flv.TagAudio && err == nil && a.Packet == flv.PacketFrame {
+			in[Audio]++
+		}
+		if f.tag(tag.Type, tag.Timestamp, tag.Body); f.err != nil {
+			t.Fatal(f.err)
+		}
+	}
+	f.r.Close(nil)
+	for _, s := range f.out.samples {
+		out[s.Track]++
+	}
+	if in != out || in[Video] == 0 || in[Audio] == 0 || len(f.out.periods) != 1 || len(f.notes) != 0 {
+		t.Errorf("%v frames in, %v out in %d periods, notes %q", in, out, len(f.out.periods), f.notes)
+	}
+}
+
+func TestClose(t *testing.T) {
+	for _, cause := range []error{nil, io.ErrUnexpectedEOF} {
+		f := newFeed(t)
+		f.configs()
+		f.key(0)
+		f.r.Close(cause)
+		if f.out.closed != 1 || f.out.cause != cause {
+			t.Errorf("closed %d times, cause %v", f.out.closed, f.out.cause)
+		}
+	}
+}
+
+// A stream of which nothing can be made ends after 10 s of media, not of time.
+func TestNothingUsable(t *testing.T) {
+	for name, send := range map[string]func(f *feed, ts uint32){
+		"HEVC and Opus by FourCC": func(f *feed, ts uint32) {
+			f.tag(flv.TagVideo, ts, []byte{0x90, 'h', 'v', 'c', '1', 1})
+			f.tag(flv.TagAudio, ts, []byte{0x90, 'O', 'p', 'u', 's', 1})
+		},
+		"MP3 alone":                 func(f *feed, ts uint32) { f.tag(flv.TagAudio, ts, []byte{0x2F, 0xFF, 0xFB}) },
+		"frames, no configurations": func(f *feed, ts uint32) { f.inter(ts); f.sound(ts) },
+	} {
+		f := newFeed(t)
+		for ts := uint32(5000); f.err == nil && ts < 30_000; ts += 20 {
+			if send(f, ts); f.err != nil && ts != 15_000 {
+				t.Errorf("%s: given up at %d", name, ts)
+			}
+		}
+		if f.expect(""); !errors.Is(f.err, errNothing) || len(f.notes) > 3 {
+			t.Errorf("%s: %v, notes %q", name, f.err, f.notes)
+		}
+	}
+	f := newFeed(t) // silence is not a codec
+	f.audioConfig(stereo48)
+	for ts := uint32(0); ts < 30_000; ts += 20 {
+		if f.tag(flv.TagVideo, ts, []byte{0x90, 'a', 'v', '0', '1', 1}); f.err != nil {
+			t.Fatal(f.err)
+		}
+		f.sound(ts)
+	}
+}
+
+// Whatever a stream waits for, the wait costs a bounded amount of memory.
+func TestWaitIsBounded(t *testing.T) {
+	frame := append([]byte{0x27, 1, 0, 0, 0}, lengths(make([]byte, 20_000))...)
+	frame[9] = 0x41
+	for name, send := range map[string]func(f *feed, i uint32){
+		"video that never comes to a keyframe": func(f *feed, i uint32) { f.tag(flv.TagVideo, 40*i, frame) },
+		"the same, and time stands still":      func(f *feed, i uint32) { f.tag(flv.TagVideo, 0, frame) },
+		"audio while time stands still": func(f *feed, i uint32) {
+			f.inter(0)
+			f.tag(flv.TagAudio, 0, append([]byte{0xAF, 1}, frame...))
+		},
+	} {
+		f := newFeed(t)
+		f.videoConfig(record(highSPS, highPPS))
+		if strings.HasPrefix(name, "audio") {
+			f.audioConfig(stereo48)
+		}
+		for i := range uint32(1000) {
+			if send(f, i); i%50 != 49 {
+				continue
+			}
+			held := 0
+			for _, q := range f.r.queue {
+				held += cap(q.tag.Body)
+			}
+			if held > gatherBytes+1<<20 {
+				t.Errorf("%s: %d bytes wait after %d frames", name, held, i)
+				break
+			}
+		}
+	}
+	f := newFeed(t)
+	f.configs()
+	for range 20_000 { // tags so small that their bookkeeping is what they cost
+		f.tag(flv.TagAudio, 0, []byte{0xAF, 1, 0})
+	}
+	if n := len(f.r.queue); n > gatherBytes/queuedCost {
+		t.Errorf("%d tags wait", n)
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	for _, c := range []struct {
+		value any
+		want  [2]int
+	}{
+		{amf.ECMAArray{{Name: "videodatarate", Value: 2500.0}, {Name: "audiodatarate", Value: 128.0}}, [2]int{2_500_000, 128_000}},
+		{amf.Object{{Name: "videodatarate", Value: 2500.5}}, [2]int{2_500_500, 0}},
+		{amf.Object{{Name: "videodatarate", Value: "2500"}, {Name: "audiodatarate", Value: math.NaN()}}, [2]int{}},
+		{amf.Object{{Name: "videodatarate", Value: math.Inf(1)}, {Name: "audiodatarate", Value: -1.0}}, [2]int{}},
+		{"no object", [2]int{}},
+	} {
+		f := newFeed(t)
+		f.tag(flv.TagScript, 0, amf.Append(nil, "onMetaData", c.value))
+		f.configs()
+		f.key(0)
+		tracks := f.out.periods[0]
+		if got := [2]int{tracks[0].Bitrate, tracks[1].Bitrate}; got != c.want {
+			t.Errorf("%v: %v", c.value, got)
+		}
+	}
+	f := newFeed(t)
+	f.tag(flv.TagScript, 0, []byte{2, 0})
+	f.tag(flv.TagScript, 0)
+	if f.err != nil {
+		t.Error(f.err)
+	}
+}
+
+// failing is an Output that refuses.
+type failing struct {
+	Output
+	tracks, sample error
+}
+
+func (o failing) SetTracks([]Track) error  { return o.tracks }
+func (o failing) WriteSample(Sample) error { return o.sample }
+
+func TestOutputErrors(t *testing.T) {
+	broken := errors.New("disk full")
+	for _, out := range []failing{{tracks: broken}, {sample: broken}} {
+		f := newFeed(t)
+		f.r.out = out
+		f.configs()
+		if f.key(0); f.err != broken {
+			t.Errorf("%+v: %v", out, f.err)
+		}
+	}
+}
+
+func TestTimeline(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(f *feed)
+		want string
+	}{
+		{"32 bits wrap", func(f *feed) {
+			f.key(1<<32 - 40)
+			f.sound(1<<32 - 10)
+			f.inter(0)
+			f.sound(11)
+			f.inter(40)
+		}, "video 0 key, audio 30, video 40, audio 51, video 80"},
+		{"24 bits end", func(f *feed) {
+			f.key(1<<24 - 40)
+			f.sound(1<<24 - 10)
+			f.inter(1 << 24)
+			f.sound(1<<24 + 11)
+			f.inter(1<<24 + 40)
+		}, "video 0 key, audio 30, video 40, audio 51, video 80"},
+		{"31 bits end", func(f *feed) {
+			f.key(1<<31 - 40)
+			f.sound(1<<31 - 10)
+			f.inter(1 << 31)
+			f.sound(1<<31 + 11)
+		}, "video 0 key, audio 30, video 40, audio 51"},
+		{"the second track begins behind the wrap", func(f *feed) {
+			f.key(1<<32 - 20)
+			f.inter(20)
+			f.sound(25)
+		}, "video 0 key, video 40, audio 45"},
+		{"the second track begins before the wrap", func(f *feed) {
+			f.key(5)
+			f.sound(1<<32 - 5)
+			f.inter(45)
+		}, "video 0 key, audio -10, video 40"},
+		{"audio ±1 ms is one grid", func(f *feed) {
+			f.key(0)
+			for i, jitter := range []uint32{0, 1, 0, 1, 1, 0} {
+				f.sound(uint32(i)*64/3 + jitter)
+			}
+			f.inter(100)
+		}, "video 0 key, audio 0, audio 21, audio 43, audio 64, audio 85, audio 107, video 100"},
+		{"an audio unit is lost", func(f *feed) {
+			f.key(0)
+			f.sound(0)
+			f.sound(43)
+			f.sound(64)
+			f.inter(64)
+		}, "video 0 key, audio 0, audio 43, audio 64, video 64"},
+		{"video ±1 ms is kept", func(f *feed) {
+			f.key(0)
+			f.inter(33)
+			f.inter(67)
+			f.inter(99)
+		}, "video 0 key, video 33, video 67, video 99"},
+		{"DTS equal and backwards", func(f *feed) {
+			f.key(0)
+			f.inter(40)
+			f.inter(40)
+			f.inter(10)
+			f.inter(80)
+		}, "video 0 key, video 40, video 41 -1, video 42 -32, video 80"},
+		{"audio equal and backwards", func(f *feed) {
+			f.key(0)
+			f.sound(0)
+			f.sound(0)
+			f.sound(0)
+			f.sound(64)
+		}, "video 0 key, audio 0, audio 21, audio 21, audio 64"},
+		{"one hour forward, video first", func(f *feed) {
+			f.key(0)
+			f.sound(10)
+			f.inter(40)
+			f.sound(31)
+			f.inter(3_600_080)
+			f.sound(3_600_074)
+			f.inter(3_600_120)
+			f.sound(3_600_095)
+		}, "video 0 key, audio 10, video 40, audio 31, video 80, audio 74, video 120, audio 95"},
+		{"one hour forward, audio first", func(f *feed) {
+			f.key(0)
+			f.sound(10)
+			f.inter(40)
+			f.sound(31)
+			f.sound(3_600_053)
+			f.inter(3_600_080)
+			f.sound(3_600_074)
+		}, "video 0 key, audio 10, video 40, audio 31, audio 53, video 79, audio 74"},
+		{"back to zero", func(f *feed) {
+			f.key(3_600_000)
+			f.sound(3_600_010)
+			f.inter(3_600_040)
+			f.key(0)
+			f.sound(2)
+			f.inter(40)
+			f.sound(23)
+		}, "video 0 key, audio 10, video 40, video 80 key, audio 82, video 120, audio 103"},
+		{"2^31 forward", func(f *feed) {
+			f.key(0)
+			f.sound(0)
+			f.inter(40)
+			f.inter(1<<31 + 80)
+			f.sound(1<<31 + 80)
+			f.inter(1<<31 + 120)
+		}, "video 0 key, audio 0, video 40, video 80, audio 80, video 120"},
+		{"one track jumps alone", func(f *feed) {
+			f.key(0)
+			f.sound(10)
+			f.inter(40)
+			f.inter(500_080)
+			f.sound(31)
+			f.inter(500_120)
+			f.sound(52)
+		}, "video 0 key, audio 10, video 40, video 80, audio 31, video 120, audio 53"},
+		{"a stray frame", func(f *feed) {
+			f.key(0)
+			f.sound(10)
+			f.inter(40)
+			f.inter(500_080)
+			f.inter(120)
+			f.sound(31)
+			f.inter(160)
+		}, "video 0 key, audio 10, video 40, video 80, video 120, audio 31, video 160"},
+		{"a gap of 2 s is a gap", func(f *feed) {
+			f.key(0)
+			f.sound(0)
+			f.sound(2000)
+			f.inter(2000)
+		}, "video 0 key, audio 0, audio 2000, video 2000"},
+		{"bases 0 and 1 h", func(f *feed) {
+			f.key(0)
+			f.sound(3_600_000)
+			f.inter(40)
+			f.sound(3_600_021)
+		}, "video 0 key, audio 0, video 40, audio 21"},
+		{"bases 1 h and 0", func(f *feed) {
+			f.key(3_600_000)
+			f.sound(0)
+			f.inter(3_600_040)
+			f.sound(21)
+		}, "video 0 key, audio 0, video 40, audio 21"},
+		{"bases 0 and 49 days", func(f *feed) {
+			f.key(0)
+			f.sound(0xF000_0000)
+			f.inter(40)
+			f.sound(0xF000_0015)
+		}, "video 0 key, audio 0, video 40, audio 21"},
+		{"bases 49 days and 0", func(f *feed) {
+			f.key(0xF000_0000)
+			f.sound(0)
+			f.inter(0xF000_0028)
+			f.sound(21)
+		}, "video 0 key, audio 0, video 40, audio 21"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFeed(t)
+			f.configs()
+			c.do(f)
+			f.expect("tracks avc1.640028 mp4a.40.2, " + c.want)
+		})
+	}
+}
+
+// The wall clock is looked at once for each track: its steps change nothing.
+func TestWallClockSteps(t *testing.T) {
+	f := newFeed(t)
+	f.configs()
+	f.key(0)
+	f.sound(0)
+	f.now = f.now.Add(time.Hour)
+	f.inter(40)
+	f.now = f.now.Add(-2 * time.Hour)
+	f.sound(21)
+	f.inter(80)
+	f.expect("tracks avc1.640028 mp4a.40.2, video 0 key, audio 0, video 40, audio 21, video 80")
+}
+
+// Issue: A/V offset between tracks within 10 ms of the source over 10 minutes
+// of 44.1 kHz audio with millisecond timestamps.
+func TestAVOffset10Minutes(t *testing.T) {
+	const units = 10 * 60 * 44100 / 1024
+	for _, c := range []struct {
+		name  string
+		round func(float64) float64
+		lose  int // each audio unit of this number is lost on the way
+	}{
+		{"rounded", math.Round, math.MaxInt},
+		{"cut off", math.Floor, math.MaxInt},
+		{"cut off, an audio unit lost in each minute", math.Floor, 2584},
+	} {
+		name, round, lose := c.name, c.round, c.lose
+		for phase := range 3 { // audio begins a little behind video
+			f := newFeed(t)
+			f.videoConfig(record(highSPS, highPPS))
+			f.audioConfig(mono44)
+			begin := float64(phase) * 7.37
+			audio, video := 0, 0
+			var sourceAudio, sourceVideo []float64
+			for audio < units {
+				a, v := begin+float64(audio)*1024/44.1, float64(video)*1000/29.97
+				if v <= a {
+					if video%60 == 0 {
+						f.key(uint32(round(v)))
+					} else {
+						f.inter(uint32(round(v)))
+					}
+					sourceVideo = append(sourceVideo, v)
+					video++
+					continue
+				}
+				if audio++; audio%lose != 0 {
+					f.sound(uint32(round(a)))
+					sourceAudio = append(sourceAudio, a)
+				}
+			}
+			// Offset of each audio sample to the picture before it, against the source's.
+			worst, a, v := 0.0, 0, -1
+			var videoError float64
+			for _, s := range f.out.samples {
+				if s.Track == 0 {
+					v++
+					videoError = float64(s.DTS-base*90)/90 - sourceVideo[v]
+					continue
+				}
+				audioError := float64(s.DTS-base*441/10)/44.1 - sourceAudio[a]
+				a++
+				worst = max(worst, math.Abs(audioError-videoError))
+			}
+			t.Logf("timestamps %s, audio %.2f ms behind: the worst offset in %d audio and %d video samples is %.2f ms", name, begin, a, v+1, worst)
+			if worst > 10 || a != len(sourceAudio) || v+1 != len(sourceVideo) {
+				t.Errorf("worst offset %.2f ms in %d samples", worst, a)
+			}
+		}
+	}
+}
+
+// A clock that drifts by 200 ppm is followed.
+func TestAudioDrift(t *testing.T) {
+	for _, ppm := range []float64{200, -200} { // F10
+		f := newFeed(t)
+		f.videoConfig(record(highSPS, highPPS))
+		f.audioConfig(stereo48)
+		f.key(0)
+		var source []uint32
+		for i := range 1200 * 48000 / 1024 {
+			ts := uint32(float64(i) * 1024 / 48 * (1 + ppm/1e6))
+			f.sound(ts)
+			source = append(source, ts)
+		}
+		worst, i := 0.0, 0
+		for _, s := range f.out.samples {
+			if s.Track == 1 {
+				worst = max(worst, math.Abs(float64(s.DTS-base*48)/48-float64(source[i])))
+				i++
+			}
+		}
+		t.Logf("%+.0f ppm: the worst offset of %d samples is %.1f ms", ppm, i, worst)
+		if worst > 30 {
+			t.Errorf("%+.0f ppm: off by %.1f ms", ppm, worst)
+		}
+	}
+}
+
+// Whatever the timestamps do, DTS grows (the recorder looks), and stays near
+// the clock of the wall as long as that ticks along.
+func TestRandomTimestamps(t *testing.T) {
+	for seed := range uint64(50) {
+		rnd := rand.New(rand.NewPCG(seed, 0))
+		f := newFeed(t)
+		f.configs()
+		f.key(0)
+		steps := []uint32{0, 1, 20, 21, 40, 1<<32 - 10, 1<<32 - 900, 2900, 3100, 1 << 24, 1 << 31, 1<<32 - 5000}
+		ts := [2]uint32{rnd.Uint32(), rnd.Uint32()}
+		for range 2000 {
+			k := rnd.IntN(2)
+			step := uint32(20)
+			if rnd.IntN(10) == 0 {
+				step = steps[rnd.IntN(len(steps))]
+			}
+			switch ts[k] += step; {
+			case k == 1:
+				f.sound(ts[k])
+			case rnd.IntN(20) == 0:
+				f.key(ts[k], [][]byte{highSPS, mainSPS}[rnd.IntN(2)])
+			default:
+				f.inter(ts[k])
+			}
+			if rnd.IntN(200) == 0 {
+				f.audioConfig([]string{stereo48, mono44, "1194"}[rnd.IntN(3)])
+			}
+			f.now = f.now.Add(20 * time.Millisecond)
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+// FuzzRemuxer reads its input as tags: type, step of the timestamp, length,
+// body.
+func FuzzRemuxer(f *testing.F) {
+	tag := func(typ byte, step uint16, body ...[]byte) []byte {
+		b := slices.Concat(body...)
+		return append(binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16([]byte{typ}, step), uint16(len(b))), b...)
+	}
+	head := func(b ...byte) []byte { return b }
+	videoConfig := tag(9, 0, head(0x17, 0, 0, 0, 0), record(highSPS, highPPS))
+	audioConfig := tag(8, 0, head(0xAF, 0), unhex(stereo48))
+	key := tag(9, 20, head(0x17, 1, 0, 0, 0), lengths(highSPS, highPPS, idr))
+	inter := tag(9, 40, head(0x27, 1, 0xFF, 0xFF, 0xFF), lengths(slice))
+	annexB := tag(9, 40, head(0x27, 1, 0, 0, 0), unhex("00000001 09f0 000001 419a02"))
+	sound := tag(8, 3, head(0xAF, 1, 0x21))
+	f.Add(slices.Concat(videoConfig, audioConfig, key, sound, inter, annexB))
+	f.Add(slices.Concat(videoConfig, key, tag(9, 1100, head(0x27, 1, 0, 0, 0), lengths(slice)), audioConfig, sound, key, sound))
+	f.Add(slices.Concat(audioConfig, sound, tag(8, 2000, head(0xAF, 1, 1)), tag(8, 0, head(0xAF, 0), unhex("2b118800")), sound))
+	f.Add(slices.Concat(tag(9, 0, head(0x17, 0, 0, 0, 0), unhex("01640028 fde0 00")), key, inter, tag(9, 9999, head(0x17, 1, 0, 0, 0), lengths(mainSPS, mainPPS, idr))))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		feed := newFeed(t)
+		var timestamp uint32
+		for len(b) >= 5 && feed.err == nil {
+			typ, n := flv.TagType(b[0]), min(int(binary.BigEndian.Uint16(b[3:])), len(b)-5)
+			timestamp += uint32(int32(int16(binary.BigEndian.Uint16(b[1:]))))
+			feed.tag(typ, timestamp, bytes.Clone(b[5:5+n]))
+			b = b[5+n:]
+		}
+		feed.r.Close(nil)
+		if feed.out.closed != 1 {
+			t.Error(fmt.Sprint("closed ", feed.out.closed, " times"))
+		}
+	})
+}
+
+func BenchmarkRemuxer(b *testing.B) {
+	f := newFeed(b)
+	r := New(discard{}, time.Now, func(string) {})
+	f.r = r
+	f.configs()
+	f.key(0)
+	frame := append([]byte{0x27, 1, 0, 0, 0}, lengths(append([]byte{0x41}, make([]byte, 25_000)...))...)
+	sound := append([]byte{0xAF, 1}, make([]byte, 400)...)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(frame) + 2*len(sound)))
+	var ts uint32
+	for b.Loop() {
+		ts += 33
+		r.WriteTag(flv.Tag{Type: flv.TagVideo, Timestamp: ts, Body: frame})
+		r.WriteTag(flv.Tag{Type: flv.TagAudio, Timestamp: ts, Body: sound})
+		r.WriteTag(flv.Tag{Type: flv.TagAudio, Timestamp: ts + 21, Body: sound})
+	}
+}
+
+type discard struct{}
+
+func (discard) SetTracks([]Track) error  { return nil }
+func (discard) WriteSample(Sample) error { return nil }
+func (discard) Close(error)              {}
