@@ -145,7 +145,7 @@ func (m *manifest) addPeriod(p *mpd.Period, base *url.URL, begin, end time.Durat
 		number[kind]++
 		s := m.stream(fmt.Sprintf("%s %d", kind, number[kind]))
 		s.codecs = cmp.Or(best.Codecs, a.Codecs)
-		where := func(err error) error { return fmt.Errorf("Representation %s: %w", best.Id, err) }
+		where := func(err error) error { return fmt.Errorf("representation %s: %w", best.Id, err) }
 		base, err := resolve(base, a.BaseURLs)
 		if err != nil {
 			return where(err)

@@ -350,7 +350,7 @@ func TestProbeLive(t *testing.T) {
 func TestProbeLowLatency(t *testing.T) {
 	noLeak(t)
 	audio := &gohlslib.Track{ClockRate: 48_000, Codec: &codecs.MPEG4Audio{
-		Config: mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48_000, ChannelConfig: 2, ChannelCount: 2},
+		Config: mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48_000, ChannelConfig: 2},
 	}}
 	m := &gohlslib.Muxer{
 		Variant: gohlslib.MuxerVariantLowLatency, Tracks: []*gohlslib.Track{audio},
