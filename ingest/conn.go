@@ -90,8 +90,8 @@ func (c *conn) run(ctx context.Context) error {
 	}
 	for first := true; ; first = false {
 		p, err := c.publish(ctx, session)
-		if errors.Is(err, io.EOF) && !first {
-			return nil
+		if !first && gone(err) {
+			return nil // it had said goodbye
 		}
 		if err != nil {
 			return phase("publish", err)
@@ -101,6 +101,12 @@ func (c *conn) run(ctx context.Context) error {
 		}
 		c.idle.until(c.server.Limits.PublishTimeout)
 	}
+}
+
+// gone tells whether err is that of a connection that the peer has left.
+func gone(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, io.EOF) || errors.As(err, &op)
 }
 
 func (c *conn) handshake() error {

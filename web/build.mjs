@@ -7,15 +7,12 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 const libraries = [
   { from: 'hls.js/dist/hls.min.js', to: 'hls.min.js' },
   { from: 'dashjs/dist/modern/umd/dash.all.min.js', to: 'dash.all.min.js' },
-  // Only the end-to-end tests load this one.
-  { from: 'shaka-player/dist/shaka-player.compiled.js', to: 'shaka-player.compiled.js' },
 ];
 
 const licences = [
   { from: 'hls.js/LICENSE', to: 'hls.LICENSE.txt' },
   { from: 'dashjs/LICENSE.md', to: 'dash.LICENSE.txt' },
   { from: 'dashjs/dist/modern/umd/dash.all.min.js.LICENSE.txt', to: 'dash.parts.LICENSE.txt' },
-  { from: 'shaka-player/LICENSE', to: 'shaka-player.LICENSE.txt' },
 ];
 
 const modules = new URL('./node_modules/', import.meta.url);

@@ -41,7 +41,6 @@ type library struct {
 }
 
 // libraries are those that the player page offers, in the order it offers them.
-// Shaka Player is in dist too, but for the end-to-end tests only.
 var libraries = []library{
 	{name: "hls.js", file: "dist/hls.min.js"},
 	{name: "dash.js", file: "dist/dash.all.min.js"},

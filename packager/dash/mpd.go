@@ -31,7 +31,8 @@ func MPD(w *packager.Window) ([]byte, error) {
 	m.AvailabilityStartTime = availabilityStart
 	m.PublishTime = mpd.ConvertToDateTimeMS(w.Changed.UnixMilli())
 	m.MinBufferTime = duration(target)
-	m.MaxSegmentDuration = duration(longestSegment(w))
+	// Manifests have milliseconds, and rounding down would be a false promise.
+	m.MaxSegmentDuration = duration(longestSegment(w).Truncate(time.Millisecond) + time.Millisecond)
 	m.Periods = periods(w)
 	if w.Ended {
 		m.Type = mpd.Ptr(mpd.STATIC_TYPE)

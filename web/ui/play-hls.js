@@ -7,6 +7,7 @@ const config = {
   lowLatencyMode: true,        // play parts, where the playlist has them
   backBufferLength: 30,        // s kept behind; hls.js keeps everything by default
   liveSyncDurationCount: 3,    // where there are no parts: this many target durations behind live
+  liveMaxLatencyDurationCount: 8, // further behind, it is a jump, not a catch-up
   maxLiveSyncPlaybackRate: 1.05, // catch up gently; 1 would never catch up
 };
 

@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+const (
+	gop         = 2 * time.Second // of all clips
+	frameRate   = 30
+	sampleRate  = 44100
+	clip1080For = 60 * time.Second
+	clip360For  = 75 * time.Second
+)
+
+// Clips have B-frames, closed GOPs of two seconds, and no frame twice.
+var (
+	clip1080 = makeClip("src1080.flv", "1920x1080", "4M", clip1080For)
+	clip360  = makeClip("src360.flv", "640x360", "800k", clip360For)
+)
+
+func makeClip(name, size, bitrate string, d time.Duration) func(testing.TB) string {
+	once := sync.OnceValues(func() (string, error) {
+		path := filepath.Join(clipDir, name)
+		seconds := fmt.Sprint(d.Seconds())
+		out, err := exec.Command("ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-y",
+			"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%s:rate=%d:duration=%s", size, frameRate, seconds),
+			"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:sample_rate=%d:duration=%s", sampleRate, seconds),
+			"-c:v", "libx264", "-preset", "superfast", "-bf", "2", "-pix_fmt", "yuv420p", "-b:v", bitrate,
+			"-g", fmt.Sprint(int(gop.Seconds()*frameRate)), "-keyint_min", fmt.Sprint(int(gop.Seconds()*frameRate)), "-sc_threshold", "0",
+			"-c:a", "aac", "-b:a", "128k", "-ac", "2", "-f", "flv", path).CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("making %s: %w\n%s", name, err, out)
+		}
+		return path, nil
+	})
+	return func(t testing.TB) string {
+		t.Helper()
+		needs(t, "ffmpeg")
+		path, err := once()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+}
+
+// accessUnit is one frame, as a source sends it or a segment has it. Times are
+// in ticks of the timescale of whoever read it.
+type accessUnit struct {
+	dts, composition int64
+	sync             bool
+	data             []byte
+}
+
+// source is what a clip sends.
+type source struct {
+	video, audio []accessUnit // times in milliseconds
+}
+
+// readClip reads a clip's tags.
+func readClip(t testing.TB, path string) source {
+	t.Helper()
+	var s source
+	for _, tag := range clipTags(t, path) {
+		switch tag.Type {
+		case flv.TagVideo:
+			v, err := flv.ParseVideo(tag.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.Packet == flv.PacketFrame {
+				s.video = append(s.video, accessUnit{int64(tag.Timestamp), int64(v.CompositionTime), v.Keyframe, v.Data})
+			}
+		case flv.TagAudio:
+			a, err := flv.ParseAudio(tag.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.Packet == flv.PacketFrame {
+				s.audio = append(s.audio, accessUnit{int64(tag.Timestamp), 0, true, a.Data})
+			}
+		}
+	}
+	return s
+}
+
+// clipTags reads all tags of a clip.
+func clipTags(t testing.TB, path string) []flv.Tag {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := flv.NewReader(bufio.NewReaderSize(f, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tags []flv.Tag
+	for {
+		tag, err := r.ReadTag()
+		if err == io.EOF {
+			return tags
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag.Body = bytes.Clone(tag.Body) // borrowed until the next call
+		tags = append(tags, tag)
+	}
+}

@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestEncoders publishes with other people's RTMP stacks, encoding live. Each
+// ends its stream by itself.
+func TestEncoders(t *testing.T) {
+	if testing.Short() {
+		t.Skip("encodes for half a minute")
+	}
+	const seconds = 6
+	needs(t, "ffmpeg", "gst-launch-1.0", "gst-inspect-1.0")
+	for _, element := range []string{"flvmux", "x264enc", "voaacenc", "rtmp2sink", "rtmpsink"} {
+		if _, err := tool(t, 20*time.Second, "gst-inspect-1.0", "--exists", element); err != nil {
+			t.Fatalf("GStreamer has no %s, and this test is nothing without it: apt-get install %s", element, debian[element])
+		}
+	}
+	s := startServer(t)
+
+	gst := func(sink ...string) []string {
+		args := append([]string{"gst-launch-1.0", "-q", "flvmux", "name=mux", "streamable=true", "!"}, sink...)
+		return append(args, strings.Fields(fmt.Sprintf(
+			"videotestsrc is-live=true num-buffers=%d ! video/x-raw,width=320,height=180,framerate=30/1 ! "+
+				"x264enc tune=zerolatency speed-preset=ultrafast key-int-max=60 bitrate=500 ! h264parse ! queue ! mux. "+
+				"audiotestsrc is-live=true samplesperbuffer=1024 num-buffers=%d ! audio/x-raw,rate=48000,channels=2 ! voaacenc ! aacparse ! queue ! mux.",
+			30*seconds, 48000*seconds/1024))...)
+	}
+	ffmpeg := func(stream string, encode ...string) []string {
+		args := []string{"ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "warning", "-re"}
+		args = append(args, encode...)
+		return append(args, "-t", fmt.Sprint(seconds), "-f", "flv", s.rtmpURL(stream))
+	}
+	const picture = "testsrc2=size=320x180:rate=30"
+	const sound = "sine=frequency=440:sample_rate=48000"
+	x264 := []string{"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "60", "-pix_fmt", "yuv420p"}
+
+	for _, c := range []struct {
+		name, stream string
+		command      []string
+		codecs       string // without the profile
+	}{
+		{"GStreamer_rtmp2sink", "live/rtmp2", gst("rtmp2sink", "location="+s.rtmpURL("live/rtmp2")), "avc1,mp4a"},
+		{"librtmp_rtmpsink", "live/librtmp", gst("rtmpsink", "location="+s.rtmpURL("live/librtmp")+" live=1"), "avc1,mp4a"},
+		{"ffmpeg_zerolatency", "live/ffmpeg", ffmpeg("live/ffmpeg", append([]string{"-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, "-c:a", "aac"}, x264...)...), "avc1,mp4a"},
+		{"ffmpeg_video_only", "live/video", ffmpeg("live/video", append([]string{"-f", "lavfi", "-i", picture}, x264...)...), "avc1"},
+		{"ffmpeg_audio_only", "live/audio", ffmpeg("live/audio", "-f", "lavfi", "-i", sound, "-c:a", "aac"), "mp4a"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			encoder := start(t, c.command[0], c.command[1:]...)
+			awaitPlayable(t, s, c.stream)
+			w := s.watch(t, c.stream)
+			multi, err := parseMultivariant(s.url(c.stream+"/"), s.get(t, s.url(c.stream+"/index.m3u8")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := formats(multi.variants[0].attributes["CODECS"]); got != c.codecs {
+				t.Errorf("CODECS has %s, not %s", got, c.codecs)
+			}
+			encoder.wait(t, 30*time.Second)
+			eventually(t, time.Second, "the end of the stream", func() error { return s.allEnded(t.Context(), c.stream) })
+			eventually(t, 2*time.Second, "the watcher sees it too", w.ended)
+			w.stop(t)
+			for u, h := range w.playlists {
+				if d := h.last.duration(); d < seconds-0.3 || d > seconds+0.3 {
+					t.Errorf("%s: %d s were published, %v s are listed", u, seconds, d)
+				}
+			}
+			hls := readHLS(t, w)
+			sameURLs(t, hls, readDASH(t, w))
+			for id, m := range hls.tracks {
+				t.Logf("%s: %s, %d access units", id, m.codec, len(m.units))
+			}
+		})
+	}
+}
+
+// formats takes the profiles out of a CODECS attribute.
+func formats(codecs string) string {
+	var names []string
+	for c := range strings.SplitSeq(codecs, ",") {
+		name, _, _ := strings.Cut(c, ".")
+		names = append(names, name)
+	}
+	return strings.Join(names, ",")
+}
+
+// TestOBS publishes with OBS Studio in a virtual display. It takes a whole
+// processor, so it runs only when E2E_OBS is set.
+func TestOBS(t *testing.T) {
+	if os.Getenv("E2E_OBS") == "" {
+		t.Skip("E2E_OBS is not set")
+	}
+	needs(t, "obs", "xvfb-run")
+	const stream = "live/obs"
+	clip := clip360(t)
+	s := startServer(t)
+	home := t.TempDir()
+	for name, text := range obsFiles("rtmp://"+s.rtmp+"/live", "obs", clip) {
+		writeFile(t, home+"/.config/obs-studio/"+name, text)
+	}
+	obs := start(t, "env", "HOME="+home, "XDG_CONFIG_HOME="+home+"/.config", "XDG_RUNTIME_DIR="+home,
+		"LIBGL_ALWAYS_SOFTWARE=1", "QT_QPA_PLATFORM=xcb",
+		"xvfb-run", "-a", "-s", "-screen 0 1280x800x24 +extension GLX",
+		"obs", "--multi", "--disable-updater", "--disable-missing-files-check", "--profile", "E2E", "--collection", "E2E", "--scene", "S", "--startstreaming", "--verbose")
+	eventually(t, 60*time.Second, "OBS publishes", func() error {
+		if !obs.running() {
+			t.Fatalf("OBS exited: %v\n%s", obs.err, obs.output.tail())
+		}
+		return s.notEnded(t.Context(), stream)
+	})
+	w := s.watch(t, stream)
+	eventually(t, 30*time.Second, "three segments", func() error { return w.has(3) })
+	w.stop(t)
+	keepLists(t, s, w)
+	sameURLs(t, readHLS(t, w), readDASH(t, w))
+}
