@@ -89,6 +89,10 @@ type HTTP struct {
 	// TLSKey is a PEM file with the private key of TLSCert. Default "".
 	TLSKey string `yaml:"tls_key" usage:"PEM private key for HTTPS"`
 
+	// HTTP3 also listens on TLSAddr by UDP and tells browsers so. Default false: many networks block
+	// it, and it costs more CPU than TCP.
+	HTTP3 bool `yaml:"http3" usage:"also serve HTTP/3 on http.tls_addr, by UDP"`
+
 	// HoldTimeout is the longest a request for something that is not there yet is held. Default 7s,
 	// 1s to 8s: hls.js gives up at 10 s and ExoPlayer at 8 s, and the answer has to travel too.
 	HoldTimeout time.Duration `yaml:"hold_timeout" usage:"longest hold of a request that is early"`
@@ -120,9 +124,20 @@ type Window struct {
 	// not known yet; from then on that is the limit. Default 10s, at least SegmentMinDuration.
 	SegmentMaxDuration time.Duration `yaml:"segment_max_duration" usage:"cut here even without a keyframe"`
 
+	// TargetDuration bounds all segments of a stream, and is the unit in which players without low
+	// latency count how far behind they stay: three. Default 0s, which takes it from the first GOP;
+	// else whole seconds, at least SegmentMinDuration. A stream whose encoder doesn't tell its
+	// keyframe interval starts a GOP earlier when it is set.
+	TargetDuration time.Duration `yaml:"target_duration" usage:"bound of all segments, 0s: from the first GOP"`
+
 	// PartDuration is how much media a low-latency part holds. Default 500ms, 100ms to 2s, at most
 	// SegmentMinDuration. Viewers are about three parts behind; each part is a request per viewer.
 	PartDuration time.Duration `yaml:"part_duration" usage:"media in one low-latency part"`
+
+	// FrameChunks makes each frame a fragment of its own, inside the same parts. LL-DASH viewers get
+	// every frame as it arrives; HLS viewers see no difference. Default false: it costs about 130
+	// bytes and a wake-up per frame and viewer.
+	FrameChunks bool `yaml:"frame_chunks" usage:"LL-DASH viewers get each frame as it arrives"`
 
 	// Linger is how long a stream stays watchable after its publisher has gone. Default 90s, at
 	// least 60s: viewers reach the end, and an encoder that restarts finds its viewers waiting.

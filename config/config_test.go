@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -232,6 +233,12 @@ sluice.yaml:4: window.linger: 59s is less than 1m0s`},
 			want: `-window-segment-min-duration: 999ms is not between 1s and 30s`},
 		{name: "longest segment shorter than shortest", file: "window:\n  segment_min_duration: 12s\n",
 			want: `default: window.segment_max_duration: 10s is shorter than window.segment_min_duration 12s (sluice.yaml:2)`},
+		{name: "http3", file: "http:\n  http3: true\n",
+			want: `sluice.yaml:2: http.http3: is on, but http.tls_addr is empty (default)`},
+		{name: "target", file: "window:\n  target_duration: 2500ms\n",
+			want: `sluice.yaml:2: window.target_duration: 2.5s is not a whole number of seconds`},
+		{name: "target shorter than segment", file: "window:\n  target_duration: 1s\n",
+			want: `sluice.yaml:2: window.target_duration: 1s is shorter than window.segment_min_duration 2s (default)`},
 		{name: "part longer than segment", file: "window:\n  part_duration: 2s\n", env: []string{"SLUICE_WINDOW_SEGMENT_MIN_DURATION=1s"},
 			want: `sluice.yaml:2: window.part_duration: 2s is longer than window.segment_min_duration 1s (SLUICE_WINDOW_SEGMENT_MIN_DURATION)`},
 		{name: "log", file: "log:\n  level: loud\n  format: xml\n",
@@ -371,7 +378,12 @@ func other(t *testing.T, f field) string {
 		}
 	case *int:
 		return "100"
+	case *bool:
+		return fmt.Sprint(!*p)
 	case *time.Duration:
+		if f.path == "window.target_duration" {
+			return "4s" // whole seconds alone
+		}
 		return (*p + time.Second/2).String()
 	case *Size:
 		return "2MiB"
@@ -384,6 +396,9 @@ func other(t *testing.T, f field) string {
 
 // companions are what some fields need beside them to be valid.
 func companions(path string) []string {
+	if path == "http.http3" {
+		return []string{"-http-tls-addr=127.0.0.1:0", "-http-tls-cert=some.pem", "-http-tls-key=some.pem"}
+	}
 	group, name, _ := strings.Cut(path, ".")
 	if !strings.HasPrefix(name, "tls_") {
 		return nil

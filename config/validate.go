@@ -50,6 +50,9 @@ func (c *Config) faults() []fault {
 	if c.HTTP.TLSAddr != "" && c.HTTP.TLSCert == "" && c.HTTP.TLSKey == "" {
 		fs.clash("http.tls_addr", "http.tls_cert", "%q needs a certificate, but http.tls_cert is empty", c.HTTP.TLSAddr)
 	}
+	if c.HTTP.HTTP3 && c.HTTP.TLSAddr == "" {
+		fs.clash("http.http3", "http.tls_addr", "is on, but http.tls_addr is empty")
+	}
 	between(&fs, "http.hold_timeout", c.HTTP.HoldTimeout, 1*time.Second, 8*time.Second)
 	fs.positive("http.write_timeout", c.HTTP.WriteTimeout)
 
@@ -60,6 +63,14 @@ func (c *Config) faults() []fault {
 	if c.Window.SegmentMaxDuration < c.Window.SegmentMinDuration {
 		fs.clash("window.segment_max_duration", "window.segment_min_duration",
 			"%v is shorter than window.segment_min_duration %v", c.Window.SegmentMaxDuration, c.Window.SegmentMinDuration)
+	}
+	if t := c.Window.TargetDuration; t != 0 {
+		if t < 0 || t%time.Second != 0 {
+			fs.add("window.target_duration", "%v is not a whole number of seconds", t)
+		} else if t < c.Window.SegmentMinDuration {
+			fs.clash("window.target_duration", "window.segment_min_duration",
+				"%v is shorter than window.segment_min_duration %v", t, c.Window.SegmentMinDuration)
+		}
 	}
 	between(&fs, "window.part_duration", c.Window.PartDuration, 100*time.Millisecond, 2*time.Second)
 	if c.Window.PartDuration > c.Window.SegmentMinDuration {
