@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // NAL unit types (H.264, table 7-1).
 const (
 	nalIDR = 5
+	nalSEI = 6
 	nalSPS = 7
 	nalPPS = 8
 )
@@ -196,4 +198,30 @@ func annexB(b []byte) func(func([]byte) bool) error {
 			}
 		}
 	}
+}
+
+// keyframeInterval reads the greatest distance of keyframes, in frames, out of
+// the text that x264 leaves in the first one: its options. 0 when there is
+// none. data is an access unit in MP4's form.
+func keyframeInterval(data []byte) int {
+	const longest = 4 << 10
+	for len(data) > 4 {
+		size := int(binary.BigEndian.Uint32(data))
+		if data = data[4:]; size > len(data) || size == 0 {
+			return 0
+		}
+		nal := data[:size]
+		data = data[size:]
+		if nal[0]&0x1F != nalSEI || size > longest {
+			continue
+		}
+		if _, text, ok := bytes.Cut(nal, []byte(" keyint=")); ok {
+			text, _, _ = bytes.Cut(text, []byte(" "))
+			n, err := strconv.Atoi(string(text)) // "infinite" is no number
+			if err == nil && n > 0 && n < 1<<16 {
+				return n
+			}
+		}
+	}
+	return 0
 }

@@ -54,7 +54,10 @@ type Remuxer struct {
 	start      int64   // ms of the first video keyframe in the queue, −1 when there is none
 	tracks     []Track // of the current period; nil before the first
 	noted      map[string]bool
-	metadata   struct{ video, audio int } // bit/s
+	metadata   struct {
+		video, audio int // bit/s
+		frameRate    int // per 1000 s
+	}
 }
 
 type videoTrack struct {
@@ -63,6 +66,7 @@ type videoTrack struct {
 	index  int   // in tracks, −1 when not among them
 	clock  videoClock
 	sawIDR bool
+	gop    int // greatest distance of keyframes in frames, 0 when unknown
 }
 
 type audioTrack struct {
@@ -164,12 +168,13 @@ func (r *Remuxer) script(body []byte) {
 		case amf.Object:
 			n, _ = m.Number(key)
 		}
-		if n > 0 && n < 1e6 { // kbit/s; false for NaN
+		if n > 0 && n < 1e6 { // false for NaN
 			return int(n * 1000)
 		}
 		return 0
 	}
 	r.metadata.video, r.metadata.audio = number("videodatarate"), number("audiodatarate")
+	r.metadata.frameRate = number("framerate")
 }
 
 func (r *Remuxer) configureVideo(record []byte) {
@@ -322,6 +327,14 @@ func (r *Remuxer) trimQueue() {
 func (r *Remuxer) release() error {
 	queue, start := r.queue, r.start
 	r.queue = nil
+	for _, q := range queue {
+		if v, err := flv.ParseVideo(q.tag.Body); q.tag.Type == flv.TagVideo && err == nil && v.Keyframe {
+			if au, err := r.video.reader.accessUnit(v.Data); err == nil {
+				r.video.gop = keyframeInterval(au.data)
+			}
+			break
+		}
+	}
 	if err := r.setTracks(start >= 0); err != nil {
 		return err
 	}
@@ -342,7 +355,8 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 	r.video.index, r.audio.index = -1, -1
 	if c := r.video.codec; c != nil && withVideo {
 		r.video.index = len(tracks)
-		tracks = append(tracks, Track{Codec: c, Timescale: VideoTimescale, Bitrate: r.metadata.video})
+		r.video.clock.expect(c.FrameRate)
+		tracks = append(tracks, Track{Codec: c, Timescale: VideoTimescale, Bitrate: r.metadata.video, KeyframeInterval: r.keyframeInterval(c)})
 	}
 	if c := r.audio.codec; c != nil {
 		r.audio.index = len(tracks)
@@ -352,6 +366,19 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 	}
 	r.tracks = tracks
 	return r.out.SetTracks(tracks)
+}
+
+// keyframeInterval is what the encoder tells of it.
+func (r *Remuxer) keyframeInterval(c *H264) time.Duration {
+	rate := c.FrameRate
+	if rate.Num == 0 {
+		rate = Rational{Num: uint32(r.metadata.frameRate), Den: 1000}
+	}
+	seconds := float64(r.video.gop) * float64(rate.Den) / float64(rate.Num)
+	if seconds > 0 && seconds < 600 { // false for a rate of 0
+		return time.Duration(seconds * float64(time.Second))
+	}
+	return 0
 }
 
 // changed tells whether the decoder is another one than the period began with.
@@ -403,7 +430,7 @@ func (r *Remuxer) writeVideo(tag flv.Tag, ms int64) error {
 	return r.out.WriteSample(Sample{
 		Track:             r.video.index,
 		DTS:               dts,
-		Duration:          r.video.clock.duration,
+		Duration:          uint32(r.video.clock.frame),
 		CompositionOffset: int32(int64(v.CompositionTime)*(VideoTimescale/1000) - late),
 		Sync:              sync,
 		Data:              au.data,

@@ -74,9 +74,20 @@ func (c *trackClock) adopt(other *trackClock, near int64) {
 // videoClock turns milliseconds into the DTS of a video track: the encoder's
 // own, made to grow.
 type videoClock struct {
-	started  bool
-	last     int64
-	duration uint32 // ticks of the latest step
+	started bool
+	last    int64
+	frame   int64 // ticks of a frame when frames come evenly, else of the latest step
+}
+
+// jitter is how far a frame may be off for the rate to be even: RTMP rounds
+// both its ends to milliseconds, and encoders add what their cameras do.
+const jitter = 4 * VideoTimescale / 1000
+
+// expect tells the frame rate that the encoder states, if any.
+func (v *videoClock) expect(r Rational) {
+	if r.Num > 0 {
+		v.frame = int64(r.Den) * VideoTimescale / int64(r.Num)
+	}
 }
 
 // dts returns the decoding time in ticks, and by how many ticks it had to be
@@ -85,13 +96,16 @@ func (v *videoClock) dts(ms int64) (dts, late int64) {
 	const perMs = VideoTimescale / 1000
 	want := ms * perMs
 	dts = want
-	if v.started && dts <= v.last {
-		dts = v.last + perMs
-	}
 	if v.started {
-		v.duration = uint32(min(dts-v.last, int64(maxStepForward/time.Millisecond)*perMs))
-	} else {
-		v.duration = VideoTimescale / 30
+		dts = max(dts, v.last+perMs)
+		step := dts - v.last
+		if off := step - v.frame; off >= -jitter && off <= jitter {
+			v.frame += off / 16 // towards the encoder's true rate
+		} else {
+			v.frame = min(step, maxStepForward.Milliseconds()*perMs)
+		}
+	} else if v.frame <= 0 || v.frame > VideoTimescale {
+		v.frame = VideoTimescale / 30
 	}
 	v.started, v.last = true, dts
 	return dts, dts - want

@@ -1,6 +1,8 @@
 // Package remux turns FLV tags into tracks and samples on one clean timeline.
 package remux
 
+import "time"
+
 // Kind tells video from audio.
 type Kind uint8
 
@@ -22,6 +24,10 @@ type Track struct {
 	Codec     Codec
 	Timescale uint32 // ticks per second of this track's samples
 	Bitrate   int    // bit/s as the encoder's metadata says, 0 when it doesn't
+
+	// KeyframeInterval is how far keyframes are apart at most, as far as the
+	// encoder tells before the second one comes; 0 when it doesn't.
+	KeyframeInterval time.Duration
 }
 
 // Kind tells video from audio.
@@ -36,8 +42,8 @@ type Sample struct {
 	// lasts until the next one.
 	DTS int64
 
-	// Duration is how long the sample should last, in ticks. It is used for
-	// the last sample of a period, which no next one ends.
+	// Duration is how long the sample should last, in ticks: what is known of
+	// it before the next one comes.
 	Duration uint32
 
 	// CompositionOffset is PTS − DTS in ticks. It may be negative.
