@@ -59,12 +59,17 @@ func newSite(t testing.TB) *site {
 func (s *site) feed(t testing.TB, seconds int) {
 	t.Helper()
 	for range seconds * 48000 / 1024 {
-		err := s.p.WriteSample(remux.Sample{DTS: s.next, Duration: 1024, Sync: true, Data: []byte(strconv.FormatInt(s.next, 10))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.next += 1024
+		s.feedSample(t)
 	}
+}
+
+func (s *site) feedSample(t testing.TB) {
+	t.Helper()
+	err := s.p.WriteSample(remux.Sample{DTS: s.next, Duration: 1024, Sync: true, Data: []byte(strconv.FormatInt(s.next, 10))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.next += 1024
 }
 
 func (s *site) do(method, path string, headers ...string) *http.Response {
@@ -99,12 +104,16 @@ func links(playlist string) (uris []string) {
 func TestResponses(t *testing.T) {
 	s := newSite(t)
 	s.feed(t, 12)
-	media := links(body(t, s.do("GET", "/live/cam1/a1.m3u8")))
+	playlist := body(t, s.do("GET", "/live/cam1/a1.m3u8"))
+	media := links(playlist)
 	if len(media) != 3 {
 		t.Fatalf("playlist lists %q", media)
 	}
 	segment := "/live/cam1/" + media[0]
-	part := strings.TrimSuffix(segment, ".m4s") + ".0.m4s"
+	_, part, _ := strings.Cut(playlist, "#EXT-X-PART:")
+	_, part, _ = strings.Cut(part, `URI="`)
+	part, _, _ = strings.Cut(part, `"`)
+	part = "/live/cam1/" + part
 	header := segment[:strings.LastIndex(segment, "-")] + "-header.mp4"
 
 	for _, test := range []struct {
@@ -176,7 +185,7 @@ func TestResponses(t *testing.T) {
 func TestRanges(t *testing.T) {
 	s := newSite(t)
 	s.feed(t, 6)
-	path := "/live/cam1/" + links(body(t, s.do("GET", "/live/cam1/a1.m3u8")))[0]
+	path := "/live/cam1/" + links(body(t, s.do("GET", "/live/cam1/a1.m3u8")))[1]
 	whole := s.do("GET", path)
 	all := body(t, whole)
 	for _, test := range []struct {

@@ -24,39 +24,159 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return errNoMedia
 	}
-	rendition, ok := stream.Window().Rendition(packager.RenditionID(chi.URLParam(r, "rendition")))
+	id := packager.RenditionID(chi.URLParam(r, "rendition"))
+	rendition, ok := stream.Window().Rendition(id)
 	if !ok {
 		return errNoMedia
 	}
-	header, parts, ok := find(rendition, name)
-	if !ok {
+	switch name.Kind {
+	case packager.HeaderFile:
+		if h, ok := rendition.FindHeader(name.Period); ok {
+			return s.closed(w, r, h, name, h.Bytes)
+		}
+	case packager.PartFile:
+		return s.part(w, r, stream, id, name)
+	case packager.SegmentFile:
+		if seg, ok := rendition.Segment(name.Period, packager.MSN(name.Number)); ok {
+			return s.closed(w, r, seg.Header, name, bodies(seg.Parts)...)
+		}
+		if soon(rendition, name) {
+			return s.growing(w, r, stream, id, name)
+		}
+	}
+	return errNoMedia
+}
+
+// part sends a part that is there, and waits for the one that playlists hint
+// at. Any other will not be.
+func (s *Server) part(w http.ResponseWriter, r *http.Request, stream *packager.Stream, id packager.RenditionID, name packager.MediaName) error {
+	var header *packager.Header
+	var part *packager.Part
+	look := func(win *packager.Window) (found, hinted bool) {
+		rendition, ok := win.Rendition(id)
+		if !ok {
+			return false, false
+		}
+		header, part, found = rendition.Part(name.Period, name.Number)
+		current := rendition.Header != nil && rendition.Header.Period.ID == name.Period
+		return found, current && !win.Ended && name.Number == rendition.NextPart
+	}
+	_, err := s.wait(r, stream, func(win *packager.Window) bool {
+		found, hinted := look(win)
+		return found || !hinted
+	})
+	switch {
+	case err != nil:
+		return err
+	case part == nil:
 		return errNoMedia
 	}
+	return s.closed(w, r, header, name, part.Bytes)
+}
+
+// closed sends bytes that will never change.
+func (s *Server) closed(w http.ResponseWriter, r *http.Request, header *packager.Header, name packager.MediaName, bodies ...[]byte) error {
 	h := w.Header()
 	immutable(h)
 	h.Set("Content-Type", contentType(header.Track.Kind()))
 	h.Set("ETag", `"`+name.String()+`"`) // a name has the same bytes for ever
 	s.limitWrite(w)
 	if r.Header.Get("Range") != "" || r.Header.Get("If-None-Match") != "" {
-		http.ServeContent(w, r, "", time.Time{}, &partReader{parts: parts})
+		http.ServeContent(w, r, "", time.Time{}, &bodyReader{bodies: bodies})
 		return nil
 	}
 	// The common case, without a copy: a Write for each part.
 	h.Set("Accept-Ranges", "bytes")
-	h.Set("Content-Length", strconv.Itoa(size(parts)))
-	for _, p := range parts {
-		if _, err := w.Write(p); err != nil {
+	h.Set("Content-Length", strconv.Itoa(size(bodies)))
+	for _, b := range bodies {
+		if _, err := w.Write(b); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 	}
 	return nil
 }
 
-func size(parts [][]byte) (n int) {
-	for _, p := range parts {
-		n += len(p)
+// soon tells whether a segment is in production, or will be next.
+func soon(r *packager.Rendition, name packager.MediaName) bool {
+	n := packager.MSN(name.Number)
+	return r.Header != nil && r.Header.Period.ID == name.Period && (n == r.Open || n == r.Open+1)
+}
+
+// growing sends a segment while it is produced: one HTTP chunk, or one DATA
+// frame, for each part, or for each frame where the packager makes such. An
+// answer that can't be finished is broken off, so that no cache takes it for
+// whole.
+func (s *Server) growing(w http.ResponseWriter, r *http.Request, stream *packager.Stream, id packager.RenditionID, name packager.MediaName) error {
+	sent := 0
+	for {
+		var now growth
+		_, err := s.waitGrown(r, stream, func(win *packager.Window) bool {
+			now = grown(win, id, name)
+			return now.state != produced || size(now.bodies) > sent
+		})
+		switch {
+		case sent == 0 && err != nil:
+			return err
+		case sent == 0 && now.state == gone:
+			return errNoMedia
+		case err != nil, now.state == gone:
+			panic(http.ErrAbortHandler)
+		}
+		if sent == 0 {
+			h := w.Header()
+			immutable(h)
+			h.Set("Content-Type", contentType(now.header.Track.Kind()))
+			if r.Method == http.MethodHead {
+				return nil
+			}
+		}
+		s.limitWrite(w)
+		for b := range (&bodyReader{bodies: now.bodies, at: int64(sent)}).rest {
+			if _, err := w.Write(b); err != nil {
+				return fmt.Errorf("write: %w", err)
+			}
+		}
+		sent = size(now.bodies)
+		if now.state == complete {
+			return nil
+		}
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return fmt.Errorf("flush: %w", err)
+		}
 	}
-	return n
+}
+
+// growth is what there is of a segment.
+type growth struct {
+	header *packager.Header
+	bodies [][]byte
+	state  growthState
+}
+
+type growthState uint8
+
+const (
+	produced growthState = iota // more will come
+	complete
+	gone // there will be none
+)
+
+func grown(win *packager.Window, id packager.RenditionID, name packager.MediaName) growth {
+	r, ok := win.Rendition(id)
+	if !ok {
+		return growth{state: gone}
+	}
+	if seg, ok := r.Segment(name.Period, packager.MSN(name.Number)); ok {
+		return growth{seg.Header, bodies(seg.Parts), complete}
+	}
+	if win.Ended || !soon(r, name) {
+		return growth{state: gone}
+	}
+	g := growth{header: r.Header}
+	if packager.MSN(name.Number) == r.Open {
+		g.bodies = append(bodies(r.Parts), r.Growing)
+	}
+	return g
 }
 
 func contentType(k remux.Kind) string {
@@ -66,76 +186,63 @@ func contentType(k remux.Kind) string {
 	return "audio/mp4"
 }
 
-// find returns the bytes that a name stands for.
-func find(r *packager.Rendition, n packager.MediaName) (*packager.Header, [][]byte, bool) {
-	if n.Header {
-		h, ok := r.FindHeader(n.Period)
-		if !ok {
-			return nil, nil, false
-		}
-		return h, [][]byte{h.Bytes}, true
-	}
-	header, parts, closed := r.Header, r.Parts, false
-	if seg, ok := r.Segment(n.Period, n.MSN); ok {
-		header, parts, closed = seg.Header, seg.Parts, true
-	} else if n.MSN != r.Open || header == nil || header.Period.ID != n.Period {
-		return nil, nil, false
-	}
-	switch {
-	case n.Part >= len(parts), n.Part < 0 && !closed:
-		return nil, nil, false
-	case n.Part >= 0:
-		return header, [][]byte{parts[n.Part].Bytes}, true
-	}
+func bodies(parts []packager.Part) [][]byte {
 	all := make([][]byte, len(parts))
 	for i, p := range parts {
 		all[i] = p.Bytes
 	}
-	return header, all, true
+	return all
 }
 
-// partReader reads parts one behind the other, without joining them.
-type partReader struct {
-	parts [][]byte
-	at    int64
+func size(bodies [][]byte) (n int) {
+	for _, b := range bodies {
+		n += len(b)
+	}
+	return n
 }
 
-// from yields what lies behind the current position.
-func (r *partReader) from(yield func([]byte) bool) {
+// bodyReader reads slices one behind the other, without joining them.
+type bodyReader struct {
+	bodies [][]byte
+	at     int64
+}
+
+// rest yields what lies behind the current position.
+func (r *bodyReader) rest(yield func([]byte) bool) {
 	skip := r.at
-	for _, p := range r.parts {
-		if skip >= int64(len(p)) {
-			skip -= int64(len(p))
+	for _, b := range r.bodies {
+		if skip >= int64(len(b)) {
+			skip -= int64(len(b))
 			continue
 		}
-		if !yield(p[skip:]) {
+		if !yield(b[skip:]) {
 			return
 		}
 		skip = 0
 	}
 }
 
-func (r *partReader) Read(b []byte) (int, error) {
+func (r *bodyReader) Read(dst []byte) (int, error) {
 	n := 0
-	for p := range r.from {
-		n += copy(b[n:], p)
-		if n == len(b) {
+	for b := range r.rest {
+		n += copy(dst[n:], b)
+		if n == len(dst) {
 			break
 		}
 	}
 	r.at += int64(n)
-	if n == 0 && len(b) > 0 {
+	if n == 0 && len(dst) > 0 {
 		return 0, io.EOF
 	}
 	return n, nil
 }
 
-func (r *partReader) Seek(offset int64, whence int) (int64, error) {
+func (r *bodyReader) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
 		offset += r.at
 	case io.SeekEnd:
-		offset += int64(size(r.parts))
+		offset += int64(size(r.bodies))
 	}
 	if offset < 0 {
 		return 0, errors.New("seek before the beginning")

@@ -3,6 +3,7 @@ package httpserve
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -12,62 +13,112 @@ import (
 	"github.com/sluice-live/sluice/packager/hls"
 )
 
-// window waits until the stream that a URL names can be played.
-func (s *Server) window(r *http.Request) (*packager.Window, error) {
-	stream, err := s.stream(r)
-	if err != nil {
-		return nil, err
+// wait returns the first Window of a stream of which reached is true, or
+// errNotYet when that takes too long.
+func (s *Server) wait(r *http.Request, stream *packager.Stream, reached func(*packager.Window) bool) (*packager.Window, error) {
+	return s.hold(r, stream, stream.Wait, reached)
+}
+
+// waitGrown is wait for those who read parts while they grow.
+func (s *Server) waitGrown(r *http.Request, stream *packager.Stream, reached func(*packager.Window) bool) (*packager.Window, error) {
+	return s.hold(r, stream, stream.WaitGrown, reached)
+}
+
+func (s *Server) hold(r *http.Request, stream *packager.Stream,
+	wait func(context.Context, func(*packager.Window) bool) (*packager.Window, error),
+	reached func(*packager.Window) bool) (*packager.Window, error) {
+	hold := s.Hold
+	if t := stream.Window().TargetDuration; t > 0 {
+		hold = min(hold, 3*time.Duration(t)*time.Second) // RFC 8216bis, section 6.2.5.2
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.Hold)
+	ctx, cancel := context.WithTimeout(r.Context(), hold)
 	defer cancel()
-	w, err := stream.Wait(ctx, func(w *packager.Window) bool { return w.Playable() || w.Ended })
-	switch {
-	case err != nil:
+	w, err := wait(ctx, reached)
+	if err != nil {
 		return nil, errNotYet
-	case !w.Playable():
-		return nil, errNoStream // it ended before it had begun
 	}
 	return w, nil
 }
 
+// window waits until the stream that a URL names can be played.
+func (s *Server) window(r *http.Request) (*packager.Stream, *packager.Window, error) {
+	stream, err := s.stream(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := s.wait(r, stream, func(w *packager.Window) bool { return w.Playable() || w.Ended })
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !w.Playable():
+		return nil, nil, errNoStream // it ended before it had begun
+	}
+	return stream, w, nil
+}
+
 func (s *Server) multivariant(w http.ResponseWriter, r *http.Request) error {
-	win, err := s.window(r)
+	_, win, err := s.window(r)
 	if err != nil {
 		return err
 	}
-	return s.text(w, win, "index.m3u8", hls.ContentType, time.Second, func() ([]byte, error) {
+	return s.text(w, r, win, "index.m3u8", hls.ContentType, time.Second, func() ([]byte, error) {
 		return hls.Multivariant(win), nil
 	})
 }
 
 func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
-	win, err := s.window(r)
+	d, err := parseDirective(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	stream, win, err := s.window(r)
 	if err != nil {
 		return err
 	}
 	id := packager.RenditionID(chi.URLParam(r, "rendition"))
 	rendition, ok := win.Rendition(id)
-	if !ok {
+	if !ok || len(rendition.Segments) == 0 {
 		return errNoMedia
 	}
-	return s.text(w, win, string(id), hls.ContentType, hls.Age(win), func() ([]byte, error) {
-		return hls.Media(win, rendition), nil
+	age := hls.Age(win)
+	if d.blocks && !win.Ended {
+		if !d.legal(rendition) {
+			return errDirective
+		}
+		win, err = s.wait(r, stream, func(w *packager.Window) bool {
+			rendition, ok = w.Rendition(id)
+			return !ok || w.Ended || d.reached(rendition)
+		})
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return errNoMedia
+		}
+		age = hls.BlockedAge(win)
+	}
+	key, scope := string(id), hls.Full
+	if d.skip && hls.Skippable(win, rendition) > 0 {
+		key, scope = key+"?skip", hls.Delta
+	}
+	return s.text(w, r, win, key, hls.ContentType, age, func() ([]byte, error) {
+		return hls.Media(win, rendition, scope), nil
 	})
 }
 
 func (s *Server) manifest(w http.ResponseWriter, r *http.Request) error {
-	win, err := s.window(r)
+	_, win, err := s.window(r)
 	if err != nil {
 		return err
 	}
-	return s.text(w, win, "index.mpd", dash.ContentType, dash.Age, func() ([]byte, error) {
+	return s.text(w, r, win, "index.mpd", dash.ContentType, dash.Age, func() ([]byte, error) {
 		return dash.MPD(win)
 	})
 }
 
 // text sends a drawing of a Window.
-func (s *Server) text(w http.ResponseWriter, win *packager.Window, key, contentType string, age time.Duration, draw func() ([]byte, error)) error {
-	body, err := win.Text(key, draw)
+func (s *Server) text(w http.ResponseWriter, r *http.Request, win *packager.Window, key, contentType string, age time.Duration, draw func() ([]byte, error)) error {
+	text, err := win.Text(key, draw)
 	if err != nil {
 		return err
 	}
@@ -75,7 +126,20 @@ func (s *Server) text(w http.ResponseWriter, win *packager.Window, key, contentT
 		// Not for long: the next publication has the same playlist URLs.
 		age = time.Second
 	}
-	cacheFor(w.Header(), age)
+	h := w.Header()
+	cacheFor(h, age)
+	h.Set("ETag", text.ETag)
+	h.Set("Vary", "Accept-Encoding")
+	if match := r.Header.Get("If-None-Match"); strings.Contains(match, strings.Trim(text.ETag, `"`)) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	body := text.Bytes
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		h.Set("ETag", strings.TrimSuffix(text.ETag, `"`)+`-gzip"`) // other bytes, another strong tag
+		body = text.Gzip
+	}
 	return s.whole(w, contentType, body)
 }
 

@@ -16,17 +16,20 @@ import (
 // The ways in which a request is answered with something else than what it
 // asks for. One function turns them into a status.
 var (
-	errNoPage   = errors.New("nothing here: a stream is at /APP/NAME/")
-	errNoStream = errors.New("no such stream: it is not live, or its name is another")
-	errNoMedia  = errors.New("no such file: it is gone, or has not been")
-	errNotYet   = errors.New("not yet: the stream has nothing to show so far")
-	errMethod   = errors.New("only GET, HEAD and OPTIONS")
+	errNoPage    = errors.New("nothing here: a stream is at /APP/NAME/")
+	errNoStream  = errors.New("no such stream: it is not live, or its name is another")
+	errNoMedia   = errors.New("no such file: it is gone, or has not been")
+	errNotYet    = errors.New("not yet: the stream has nothing to show so far")
+	errDirective = errors.New("_HLS_msn, _HLS_part: not a number, or too far ahead of the playlist")
+	errMethod    = errors.New("only GET, HEAD and OPTIONS")
 )
 
 func status(err error) int {
 	switch {
 	case errors.Is(err, errNoPage), errors.Is(err, errNoStream), errors.Is(err, errNoMedia):
 		return http.StatusNotFound
+	case errors.Is(err, errDirective):
+		return http.StatusBadRequest
 	case errors.Is(err, errNotYet):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, errMethod):

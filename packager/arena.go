@@ -52,6 +52,10 @@ func (a *arena) move(size int) {
 // payload is the number of sample bytes in the open part.
 func (a *arena) payload() int { return len(a.slab) - a.start - a.head }
 
+// growing returns the bytes of an open part without headroom. They are never
+// written again.
+func (a *arena) growing() []byte { return a.slab[a.start:len(a.slab):len(a.slab)] }
+
 // close ends the open part and returns it. write appends exactly size bytes of
 // header to the slice that it is given.
 func (a *arena) close(size int, write func(dst []byte) []byte) []byte {

@@ -17,7 +17,9 @@ type Settings struct {
 	Segments           int           // closed segments in a playlist
 	SegmentMinDuration time.Duration // a segment ends at the first keyframe from here on
 	SegmentMaxDuration time.Duration // until the target duration is known, a longer GOP is cut here
-	PartDuration       time.Duration // the most that a part may last
+	PartDuration       time.Duration // of a part, about: whole frames must fill it
+	FrameChunks        bool          // a fragment for each frame inside a part
+	TargetDuration     time.Duration // bounds all segments, in whole seconds; 0: as the first GOP is
 	Linger             time.Duration // how long an ended stream can still be fetched
 }
 

@@ -28,13 +28,16 @@ type Publication struct {
 	extent   time.Duration
 	changed  time.Time
 	dirty    change
+	opening  opening
+	rhythm   rhythm
 }
 
 // change is what happened since the newest Window was made.
 type change uint8
 
 const (
-	changeNone change = iota
+	changeNone   change = iota
+	changeGrowth        // of a part
 	changePart
 	changeSegment
 )
@@ -45,7 +48,7 @@ func newPublication(s *Stream, set Settings, now func() time.Time, release func(
 		set:     set,
 		now:     now,
 		release: release,
-		cutter:  cutter{segmentMin: set.SegmentMinDuration, segmentMax: set.SegmentMaxDuration, part: set.PartDuration},
+		cutter:  cutter{segmentMin: set.SegmentMinDuration, segmentMax: set.SegmentMaxDuration},
 		changed: now(),
 	}
 	p.next = firstNumber(p.changed)
@@ -58,7 +61,12 @@ func newPublication(s *Stream, set Settings, now func() time.Time, release func(
 	}
 	if len(s.Window().Renditions) > 0 {
 		// Its segments stay fetchable, but the playlist is a new one.
-		s.publish(&Window{Stream: s.name, Renditions: retired(s.Window()), Changed: p.changed})
+		w := newWindow(s.name)
+		w.Renditions, w.Changed = retired(s.Window()), p.changed
+		s.publish(w)
+	}
+	if set.TargetDuration > 0 {
+		p.freeze(int(set.TargetDuration / time.Second))
 	}
 	return p
 }
@@ -70,6 +78,13 @@ func retired(w *Window) []Rendition {
 		out = append(out, Rendition{ID: r.ID, Retired: append(r.Retired[:len(r.Retired):len(r.Retired)], r.Segments...)})
 	}
 	return out
+}
+
+// freeze settles the target duration for the life of the publication: players
+// stop for good when it changes.
+func (p *Publication) freeze(target int) {
+	p.target = target
+	p.cutter.segmentMax = longest(target)
 }
 
 // SetTracks begins a period.
@@ -85,7 +100,7 @@ func (p *Publication) SetTracks(tracks []remux.Track) error {
 		count[t.Kind()]++
 		id := RenditionID(fmt.Sprintf("%c%d", t.Kind().String()[0], count[t.Kind()]))
 		w := p.writer(id, before)
-		w.begin(&Header{Period: p.period, Track: t})
+		w.begin(&Header{Period: p.period, Track: t}, p.set.FrameChunks)
 		p.writers = append(p.writers, w)
 		if p.leader == nil || p.leader.header.Track.Kind() != remux.Video && t.Kind() == remux.Video {
 			p.leader = p.writers[i]
@@ -112,31 +127,64 @@ func (p *Publication) writer(id RenditionID, before []*writer) *writer {
 	return w
 }
 
-// WriteSample takes one sample and cuts before it where that is due.
+// WriteSample takes one sample, cuts before it where that is due, and closes
+// the part behind it when no other sample will fit.
 func (p *Publication) WriteSample(s remux.Sample) error {
 	w := p.writers[s.Track]
+	s = w.follow(s)
 	w.settle(s.DTS)
-	if p.period.Start < 0 {
-		p.period.Start = p.periodStart(w, s)
+	p.begin(w, s)
+	if err := p.cutBefore(w, s); err != nil {
+		return err
 	}
-	switch p.cutBefore(w, s) {
-	case cutSegment:
-		if err := p.closeSegment(w); err != nil {
+	w.add(s)
+	if p.set.FrameChunks {
+		if err := w.grow(); err != nil {
 			return err
 		}
-		if w == p.leader {
-			const keep = 64 // followers are never that far behind
-			p.starts = append(p.starts, nanoseconds(s.DTS+int64(s.CompositionOffset), w.header.Track.Timescale))
-			p.starts = p.starts[max(0, len(p.starts)-keep):]
-		}
-	case cutPart:
+		p.dirty = max(p.dirty, changeGrowth)
+	}
+	if d := w.duration(int64(s.Duration)); p.cutter.full(w.duration(w.partTicks+w.expected()), d) {
+		// Waiting for the next sample to learn how long this one lasts would
+		// cost a frame's time. It lasts as long as expected, and the next one
+		// is fitted behind it.
+		w.seal()
 		if err := p.closePart(w); err != nil {
 			return err
 		}
 	}
-	w.add(s)
 	p.publish()
 	return nil
+}
+
+// begin settles, at the first samples, what they tell.
+func (p *Publication) begin(w *writer, s remux.Sample) {
+	if p.period.Start < 0 {
+		p.period.Start = p.periodStart(w, s)
+	}
+	if w != p.leader {
+		return
+	}
+	if p.cutter.part == 0 && len(w.samples) > 1 { // from the second on, the frame rate is a fact
+		frames := []time.Duration{w.duration(int64(s.Duration))}
+		for _, o := range p.writers {
+			if c, ok := o.header.Track.Codec.(*remux.AAC); ok {
+				frames = append(frames, o.duration(int64(c.FrameSamples)))
+			}
+		}
+		p.cutter.part = partTarget(p.set.PartDuration, frames...)
+	}
+	gop := w.header.Track.KeyframeInterval
+	if w.header.Track.Kind() == remux.Audio {
+		gop = p.set.SegmentMinDuration // it can be cut anywhere
+	}
+	if gop == 0 || p.rhythm.segment > 0 {
+		return
+	}
+	p.rhythm = rhythm{segment: segmentOf(gop, p.set.SegmentMinDuration), sure: true}
+	if p.target == 0 {
+		p.freeze(targetDuration(p.rhythm.segment, p.set.SegmentMinDuration))
+	}
 }
 
 // periodStart is where a period begins whose first sample is s. Behind another
@@ -150,30 +198,86 @@ func (p *Publication) periodStart(w *writer, s remux.Sample) int64 {
 	return nanoseconds(at, w.header.Track.Timescale)
 }
 
-func (p *Publication) cutBefore(w *writer, s remux.Sample) cut {
+// cutBefore ends what the coming sample is not part of.
+func (p *Publication) cutBefore(w *writer, s remux.Sample) error {
+	switch p.decide(w, s) {
+	case cutSegment:
+		if w == p.leader {
+			p.rhythm.heard(p.sinceKeyframe(w), w.duration(int64(s.Duration)))
+			p.opening = openingDone
+			p.leadTo(s)
+		} else if p.cutter.scrap(w.duration(w.partTicks)) && len(w.open.Parts) > 0 && !w.frames {
+			w.carry(p.set.Segments)
+			p.segmentClosed(w)
+			return nil
+		}
+		return p.closeSegment(w)
+	case cutOpening:
+		p.opening = openingSecond
+		p.leadTo(s)
+		return p.closeSegment(w)
+	case cutPart:
+		return p.closePart(w)
+	}
+	return nil
+}
+
+// leadTo notes a boundary that the followers will keep to.
+func (p *Publication) leadTo(s remux.Sample) {
+	const keep = 64 // followers are never that far behind
+	p.starts = append(p.starts, nanoseconds(s.DTS+int64(s.CompositionOffset), p.leader.header.Track.Timescale))
+	p.starts = p.starts[max(0, len(p.starts)-keep):]
+}
+
+func (p *Publication) decide(w *writer, s remux.Sample) cut {
 	if w.open == nil {
 		return cutNothing
 	}
 	segment, part, next := w.duration(w.open.Duration), w.duration(w.partTicks), w.duration(int64(s.Duration))
-	if w == p.leader {
-		return p.cutter.leader(segment, part, next, s.Sync)
+	if w != p.leader {
+		return p.cutter.follower(segment, part, next, p.beyond(w, s))
 	}
-	return p.cutter.follower(segment, part, next, p.beyond(w, s))
+	switch p.opening {
+	case openingFirst:
+		if p.target > 0 && len(w.open.Parts) > 0 {
+			return cutOpening
+		}
+	case openingSecond:
+		segment = p.sinceKeyframe(w)
+	}
+	return p.cutter.leader(segment, part, next, s.Sync, w.open.Independent || p.opening != openingDone)
+}
+
+// sinceKeyframe is the duration of the leader's open segment, with what the
+// first of a publication took of its GOP.
+func (p *Publication) sinceKeyframe(w *writer) time.Duration {
+	d := w.duration(w.open.Duration)
+	if p.opening == openingSecond {
+		d += w.closed[len(w.closed)-1].duration()
+	}
+	return d
 }
 
 // beyond tells whether a follower's sample lies at or behind a boundary of the
 // leader that the follower's segment has not ended at. Half a sample decides
-// to which side of the boundary it belongs.
+// to which side of the boundary it belongs. A segment that has just begun, at
+// its own limit, is not ended again: the numbers would part.
 func (p *Publication) beyond(w *writer, s remux.Sample) bool {
 	timescale := w.header.Track.Timescale
 	at := nanoseconds(s.DTS+int64(s.Duration)/2, timescale)
-	from := nanoseconds(w.open.DTS+int64(s.Duration)/2, timescale)
+	from := p.newBoundary(w)
 	for i := len(p.starts) - 1; i >= 0 && p.starts[i] > from; i-- {
 		if at >= p.starts[i] {
 			return true
 		}
 	}
 	return false
+}
+
+// newBoundary is where a boundary must lie for a follower's open segment not
+// to have begun at it.
+func (p *Publication) newBoundary(w *writer) int64 {
+	return nanoseconds(w.open.DTS, w.header.Track.Timescale) + int64(p.cutter.part/2)
 }
 
 func (p *Publication) closePart(w *writer) error {
@@ -188,14 +292,17 @@ func (p *Publication) closeSegment(w *writer) error {
 	if err := w.closeSegment(p.set.Segments); err != nil {
 		return err
 	}
+	p.segmentClosed(w)
+	return nil
+}
+
+func (p *Publication) segmentClosed(w *writer) {
 	p.dirty = changeSegment
 	if w == p.leader && p.target == 0 {
-		p.target = targetDuration(w.closed[len(w.closed)-1].duration(), p.set.SegmentMinDuration)
-		p.cutter.segmentMax = longest(p.target)
+		p.freeze(targetDuration(w.closed[len(w.closed)-1].duration(), p.set.SegmentMinDuration))
 	}
 	p.extent = max(p.extent, w.extent())
 	w.forget(p.extent + longest(p.target))
-	return nil
 }
 
 // closeSegments ends the open segment of every rendition.
@@ -217,19 +324,23 @@ func (p *Publication) publish() {
 	}
 	if p.dirty == changeSegment {
 		p.changed = p.now()
+		p.foresee()
+	}
+	w := p.snapshot()
+	if p.dirty == changeGrowth { // for those alone who read parts while they grow
+		w.shared = p.stream.Window().shared
 	}
 	p.dirty = changeNone
-	p.stream.publish(p.snapshot(false))
+	p.stream.publish(w)
 }
 
-func (p *Publication) snapshot(ended bool) *Window {
-	w := &Window{
-		Stream:         p.stream.name,
-		Ended:          ended,
-		TargetDuration: p.target,
-		Changed:        p.changed,
-		Extent:         p.extent,
+func (p *Publication) snapshot() *Window {
+	w := newWindow(p.stream.name)
+	w.TargetDuration, w.PartTarget, w.Chunk = p.target, p.cutter.part, p.cutter.part
+	if p.set.FrameChunks && p.leader != nil {
+		w.Chunk = p.leader.duration(int64(p.leader.frame))
 	}
+	w.Changed, w.Extent = p.changed, p.extent
 	w.Renditions = w.pair[:]
 	if len(p.writers) > len(w.pair) {
 		w.Renditions = make([]Rendition, len(p.writers))
@@ -241,14 +352,66 @@ func (p *Publication) snapshot(ended bool) *Window {
 	return w
 }
 
+// foresee says of each open segment how long it should get. It says so once in
+// a segment: a manifest must not change without saying when it did.
+func (p *Publication) foresee() {
+	for _, w := range p.writers {
+		w.expect = 0
+		if w.open == nil || p.leader.open == nil {
+			continue
+		}
+		end, ok := p.endOf(w)
+		span := end - nanoseconds(w.open.PTS, w.header.Track.Timescale)
+		if !ok || span <= 0 {
+			continue
+		}
+		timescale := int64(w.header.Track.Timescale)
+		ticks := span/1e9*timescale + span%1e9*timescale/1e9
+		if w != p.leader {
+			ticks = p.followTo(w, ticks)
+		}
+		w.expect = ticks
+	}
+}
+
+// endOf is where a rendition's open segment should end, in nanoseconds: at a
+// boundary that the leader has gone beyond, or at the end of the leader's own.
+func (p *Publication) endOf(w *writer) (at int64, ok bool) {
+	if w != p.leader {
+		from := p.newBoundary(w)
+		for _, at := range p.starts {
+			if at > from {
+				return at, true
+			}
+		}
+	}
+	lead := p.leader
+	rest := p.rhythm.segment - p.sinceKeyframe(lead) // behind what is settled
+	return nanoseconds(lead.open.PTS+lead.open.Duration, lead.header.Track.Timescale) + int64(rest),
+		p.rhythm.sure && p.opening != openingFirst
+}
+
+// followTo is how many ticks of a follower's segment end at the leader's
+// boundary that is span ticks behind its beginning: as beyond and carry decide.
+func (p *Publication) followTo(w *writer, span int64) int64 {
+	frame := max(1, int64(w.frame))
+	n := max(1, (span-frame/2+frame-1)/frame)
+	perPart := max(1, int64(p.cutter.part/max(1, w.duration(frame))))
+	if rest := n % perPart; n > perPart && p.cutter.scrap(w.duration(rest*frame)) && !w.frames {
+		n -= rest
+	}
+	return n * frame
+}
+
 // Close ends the stream: everything received is in the last segments.
 func (p *Publication) Close(error) {
 	p.closeSegments()
 	p.changed = p.now()
-	if len(p.writers) > 0 {
-		p.stream.publish(p.snapshot(true))
-	} else {
-		p.stream.publish(&Window{Stream: p.stream.name, Renditions: p.stream.Window().Renditions, Ended: true, Changed: p.changed})
+	w := p.snapshot()
+	if len(p.writers) == 0 {
+		w.Renditions = p.stream.Window().Renditions
 	}
+	w.Ended = true
+	p.stream.publish(w)
 	p.release()
 }

@@ -1,7 +1,6 @@
 package packager
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +42,9 @@ type Header struct {
 
 // Part is one fragment of a segment, complete and immutable.
 type Part struct {
+	// Number counts the parts of a rendition over all segments: the name of the
+	// next part is known before it is known whether it begins a segment.
+	Number      int64
 	Bytes       []byte // moof and mdat; must not be modified
 	Duration    int64  // ticks
 	Independent bool   // contains a sample where decoding can start
@@ -65,62 +67,71 @@ type Segment struct {
 
 // MediaName is the name of a media file within its rendition's folder. The
 // same name stands for the same bytes for all time.
-//
-//	PERIOD-header.mp4   PERIOD-MSN.m4s   PERIOD-MSN.PART.m4s
 type MediaName struct {
 	Period string
-	MSN    MSN
-	Part   int // index, −1 for the whole segment
-	Header bool
+	Kind   MediaKind
+	Number int64 // of the segment (its MSN) or of the part
 }
 
-const headerSuffix = "-header.mp4"
+// MediaKind is what a media file holds.
+type MediaKind uint8
+
+// The kinds of media files, with their names.
+const (
+	HeaderFile  MediaKind = iota // PERIOD-header.mp4
+	SegmentFile                  // PERIOD-MSN.m4s
+	PartFile                     // PERIOD-pNUMBER.m4s
+)
+
+const (
+	headerSuffix = "-header.mp4"
+	mediaSuffix  = ".m4s"
+)
 
 func (n MediaName) String() string {
-	switch {
-	case n.Header:
-		return n.Period + headerSuffix
-	case n.Part < 0:
-		return fmt.Sprintf("%s-%d.m4s", n.Period, n.MSN)
+	b := make([]byte, 0, 48)
+	b = append(b, n.Period...)
+	switch n.Kind {
+	case HeaderFile:
+		return string(append(b, headerSuffix...))
+	case PartFile:
+		b = append(b, "-p"...)
+	default:
+		b = append(b, '-')
 	}
-	return fmt.Sprintf("%s-%d.%d.m4s", n.Period, n.MSN, n.Part)
+	return string(append(strconv.AppendInt(b, n.Number, 10), mediaSuffix...))
 }
 
 // ParseMediaName is the inverse of String.
 func ParseMediaName(s string) (MediaName, bool) {
-	n := MediaName{Part: -1}
 	if period, ok := strings.CutSuffix(s, headerSuffix); ok {
-		n.Period, n.Header = period, true
-		return n, n.Period != ""
+		return MediaName{Period: period}, period != ""
 	}
-	rest, ok := strings.CutSuffix(s, ".m4s")
+	rest, ok := strings.CutSuffix(s, mediaSuffix)
 	if !ok {
 		return MediaName{}, false
 	}
+	n := MediaName{Kind: SegmentFile}
 	period, number, ok := strings.Cut(rest, "-")
 	if !ok {
 		return MediaName{}, false
 	}
 	n.Period = period
-	if msn, part, ok := strings.Cut(number, "."); ok {
-		i, err := strconv.ParseUint(part, 10, 31)
-		if err != nil {
-			return MediaName{}, false
-		}
-		n.Part, number = int(i), msn
+	if part, ok := strings.CutPrefix(number, "p"); ok {
+		n.Kind, number = PartFile, part
 	}
-	msn, err := strconv.ParseUint(number, 10, 63)
-	n.MSN = MSN(msn)
+	v, err := strconv.ParseUint(number, 10, 63)
+	n.Number = int64(v)
 	// Only the one spelling: "007" must not become a second URL of segment 7.
 	return n, err == nil && n.String() == s
 }
 
 // Name is the file name of the header.
-func (h *Header) Name() string { return MediaName{Period: h.Period.ID, Header: true}.String() }
+func (h *Header) Name() string { return MediaName{Period: h.Period.ID, Kind: HeaderFile}.String() }
 
 // Name is the file name of the segment.
 func (s *Segment) Name() string {
-	return MediaName{Period: s.Header.Period.ID, MSN: s.MSN, Part: -1}.String()
+	return MediaName{Period: s.Header.Period.ID, Kind: SegmentFile, Number: int64(s.MSN)}.String()
 }
 
 // Seconds is the segment's duration.
@@ -145,6 +156,11 @@ func (h *Header) Time(ticks int64) time.Time {
 func nanoseconds(ticks int64, timescale uint32) int64 {
 	ts := int64(timescale)
 	return ticks/ts*1e9 + ticks%ts*1e9/ts
+}
+
+// PartName is the file name of a part of the header's period.
+func (h *Header) PartName(number int64) string {
+	return MediaName{Period: h.Period.ID, Kind: PartFile, Number: number}.String()
 }
 
 // MediaTemplate is the name of a period's segments with a placeholder in the

@@ -13,7 +13,7 @@ type Stream struct {
 
 func newStream(name StreamName) *Stream {
 	s := &Stream{name: name}
-	s.window.Store(&Window{Stream: name})
+	s.window.Store(newWindow(name))
 	return s
 }
 
@@ -21,15 +21,24 @@ func newStream(name StreamName) *Stream {
 func (s *Stream) Window() *Window { return s.window.Load() }
 
 // Wait returns the first Window, beginning with the newest, of which reached
-// is true, or the context's error.
+// is true, or the context's error. It looks again when a part is complete.
 func (s *Stream) Wait(ctx context.Context, reached func(*Window) bool) (*Window, error) {
+	return s.wait(ctx, reached, (*Window).Superseded)
+}
+
+// WaitGrown is Wait for those who read parts while they grow.
+func (s *Stream) WaitGrown(ctx context.Context, reached func(*Window) bool) (*Window, error) {
+	return s.wait(ctx, reached, (*Window).Grown)
+}
+
+func (s *Stream) wait(ctx context.Context, reached func(*Window) bool, next func(*Window) <-chan struct{}) (*Window, error) {
 	for {
 		w := s.Window()
 		if reached(w) {
 			return w, nil
 		}
 		select {
-		case <-w.Superseded():
+		case <-next(w):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -39,5 +48,9 @@ func (s *Stream) Wait(ctx context.Context, reached func(*Window) bool) (*Window,
 // publish puts w in the place of the newest Window. This is the one place
 // where publishers meet viewers.
 func (s *Stream) publish(w *Window) {
-	s.window.Swap(w).supersede()
+	old := s.window.Swap(w)
+	old.grown.fire()
+	if old.shared != w.shared {
+		old.superseded.fire()
+	}
 }

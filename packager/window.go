@@ -1,6 +1,10 @@
 package packager
 
 import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,25 +24,52 @@ type Window struct {
 	// changes from then on.
 	TargetDuration int
 
+	// PartTarget is the most that a part lasts, in whole milliseconds. It never
+	// changes either.
+	PartTarget time.Duration
+
+	// Chunk is how much media comes to a reader of the segment in production at
+	// a time: a part, or a frame.
+	Chunk time.Duration
+
 	// Changed is when the list of segments changed last, by the wall clock.
 	Changed time.Time
 
 	// Extent is the longest that this publication's playlists have been.
 	Extent time.Duration
 
-	pair       [2]Rendition                  // what Renditions points to, when two are enough
-	superseded atomic.Pointer[chan struct{}] // made by the first who waits
-	texts      sync.Map                      // key → *text
+	*shared
+	grown signal
+	own   shared       // what shared points to, unless this Window only grew out of another
+	pair  [2]Rendition // what Renditions points to, when two are enough
+}
+
+// shared is what a Window has in common with those that only grew out of it.
+type shared struct {
+	superseded signal
+	texts      sync.Map // key → *text
+}
+
+// newWindow returns a Window of its own.
+func newWindow(stream StreamName) *Window {
+	w := &Window{Stream: stream}
+	w.shared = &w.own
+	return w
 }
 
 // Rendition is one track of a Window.
 type Rendition struct {
-	ID       RenditionID
-	Header   *Header    // of the newest period; nil before its first part
-	Segments []*Segment // closed and listed, oldest first
-	Retired  []*Segment // no longer listed, but still to be had
-	Open     MSN        // number of the segment in production
-	Parts    []Part     // of it that are closed
+	ID              RenditionID
+	Header          *Header    // of the newest period; nil before its first part
+	Segments        []*Segment // closed and listed, oldest first
+	Retired         []*Segment // no longer listed, but still to be had
+	Open            MSN        // number of the segment in production
+	Parts           []Part     // of it that are closed
+	OpenPTS         int64      // its earliest presentation time so far, ticks
+	OpenIndependent bool       // it begins with a sample where decoding can start
+	Expect          int64      // ticks that it should get, 0 when that can't be known
+	NextPart        int64      // number of the part in production
+	Growing         []byte     // bytes of it that can be sent already; they go on as those of the part
 
 	FrameRate     remux.Rational // measured; zero for audio and at first
 	Peak, Average int            // bit/s of the closed segments of the publication
@@ -52,6 +83,16 @@ func (w *Window) Rendition(id RenditionID) (*Rendition, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Longest is the most that a segment of the publication can last.
+func (w *Window) Longest() time.Duration { return longest(w.TargetDuration) }
+
+// NearLive is how far behind the clock a player can stay that gets media a
+// chunk at a time: three of them, half a one because audio's don't end where
+// video's do, and half a second for the way where they are short.
+func NearLive(chunk time.Duration) time.Duration {
+	return max(3*chunk+chunk/2, 2*chunk+500*time.Millisecond).Round(time.Millisecond)
 }
 
 // Playable tells whether there is enough to begin with: a segment of every
@@ -82,6 +123,33 @@ func (r *Rendition) Segment(period string, n MSN) (*Segment, bool) {
 	return nil, false
 }
 
+// Part finds a part of the segment in production or of a fetchable one.
+func (r *Rendition) Part(period string, number int64) (*Header, *Part, bool) {
+	if r.Header != nil && r.Header.Period.ID == period {
+		if p, ok := findPart(r.Parts, number); ok {
+			return r.Header, p, true
+		}
+	}
+	for _, list := range [][]*Segment{r.Segments, r.Retired} {
+		for i := len(list) - 1; i >= 0; i-- {
+			if s := list[i]; s.Header.Period.ID == period {
+				if p, ok := findPart(s.Parts, number); ok {
+					return s.Header, p, true
+				}
+			}
+		}
+	}
+	return nil, nil, false
+}
+
+// findPart relies on the numbers of a segment's parts having no gaps.
+func findPart(parts []Part, number int64) (*Part, bool) {
+	if len(parts) == 0 || number < parts[0].Number || number > parts[len(parts)-1].Number {
+		return nil, false
+	}
+	return &parts[number-parts[0].Number], true
+}
+
 // FindHeader finds the header of a period that something fetchable needs.
 func (r *Rendition) FindHeader(period string) (*Header, bool) {
 	if r.Header != nil && r.Header.Period.ID == period {
@@ -97,47 +165,79 @@ func (r *Rendition) FindHeader(period string) (*Header, bool) {
 	return nil, false
 }
 
-// text is one drawing of a Window.
+// Text is one drawing of a Window, complete and immutable.
+type Text struct {
+	Bytes []byte
+	Gzip  []byte // the same, compressed
+	ETag  string // strong: the hash of Bytes
+}
+
+// text makes a Text for the first who asks.
 type text struct {
-	once  sync.Once
-	bytes []byte
-	err   error
+	once sync.Once
+	Text
+	err error
 }
 
 // Text returns the drawing of that key, made by draw the first time somebody
 // asks. It dies with the Window, so it is never out of date.
-func (w *Window) Text(key string, draw func() ([]byte, error)) ([]byte, error) {
+func (w *Window) Text(key string, draw func() ([]byte, error)) (Text, error) {
 	v, ok := w.texts.Load(key)
 	if !ok {
 		v, _ = w.texts.LoadOrStore(key, new(text))
 	}
 	t := v.(*text)
-	t.once.Do(func() { t.bytes, t.err = draw() })
-	return t.bytes, t.err
+	t.once.Do(func() {
+		if t.Bytes, t.err = draw(); t.err == nil {
+			sum := sha256.Sum256(t.Bytes)
+			t.ETag = `"` + hex.EncodeToString(sum[:12]) + `"`
+			t.Gzip = compress(t.Bytes)
+		}
+	})
+	return t.Text, t.err
 }
 
-// closed stands for the channel of a Window that was superseded before anyone
-// waited on it.
-var closed = func() *chan struct{} {
+func compress(b []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	// Writing to memory doesn't fail.
+	_, _ = z.Write(b)
+	_ = z.Close()
+	return out.Bytes()
+}
+
+// Superseded is closed when a newer Window has more parts or segments, or an
+// end.
+func (w *Window) Superseded() <-chan struct{} { return w.superseded.wait() }
+
+// Grown is closed when there is any newer Window.
+func (w *Window) Grown() <-chan struct{} { return w.grown.wait() }
+
+// signal happens once. Nobody pays for it who doesn't wait for it.
+type signal struct {
+	c atomic.Pointer[chan struct{}] // made by the first who waits
+}
+
+// fired stands for the channel of a signal that had nobody waiting.
+var fired = func() *chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return &c
 }()
 
-// Superseded is closed when a newer Window exists.
-func (w *Window) Superseded() <-chan struct{} {
-	if c := w.superseded.Load(); c != nil {
+func (s *signal) wait() <-chan struct{} {
+	if c := s.c.Load(); c != nil {
 		return *c
 	}
 	c := make(chan struct{})
-	if w.superseded.CompareAndSwap(nil, &c) {
+	if s.c.CompareAndSwap(nil, &c) {
 		return c
 	}
-	return *w.superseded.Load()
+	return *s.c.Load()
 }
 
-func (w *Window) supersede() {
-	if c := w.superseded.Swap(closed); c != nil {
+func (s *signal) fire() {
+	if c := s.c.Swap(fired); c != nil && c != fired {
 		close(*c)
 	}
 }

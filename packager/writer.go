@@ -14,20 +14,27 @@ import (
 type writer struct {
 	id     RenditionID
 	header *Header
+	frames bool // each frame is a fragment of its own
 	arena  arena
 
 	// The open part.
 	samples   []cmaf.Sample
-	pending   bool  // the last of samples has its expected duration
-	partDTS   int64 // of its first sample
-	partTicks int64 // Σ durations of samples that are not pending
+	frame     uint32 // ticks that the newest sample should last
+	pending   bool   // the last of samples has its expected duration
+	partDTS   int64  // of its first sample
+	partTicks int64  // Σ durations of samples that are not pending
 	partSync  bool
 	fragment  uint32 // sequence number of the fragment
+	boxes     []byte // of the newest frame, where each is a fragment
+	sealed    bool   // the sample before has the duration that was expected …
+	end       int64  // … and so the next one begins here
 
 	// The open segment: a Segment in the making, which no Window has. nil when
 	// none is open.
-	msn  MSN
-	open *Segment
+	msn    MSN
+	open   *Segment
+	expect int64 // ticks that it should get, 0 when that can't be known
+	part   int64 // number of the next part
 
 	// Closed ones, oldest first, those from index listed on in the playlist. A
 	// list that a Window has is never written again.
@@ -63,13 +70,35 @@ func (r *rate) average() int {
 }
 
 // begin starts a period with another header.
-func (w *writer) begin(h *Header) {
-	w.header = h
+func (w *writer) begin(h *Header, frames bool) {
+	w.header, w.frames = h, frames
 	w.frameRate = remux.Rational{}
+	w.sealed = false
 }
 
 func (w *writer) duration(ticks int64) time.Duration {
 	return time.Duration(nanoseconds(ticks, w.header.Track.Timescale))
+}
+
+// follow fits a sample behind one that was sealed. It is decoded a little
+// earlier or later than the encoder says and shown exactly when it says, and
+// its own duration makes up for the difference.
+func (w *writer) follow(s remux.Sample) remux.Sample {
+	if !w.sealed {
+		return s
+	}
+	w.sealed = false
+	shift := s.DTS - w.end
+	s.DTS = w.end
+	s.CompositionOffset += int32(shift)
+	s.Duration = uint32(max(1, int64(s.Duration)+shift))
+	return s
+}
+
+// seal leaves the pending sample the duration that was expected, for good.
+func (w *writer) seal() {
+	w.settleLast()
+	w.sealed, w.end = true, w.partDTS+w.partTicks
 }
 
 // settle gives the pending sample the duration that the next one's DTS says.
@@ -97,13 +126,21 @@ func (w *writer) settleLast() {
 func (w *writer) add(s remux.Sample) {
 	pts := s.DTS + int64(s.CompositionOffset)
 	if w.open == nil {
-		w.open = &Segment{MSN: w.msn, DTS: s.DTS, PTS: pts, Independent: s.Sync}
-		w.open.Parts = w.open.few[:0]
+		if n := len(w.closed); !s.Sync && n > w.listed && w.closed[n-1].Header == w.header {
+			// Pictures are reordered over the cut: it is where the last segment ends.
+			pts = w.closed[n-1].PTS + w.closed[n-1].Duration
+		}
+		w.openSegment(s.DTS, pts, s.Sync)
 	}
-	w.open.PTS = min(w.open.PTS, pts)
+	if w.open.Independent {
+		w.open.PTS = min(w.open.PTS, pts)
+	}
 	if len(w.samples) == 0 {
-		const spare = 4 // samples more than the last part had
-		headroom := cmaf.HeaderSize(w.last.samples+spare, true)
+		headroom := 0
+		if !w.frames {
+			const spare = 4 // samples more than the last part had
+			headroom = cmaf.HeaderSize(w.last.samples+spare, true)
+		}
 		w.arena.open(headroom, w.last.payload*9/8, w.last.segment*9/8)
 		w.partDTS, w.partSync = s.DTS, false
 	}
@@ -112,7 +149,7 @@ func (w *writer) add(s remux.Sample) {
 	if s.Sync {
 		flags = cmaf.Sync
 	}
-	w.arena.append(s.Data)
+	w.frame = s.Duration
 	w.samples = append(w.samples, cmaf.Sample{
 		Duration:          s.Duration,
 		Size:              uint32(len(s.Data)),
@@ -120,6 +157,42 @@ func (w *writer) add(s remux.Sample) {
 		CompositionOffset: s.CompositionOffset,
 	})
 	w.pending = true
+	if w.frames {
+		n := len(w.samples) - 1
+		f := w.newFragment(s.DTS, n == 0, len(s.Data))
+		w.boxes = f.Append(w.boxes[:0], w.samples[n:])
+		w.arena.append(w.boxes)
+	}
+	w.arena.append(s.Data)
+}
+
+// newFragment begins a fragment with the first sample of a part, or another.
+func (w *writer) newFragment(dts int64, firstOfPart bool, payload int) cmaf.Fragment {
+	w.fragment++
+	return cmaf.Fragment{
+		Sequence:       w.fragment,
+		DecodeTime:     dts,
+		StartsSegment:  firstOfPart && len(w.open.Parts) == 0,
+		Produced:       nanoseconds(dts, w.header.Track.Timescale),
+		SamplesPayload: payload,
+	}
+}
+
+// expected is the duration of the sample that is pending, if one is.
+func (w *writer) expected() int64 {
+	if !w.pending {
+		return 0
+	}
+	return int64(w.samples[len(w.samples)-1].Duration)
+}
+
+// grow lets what is in the open part be seen: its frames are complete.
+func (w *writer) grow() error {
+	w.seal()
+	if w.header.Bytes == nil {
+		return w.makeHeader(w.arena.payload())
+	}
+	return nil
 }
 
 // closePart makes the open part a Part. Its samples must be settled.
@@ -133,17 +206,17 @@ func (w *writer) closePart() error {
 			return err
 		}
 	}
-	w.fragment++
-	f := cmaf.Fragment{
-		Sequence:       w.fragment,
-		DecodeTime:     w.partDTS,
-		StartsSegment:  len(w.open.Parts) == 0,
-		SamplesPayload: payload,
+	var bytes []byte
+	if w.frames {
+		bytes = w.arena.close(0, func(dst []byte) []byte { return dst })
+	} else {
+		f := w.newFragment(w.partDTS, true, payload)
+		bytes = w.arena.close(cmaf.HeaderSize(len(w.samples), f.StartsSegment), func(dst []byte) []byte {
+			return f.Append(dst, w.samples)
+		})
 	}
-	bytes := w.arena.close(cmaf.HeaderSize(len(w.samples), f.StartsSegment), func(dst []byte) []byte {
-		return f.Append(dst, w.samples)
-	})
-	w.open.Parts = append(w.open.Parts, Part{Bytes: bytes, Duration: w.partTicks, Independent: w.partSync})
+	w.open.Parts = append(w.open.Parts, Part{Number: w.part, Bytes: bytes, Duration: w.partTicks, Independent: w.partSync})
+	w.part++
 	w.open.Size += len(bytes)
 	w.open.Samples += len(w.samples)
 	w.last.samples, w.last.payload = len(w.samples), payload
@@ -173,6 +246,27 @@ func (w *writer) closeSegment(keep int) error {
 	if err := w.closePart(); err != nil {
 		return err
 	}
+	w.endSegment(keep)
+	return nil
+}
+
+// carry ends the open segment before the open part, which becomes the first of
+// the next segment. Only where decoding can start at any sample.
+func (w *writer) carry(keep int) {
+	ticks := w.partTicks
+	w.open.Duration -= ticks
+	next := w.open.PTS + w.open.Duration
+	w.endSegment(keep)
+	w.openSegment(w.partDTS, next, true)
+	w.open.Duration = ticks
+}
+
+func (w *writer) openSegment(dts, pts int64, sync bool) {
+	w.open = &Segment{MSN: w.msn, DTS: dts, PTS: pts, Independent: sync}
+	w.open.Parts = w.open.few[:0]
+}
+
+func (w *writer) endSegment(keep int) {
 	s := w.open
 	s.Header = w.header
 	w.open = nil
@@ -184,7 +278,6 @@ func (w *writer) closeSegment(keep int) error {
 	w.last.segment = s.Size
 	w.closed = append(w.closed[:len(w.closed):len(w.closed)], s) // a new list, for the next Window
 	w.listed = max(w.listed, len(w.closed)-keep)
-	return nil
 }
 
 // extent is how long the playlist is.
@@ -216,15 +309,20 @@ func (w *writer) snapshot(r *Rendition) {
 		Segments:  w.closed[w.listed:len(w.closed):len(w.closed)],
 		Retired:   w.closed[:w.listed:w.listed],
 		Open:      w.msn,
+		NextPart:  w.part,
 		FrameRate: w.frameRate,
 		Peak:      w.rate.peak,
 		Average:   w.rate.average(),
 	}
 	if w.open != nil {
 		n := len(w.open.Parts)
-		r.Parts = w.open.Parts[:n:n]
+		r.Parts, r.OpenPTS, r.OpenIndependent = w.open.Parts[:n:n], w.open.PTS, w.open.Independent
+		r.Expect = w.expect
 	}
 	if w.header.Bytes != nil {
 		r.Header = w.header
+	}
+	if w.frames && len(w.samples) > 0 {
+		r.Growing = w.arena.growing()
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -41,14 +40,8 @@ type app struct {
 	ready   atomic.Bool
 
 	rtmpListeners []net.Listener
-	webServers    []webServer
+	doors         []door
 	addr          struct{ rtmp, rtmps, http, https net.Addr } // nil when off
-}
-
-// webServer is an HTTP server with the listener that it serves.
-type webServer struct {
-	server   *http.Server
-	listener net.Listener
 }
 
 // listen builds the server and opens its ports.
@@ -63,6 +56,8 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		SegmentMinDuration: cfg.Window.SegmentMinDuration,
 		SegmentMaxDuration: cfg.Window.SegmentMaxDuration,
 		PartDuration:       cfg.Window.PartDuration,
+		TargetDuration:     cfg.Window.TargetDuration,
+		FrameChunks:        cfg.Window.FrameChunks,
 		Linger:             cfg.Window.Linger,
 	}, time.Now)
 	limits := chunk.DefaultLimits()
@@ -104,23 +99,34 @@ func (a *app) open() error {
 	if err != nil {
 		return fmt.Errorf("http.tls_cert: %w", err)
 	}
+	public := a.http.Handler()
+	secure := public
+	if a.cfg.HTTP.HTTP3 && httpTLS != nil {
+		pc, err := net.ListenPacket("udp", a.cfg.HTTP.TLSAddr)
+		if err != nil {
+			return fmt.Errorf("http.http3: %w", err)
+		}
+		quic, advertise := quicDoor(public, pc, httpTLS)
+		a.doors = append(a.doors, quic)
+		secure = advertise(public)
+	}
 	rtmp := func(l net.Listener) { a.rtmpListeners = append(a.rtmpListeners, l) }
 	web := func(h http.Handler) func(net.Listener) {
-		return func(l net.Listener) { a.webServers = append(a.webServers, webServer{a.webServer(h), l}) }
+		return func(l net.Listener) { a.doors = append(a.doors, tcpDoor(h, l)) }
 	}
-	public := a.http.Handler()
 	for _, port := range []struct {
 		field, addr string
 		tls         *tls.Config
 		secure      bool
+		protocols   []string // by ALPN
 		use         func(net.Listener)
 		bound       *net.Addr
 	}{
-		{"rtmp.addr", a.cfg.RTMP.Addr, nil, false, rtmp, &a.addr.rtmp},
-		{"rtmp.tls_addr", a.cfg.RTMP.TLSAddr, rtmpTLS, true, rtmp, &a.addr.rtmps},
-		{"http.addr", a.cfg.HTTP.Addr, nil, false, web(public), &a.addr.http},
-		{"http.tls_addr", a.cfg.HTTP.TLSAddr, httpTLS, true, web(public), &a.addr.https},
-		{"admin.addr", a.cfg.Admin.Addr, nil, false, web(a.http.AdminHandler(a.ready.Load)), new(net.Addr)},
+		{"rtmp.addr", a.cfg.RTMP.Addr, nil, false, nil, rtmp, &a.addr.rtmp},
+		{"rtmp.tls_addr", a.cfg.RTMP.TLSAddr, rtmpTLS, true, nil, rtmp, &a.addr.rtmps},
+		{"http.addr", a.cfg.HTTP.Addr, nil, false, nil, web(public), &a.addr.http},
+		{"http.tls_addr", a.cfg.HTTP.TLSAddr, httpTLS, true, []string{"h2", "http/1.1"}, web(secure), &a.addr.https},
+		{"admin.addr", a.cfg.Admin.Addr, nil, false, nil, web(a.http.AdminHandler(a.ready.Load)), new(net.Addr)},
 	} {
 		if port.addr == "" || port.secure && port.tls == nil {
 			continue
@@ -131,28 +137,21 @@ func (a *app) open() error {
 		}
 		*port.bound = l.Addr()
 		if port.secure {
-			l = tls.NewListener(l, port.tls)
+			c := port.tls.Clone()
+			c.NextProtos = port.protocols
+			l = tls.NewListener(l, c)
 		}
 		port.use(l)
 	}
 	return nil
 }
 
-func (a *app) webServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-	}
-}
-
 func (a *app) closeListeners() {
 	for _, l := range a.rtmpListeners {
 		l.Close()
 	}
-	for _, w := range a.webServers {
-		w.listener.Close()
+	for _, d := range a.doors {
+		d.close()
 	}
 }
 
@@ -168,7 +167,7 @@ func (a *app) run(ctx context.Context) error {
 	defer stop()
 	var failed atomic.Pointer[error]
 	fail := func(err error) {
-		if err != nil && !errors.Is(err, http.ErrServerClosed) {
+		if err != nil {
 			failed.CompareAndSwap(nil, &err)
 			cancel()
 		}
@@ -178,8 +177,8 @@ func (a *app) run(ctx context.Context) error {
 	for _, l := range a.rtmpListeners {
 		publishers.Go(func() { fail(a.rtmp.Serve(publishing, l)) })
 	}
-	for _, w := range a.webServers {
-		viewers.Go(func() { fail(w.server.Serve(w.listener)) })
+	for _, d := range a.doors {
+		viewers.Go(func() { fail(d.serve()) })
 	}
 	publishers.Go(func() { a.expire(publishing) })
 
@@ -204,10 +203,10 @@ func (a *app) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	var all sync.WaitGroup
-	for _, w := range a.webServers {
+	for _, d := range a.doors {
 		all.Go(func() {
-			if err := w.server.Shutdown(ctx); err != nil {
-				w.server.Close()
+			if err := d.shutdown(ctx); err != nil {
+				d.close()
 			}
 		})
 	}

@@ -41,6 +41,7 @@ var doors = map[string][]string{
 	"github.com/Eyevinn/dash-mpd":       {"packager/dash", "cmd/sluice"},
 	"github.com/go-chi/chi":             {"httpserve"},
 	"github.com/rs/zerolog":             {"ingest", "httpserve", "cmd/sluice"},
+	"github.com/quic-go/quic-go":        {"cmd/sluice"},
 	"go.yaml.in/yaml":                   {"config"},
 }
 

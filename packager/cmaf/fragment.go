@@ -28,6 +28,7 @@ const trackID = 1
 
 const (
 	segmentTypeSize = 24
+	producerSize    = 32
 	fragmentSize    = 8 + 16 + 8 + 16 + 20 + 20 + 8 // moof, mfhd, traf, tfhd, tfdt, trun, mdat
 	runEntrySize    = 16
 )
@@ -36,7 +37,8 @@ const (
 type Fragment struct {
 	Sequence       uint32 // grows from fragment to fragment of a track
 	DecodeTime     int64  // of the first sample
-	StartsSegment  bool   // puts a segment type box in front
+	StartsSegment  bool   // puts a segment type and a producer reference time in front
+	Produced       int64  // wall clock of DecodeTime, nanoseconds since 1970
 	SamplesPayload int    // Σ Size of the samples
 }
 
@@ -44,7 +46,7 @@ type Fragment struct {
 func HeaderSize(n int, startsSegment bool) int {
 	size := fragmentSize + runEntrySize*n
 	if startsSegment {
-		size += segmentTypeSize
+		size += segmentTypeSize + producerSize
 	}
 	return size
 }
@@ -56,6 +58,7 @@ func (f Fragment) Append(dst []byte, samples []Sample) []byte {
 	if f.StartsSegment {
 		dst = be.AppendUint32(dst, segmentTypeSize)
 		dst = append(dst, "stypmsdh\x00\x00\x00\x00msdhcmfs"...)
+		dst = f.appendProducer(dst)
 	}
 	run := 20 + runEntrySize*len(samples)
 	traf := 8 + 16 + 20 + run
@@ -88,6 +91,18 @@ func (f Fragment) Append(dst []byte, samples []Sample) []byte {
 		dst = be.AppendUint32(dst, uint32(s.CompositionOffset))
 	}
 	return box(dst, 8+f.SamplesPayload, "mdat")
+}
+
+// appendProducer appends a producer reference time box (ISO/IEC 14496-12,
+// section 8.16.5): when the encoder had the first sample.
+func (f Fragment) appendProducer(dst []byte) []byte {
+	const ntpEpoch = 2208988800 // seconds from 1900 to 1970
+	dst = box(dst, producerSize, "prft")
+	dst = binary.BigEndian.AppendUint32(dst, 1<<24) // version 1, flags 0: at the encoder's input
+	dst = binary.BigEndian.AppendUint32(dst, trackID)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(f.Produced/1e9+ntpEpoch))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(f.Produced%1e9<<32/1e9))
+	return binary.BigEndian.AppendUint64(dst, uint64(f.DecodeTime))
 }
 
 func box(dst []byte, size int, name string) []byte {

@@ -31,8 +31,7 @@ func MPD(w *packager.Window) ([]byte, error) {
 	m.AvailabilityStartTime = availabilityStart
 	m.PublishTime = mpd.ConvertToDateTimeMS(w.Changed.UnixMilli())
 	m.MinBufferTime = duration(target)
-	// Manifests have milliseconds, and rounding down would be a false promise.
-	m.MaxSegmentDuration = duration(longestSegment(w).Truncate(time.Millisecond) + time.Millisecond)
+	m.MaxSegmentDuration = duration(w.Longest())
 	m.Periods = periods(w)
 	if w.Ended {
 		m.Type = mpd.Ptr(mpd.STATIC_TYPE)
@@ -41,30 +40,50 @@ func MPD(w *packager.Window) ([]byte, error) {
 		last.Duration = duration(end - time.Duration(*last.Start))
 		m.MediaPresentationDuration = duration(end)
 	} else {
-		m.MinimumUpdatePeriod = duration(max(time.Second, target/2))
+		m.MinimumUpdatePeriod = duration(min(target/2, max(2*w.PartTarget, 500*time.Millisecond)))
 		m.TimeShiftBufferDepth = duration(max(w.Extent, 3*target))
-		m.SuggestedPresentationDelay = duration(3 * target)
+		m.ServiceDescription = []*mpd.ServiceDescriptionType{service(w)}
 	}
-	m.UTCTimings = []*mpd.DescriptorType{mpd.NewDescriptor("urn:mpeg:dash:utc:http-iso:2014", TimePath, "")}
+	m.UTCTimings = []*mpd.DescriptorType{timing()}
 	var b bytes.Buffer
 	_, err := m.Write(&b, " ", true)
 	return b.Bytes(), err
+}
+
+func timing() *mpd.DescriptorType {
+	return mpd.NewDescriptor("urn:mpeg:dash:utc:http-iso:2014", TimePath, "")
+}
+
+// service says how far behind the clock players should stay (annex K.4): as
+// far as those that read HLS parts; where segments can't be listed before they
+// are complete, a segment more.
+func service(w *packager.Window) *mpd.ServiceDescriptionType {
+	const least = 800 * time.Millisecond // where each frame is a chunk
+	target := max(packager.NearLive(w.Chunk), least)
+	if !foreseen(w) {
+		target += time.Duration(w.TargetDuration) * time.Second
+	}
+	ms := uint32(target.Milliseconds())
+	return &mpd.ServiceDescriptionType{
+		Latencies:     []*mpd.LatencyType{{Target: &ms, Min: mpd.Ptr(ms * 3 / 4), Max: mpd.Ptr(ms * 4)}},
+		PlaybackRates: []*mpd.PlaybackRateType{{Min: 0.96, Max: 1.04}},
+	}
+}
+
+// foreseen tells whether the segments in production can be listed.
+func foreseen(w *packager.Window) bool {
+	for i := range w.Renditions {
+		if w.Renditions[i].Expect == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Age is how long a manifest may be cached while the stream lives.
 const Age = time.Second
 
 func duration(d time.Duration) *mpd.Duration { return (*mpd.Duration)(&d) }
-
-func longestSegment(w *packager.Window) time.Duration {
-	longest := time.Duration(w.TargetDuration) * time.Second
-	for _, r := range w.Renditions {
-		for _, s := range r.Segments {
-			longest = max(longest, time.Duration(s.Seconds()*float64(time.Second)))
-		}
-	}
-	return longest
-}
 
 // lastEnd is where the presentation ends, since availabilityStart.
 func lastEnd(w *packager.Window) time.Duration {
@@ -84,12 +103,12 @@ func periods(w *packager.Window) []*mpd.Period {
 	byID := make(map[*packager.Period]*mpd.Period)
 	for i := range w.Renditions {
 		r := &w.Renditions[i]
-		for rest := r.Segments; len(rest) > 0; {
+		for rest := entries(w, r); len(rest) > 0; {
 			n := 1
-			for n < len(rest) && rest[n].Header == rest[0].Header {
+			for n < len(rest) && rest[n].header == rest[0].header {
 				n++
 			}
-			from := rest[0].Header.Period
+			from := rest[0].header.Period
 			p, ok := byID[from]
 			if !ok {
 				p = mpd.NewPeriod()
@@ -98,11 +117,46 @@ func periods(w *packager.Window) []*mpd.Period {
 				byID[from] = p
 				out = insert(out, p)
 			}
-			p.AdaptationSets = append(p.AdaptationSets, adaptationSet(uint32(i+1), r, rest[:n]))
+			p.AdaptationSets = append(p.AdaptationSets, adaptationSet(w, uint32(i+1), r, rest[:n]))
 			rest = rest[n:]
 		}
 	}
 	return out
+}
+
+// entry is a segment as the timeline lists it.
+type entry struct {
+	header      *packager.Header
+	msn         packager.MSN
+	pts         int64 // ticks
+	duration    int64
+	independent bool
+}
+
+// entries are the closed segments, and the one in production where its
+// duration can be foreseen.
+func entries(w *packager.Window, r *packager.Rendition) []entry {
+	list := make([]entry, 0, len(r.Segments)+1)
+	for _, s := range r.Segments {
+		list = append(list, entry{s.Header, s.MSN, s.PTS, s.Duration, s.Independent})
+	}
+	if !w.Ended && foreseen(w) && r.Header != nil {
+		list = append(list, entry{r.Header, r.Open, r.OpenPTS, r.Expect, r.OpenIndependent})
+	}
+	for i := 1; i < len(list); i++ {
+		list[i-1].meet(list[i])
+	}
+	return list
+}
+
+// meet lets an entry end where the next one begins. Parts end where their last
+// frame should, which is a rounding away from where the next one is shown.
+func (e *entry) meet(next entry) {
+	between := next.pts - e.pts
+	rounding := int64(e.header.Track.Timescale) / 200
+	if off := between - e.duration; e.header == next.header && off >= -rounding && off <= rounding {
+		e.duration = between
+	}
 }
 
 // insert keeps periods in the order of their starts: a rendition that came
@@ -121,8 +175,8 @@ func start(p *packager.Period) time.Duration {
 }
 
 // adaptationSet draws the segments of one rendition in one period.
-func adaptationSet(id uint32, r *packager.Rendition, list []*packager.Segment) *mpd.AdaptationSetType {
-	h := list[0].Header
+func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []entry) *mpd.AdaptationSetType {
+	h := list[0].header
 	t := h.Track
 	a := mpd.NewAdaptationSetWithParams(t.Kind().String(), t.Kind().String()+"/mp4", true, 1)
 	a.Id = &id
@@ -151,7 +205,29 @@ func adaptationSet(id uint32, r *packager.Rendition, list []*packager.Segment) *
 	}
 	a.Representations = []*mpd.RepresentationType{rep}
 	a.SegmentTemplate = template(h, list)
+	if !w.Ended && h == r.Header {
+		lowLatency(w, a, list[len(list)-1].duration)
+	}
 	return a
+}
+
+// lowLatency tells players that the segments of the newest period can be read
+// while they are produced.
+func lowLatency(w *packager.Window, a *mpd.AdaptationSetType, segment int64) {
+	t := a.SegmentTemplate
+	timescale := float64(*t.Timescale)
+	// Available from the first part on.
+	t.AvailabilityTimeOffset = mpd.FloatInf64(max(0, float64(segment)/timescale-w.Chunk.Seconds()))
+	t.AvailabilityTimeComplete = mpd.Ptr(false)
+	presentation := *t.PresentationTimeOffset
+	a.ProducerReferenceTimes = []*mpd.ProducerReferenceTimeType{{
+		Inband:           true,
+		Type:             "encoder",
+		WallClockTime:    time.Unix(0, int64(float64(presentation)/timescale*1000)*1e6).UTC().Format(mpd.RFC3339MS),
+		PresentationTime: presentation,
+		UTCTiming:        timing(),
+	}}
+	a.Resyncs = []*mpd.ResyncType{{DT: mpd.Ptr(uint32(w.Chunk.Seconds() * timescale))}}
 }
 
 func frameRate(f remux.Rational) mpd.FrameRateType {
@@ -161,9 +237,9 @@ func frameRate(f remux.Rational) mpd.FrameRateType {
 	return mpd.FrameRateType(fmt.Sprintf("%d/%d", f.Num, f.Den))
 }
 
-func startsWithSAP(list []*packager.Segment) bool {
+func startsWithSAP(list []entry) bool {
 	for _, s := range list {
-		if !s.Independent {
+		if !s.independent {
 			return false
 		}
 	}
@@ -171,29 +247,29 @@ func startsWithSAP(list []*packager.Segment) bool {
 }
 
 // template lists each segment's true duration: encoders' GOPs are free.
-func template(h *packager.Header, list []*packager.Segment) *mpd.SegmentTemplateType {
+func template(h *packager.Header, list []entry) *mpd.SegmentTemplateType {
 	timescale := h.Track.Timescale
 	offset := uint64(start(h.Period).Milliseconds()) * uint64(timescale) / 1000
 	t := mpd.NewSegmentTemplate()
 	t.Timescale = &timescale
 	t.PresentationTimeOffset = &offset
-	t.StartNumber = mpd.Ptr(uint32(list[0].MSN))
+	t.StartNumber = mpd.Ptr(uint32(list[0].msn))
 	t.Initialization = "$RepresentationID$/" + h.Name()
 	t.Media = "$RepresentationID$/" + packager.MediaTemplate(h.Period, "$Number$")
 	line := mpd.NewSegmentTimeline()
 	var last *mpd.S
 	var next int64
 	for i, s := range list {
-		if i > 0 && s.PTS == next && last.D == uint64(s.Duration) {
+		if i > 0 && s.pts == next && last.D == uint64(s.duration) {
 			last.R++
 		} else {
-			last = &mpd.S{D: uint64(s.Duration)}
-			if i == 0 || s.PTS != next {
-				last.T = mpd.Ptr(uint64(s.PTS))
+			last = &mpd.S{D: uint64(s.duration)}
+			if i == 0 || s.pts != next {
+				last.T = mpd.Ptr(uint64(s.pts))
 			}
 			line.S = append(line.S, last)
 		}
-		next = s.PTS + s.Duration
+		next = s.pts + s.duration
 	}
 	t.SegmentTimeline = line
 	return t

@@ -2,134 +2,36 @@
 package hls
 
 import (
-	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/sluice-live/sluice/packager"
-	"github.com/sluice-live/sluice/remux"
 )
 
 // ContentType is the MIME type of playlists (section 4).
 const ContentType = "application/vnd.apple.mpegurl"
 
-const audioGroup = "audio"
-
-// Multivariant draws the multivariant playlist of a Window that is playable.
-func Multivariant(w *packager.Window) []byte {
-	b := []byte("#EXTM3U\n#EXT-X-VERSION:6\n")
-	var video, audio []*packager.Rendition
-	allIndependent := true
-	for i := range w.Renditions {
-		r := &w.Renditions[i]
-		allIndependent = allIndependent && independent(r.Segments)
-		switch {
-		case len(r.Segments) == 0:
-		case r.Header.Track.Kind() == remux.Video:
-			video = append(video, r)
-		default:
-			audio = append(audio, r)
-		}
-	}
-	if allIndependent {
-		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
-	}
-	if len(video) == 0 { // a variant of its own
-		video, audio = audio, nil
-	}
-	for i, r := range audio {
-		b = appendAudio(b, r, i == 0)
-	}
-	for _, r := range video {
-		b = appendVariant(b, r, audio)
-	}
-	return b
-}
-
-func appendAudio(b []byte, r *packager.Rendition, isDefault bool) []byte {
-	choice := "NO"
-	if isDefault {
-		choice = "YES"
-	}
-	b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%q,NAME=%q,LANGUAGE=\"und\",DEFAULT=%s,AUTOSELECT=YES", audioGroup, r.ID, choice)
-	if c, ok := r.Header.Track.Codec.(*remux.AAC); ok {
-		b = fmt.Appendf(b, ",CHANNELS=\"%d\"", c.Channels)
-	}
-	return fmt.Appendf(b, ",URI=\"%s.m3u8\"\n", r.ID)
-}
-
-// appendVariant adds a rendition with the audio that goes with it.
-func appendVariant(b []byte, r *packager.Rendition, audio []*packager.Rendition) []byte {
-	peak, average, codecs := r.Peak, r.Average, r.Header.Track.Codec.String()
-	if len(audio) > 0 {
-		peak += audio[0].Peak
-		average += audio[0].Average
-		codecs += "," + audio[0].Header.Track.Codec.String()
-	}
-	b = fmt.Appendf(b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=%q", max(peak, 1), max(average, 1), codecs)
-	if c, ok := r.Header.Track.Codec.(*remux.H264); ok {
-		b = fmt.Appendf(b, ",RESOLUTION=%dx%d", c.Width, c.Height)
-		if r.FrameRate.Den > 0 {
-			b = fmt.Appendf(b, ",FRAME-RATE=%.3f", float64(r.FrameRate.Num)/float64(r.FrameRate.Den))
-		}
-		b = append(b, ",CLOSED-CAPTIONS=NONE"...)
-	}
-	if len(audio) > 0 {
-		b = fmt.Appendf(b, ",AUDIO=%q", audioGroup)
-	}
-	return fmt.Appendf(b, "\n%s.m3u8\n", r.ID)
-}
-
-// Media draws the media playlist of one rendition.
-func Media(w *packager.Window, r *packager.Rendition) []byte {
-	b := make([]byte, 0, 256+160*len(r.Segments))
-	b = append(b, "#EXTM3U\n#EXT-X-VERSION:6\n"...)
-	b = fmt.Appendf(b, "#EXT-X-TARGETDURATION:%d\n", w.TargetDuration)
-	first, sequence := r.Open, int64(0)
-	if len(r.Segments) > 0 {
-		first, sequence = r.Segments[0].MSN, r.Segments[0].Header.Period.Sequence
-	}
-	b = fmt.Appendf(b, "#EXT-X-MEDIA-SEQUENCE:%d\n#EXT-X-DISCONTINUITY-SEQUENCE:%d\n", first, sequence)
-	if independent(r.Segments) {
-		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
-	}
-	var header *packager.Header
-	for _, s := range r.Segments {
-		if s.Header != header {
-			if header != nil {
-				b = append(b, "#EXT-X-DISCONTINUITY\n"...)
-			}
-			header = s.Header
-			b = fmt.Appendf(b, "#EXT-X-MAP:URI=\"%s/%s\"\n", r.ID, header.Name())
-		}
-		b = appendSegment(b, r, s)
-	}
-	if w.Ended {
-		b = append(b, "#EXT-X-ENDLIST\n"...)
-	}
-	return b
-}
-
-func appendSegment(b []byte, r *packager.Rendition, s *packager.Segment) []byte {
-	b = append(b, "#EXT-X-PROGRAM-DATE-TIME:"...)
-	b = s.Time().AppendFormat(b, "2006-01-02T15:04:05.000Z")
-	b = append(b, "\n#EXTINF:"...)
-	b = strconv.AppendFloat(b, s.Seconds(), 'f', 5, 64)
-	return fmt.Appendf(b, ",\n%s/%s\n", r.ID, s.Name())
-}
-
-// independent tells whether decoding can start at every segment.
-func independent(list []*packager.Segment) bool {
-	for _, s := range list {
-		if !s.Independent {
-			return false
-		}
-	}
-	return true
-}
-
-// Age is how long a playlist of w may be cached while the stream lives: half a
-// target duration, at least a second.
+// Age is how long a playlist may be cached that was asked for as it is: half a
+// target duration, at least a second (appendix B.1).
 func Age(w *packager.Window) time.Duration {
-	return max(time.Second, time.Duration(w.TargetDuration)*time.Second/2)
+	return max(time.Second, target(w)/2).Truncate(time.Second)
 }
+
+// BlockedAge is how long a playlist may be cached that was asked for by the
+// number of a segment or part: its URL will not be asked for again (appendix
+// B.1).
+func BlockedAge(w *packager.Window) time.Duration { return 6 * target(w) }
+
+func target(w *packager.Window) time.Duration {
+	return time.Duration(w.TargetDuration) * time.Second
+}
+
+// HoldBack is how far behind the end of the playlist a player should stay that
+// reads whole segments (section 4.4.3.8).
+func HoldBack(w *packager.Window) time.Duration { return 3 * target(w) }
+
+// PartHoldBack is the same for a player that reads parts.
+func PartHoldBack(w *packager.Window) time.Duration { return packager.NearLive(w.PartTarget) }
+
+// SkipUntil is how much of the end of the playlist is never skipped in a delta
+// update.
+func SkipUntil(w *packager.Window) time.Duration { return 6 * target(w) }

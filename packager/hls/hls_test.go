@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/bluenviron/gohlslib/v2/pkg/playlist"
+	reader "github.com/bluenviron/gohlslib/v2/pkg/playlist"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sluice-live/sluice/packager"
@@ -40,7 +40,7 @@ func draw(t *testing.T, w *packager.Window) []byte {
 	t.Helper()
 	var all []byte
 	add := func(name string, text []byte) {
-		if _, err := playlist.Unmarshal(text); err != nil {
+		if _, err := reader.Unmarshal(text); err != nil {
 			t.Errorf("%s: gohlslib can't read it: %v\n%s", name, err, text)
 		}
 		all = fmt.Appendf(all, "==> %s\n%s", name, text)
@@ -48,7 +48,7 @@ func draw(t *testing.T, w *packager.Window) []byte {
 	add("index.m3u8", hls.Multivariant(w))
 	for i := range w.Renditions {
 		r := &w.Renditions[i]
-		add(string(r.ID)+".m3u8", hls.Media(w, r))
+		add(string(r.ID)+".m3u8", hls.Media(w, r, hls.Full))
 	}
 	return all
 }

@@ -1,0 +1,75 @@
+package httpserve
+
+import (
+	"net/url"
+	"strconv"
+
+	"github.com/sluice-live/sluice/packager"
+)
+
+// directive is what a player says in the query of a media playlist (RFC
+// 8216bis, section 6.2.5).
+type directive struct {
+	blocks bool // wait for the segment …
+	msn    packager.MSN
+	part   int // … or for this part of it; −1 for the whole
+	skip   bool
+}
+
+// maxPart is the largest part index that is taken for one. hls.js asks for the
+// last part that a segment can have, so no tighter limit would do.
+const maxPart = 10_000
+
+// parseDirective reads the _HLS_ parameters. Others are nobody's business.
+func parseDirective(q url.Values) (directive, error) {
+	d := directive{part: -1}
+	switch q.Get("_HLS_skip") {
+	case "YES", "v2":
+		d.skip = true
+	}
+	msn, part := q.Get("_HLS_msn"), q.Get("_HLS_part")
+	if msn == "" {
+		if part != "" {
+			return d, errDirective
+		}
+		return d, nil
+	}
+	n, err := strconv.ParseUint(msn, 10, 63)
+	if err != nil {
+		return d, errDirective
+	}
+	d.blocks, d.msn = true, packager.MSN(n)
+	if part != "" {
+		p, err := strconv.ParseUint(part, 10, 31)
+		if err != nil || p > maxPart {
+			return d, errDirective
+		}
+		d.part = int(p)
+	}
+	return d, nil
+}
+
+// legal tells whether a player that has seen the newest playlist may ask for
+// it: the segment in production and the one behind it. A player that uses no
+// parts asks for a part index far ahead, which is legal too.
+func (d directive) legal(r *packager.Rendition) bool {
+	return !d.blocks || d.msn <= r.Open+1
+}
+
+// reached tells whether the rendition has got that far.
+func (d directive) reached(r *packager.Rendition) bool {
+	if d.msn != r.Open || d.part < 0 {
+		return d.msn < r.Open && !d.beyond(r)
+	}
+	return len(r.Parts) > d.part
+}
+
+// beyond tells whether d asks for more parts than the segment before the open
+// one has: that means the first part of the open one.
+func (d directive) beyond(r *packager.Rendition) bool {
+	n := len(r.Segments)
+	if d.part < 0 || d.msn != r.Open-1 || n == 0 {
+		return false
+	}
+	return d.part >= len(r.Segments[n-1].Parts) && len(r.Parts) == 0
+}

@@ -1,0 +1,85 @@
+package hls
+
+import (
+	"fmt"
+
+	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
+)
+
+const audioGroup = "audio"
+
+// Multivariant draws the multivariant playlist of a Window that is playable.
+func Multivariant(w *packager.Window) []byte {
+	b := []byte("#EXTM3U\n#EXT-X-VERSION:6\n")
+	var video, audio []*packager.Rendition
+	allIndependent := true
+	for i := range w.Renditions {
+		r := &w.Renditions[i]
+		allIndependent = allIndependent && independent(r.Segments)
+		switch {
+		case len(r.Segments) == 0:
+		case r.Header.Track.Kind() == remux.Video:
+			video = append(video, r)
+		default:
+			audio = append(audio, r)
+		}
+	}
+	if allIndependent {
+		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
+	}
+	if len(video) == 0 { // a variant of its own
+		video, audio = audio, nil
+	}
+	for i, r := range audio {
+		b = appendAudio(b, r, i == 0)
+	}
+	for _, r := range video {
+		b = appendVariant(b, r, audio)
+	}
+	return b
+}
+
+func appendAudio(b []byte, r *packager.Rendition, isDefault bool) []byte {
+	choice := "NO"
+	if isDefault {
+		choice = "YES"
+	}
+	b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%q,NAME=%q,LANGUAGE=\"und\",DEFAULT=%s,AUTOSELECT=YES", audioGroup, r.ID, choice)
+	if c, ok := r.Header.Track.Codec.(*remux.AAC); ok {
+		b = fmt.Appendf(b, ",CHANNELS=\"%d\"", c.Channels)
+	}
+	return fmt.Appendf(b, ",URI=\"%s.m3u8\"\n", r.ID)
+}
+
+// appendVariant adds a rendition with the audio that goes with it.
+func appendVariant(b []byte, r *packager.Rendition, audio []*packager.Rendition) []byte {
+	peak, average, codecs := r.Peak, r.Average, r.Header.Track.Codec.String()
+	if len(audio) > 0 {
+		peak += audio[0].Peak
+		average += audio[0].Average
+		codecs += "," + audio[0].Header.Track.Codec.String()
+	}
+	b = fmt.Appendf(b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=%q", max(peak, 1), max(average, 1), codecs)
+	if c, ok := r.Header.Track.Codec.(*remux.H264); ok {
+		b = fmt.Appendf(b, ",RESOLUTION=%dx%d", c.Width, c.Height)
+		if r.FrameRate.Den > 0 {
+			b = fmt.Appendf(b, ",FRAME-RATE=%.3f", float64(r.FrameRate.Num)/float64(r.FrameRate.Den))
+		}
+		b = append(b, ",CLOSED-CAPTIONS=NONE"...)
+	}
+	if len(audio) > 0 {
+		b = fmt.Appendf(b, ",AUDIO=%q", audioGroup)
+	}
+	return fmt.Appendf(b, "\n%s.m3u8\n", r.ID)
+}
+
+// independent tells whether decoding can start at every segment.
+func independent(list []*packager.Segment) bool {
+	for _, s := range list {
+		if !s.Independent {
+			return false
+		}
+	}
+	return true
+}
