@@ -6,9 +6,7 @@ import { look } from './look.js';
 const config = {
   lowLatencyMode: true,        // play parts, where the playlist has them
   backBufferLength: 30,        // s kept behind; hls.js keeps everything by default
-  liveSyncDurationCount: 3,    // where there are no parts: this many target durations behind live
-  liveMaxLatencyDurationCount: 8, // further behind, it is a jump, not a catch-up
-  maxLiveSyncPlaybackRate: 1.05, // catch up gently; 1 would never catch up
+  maxLiveSyncPlaybackRate: 1.1, // catch up gently; 1 would never catch up
 };
 
 // by hls.js's ErrorTypes
@@ -46,6 +44,20 @@ export async function playHLS(video, url, tell, signal) {
       tell.failed(incompatible ? 'This browser cannot play the codecs of this stream' : sentence, message);
     }
   });
+  // hls.js catches up when it is near its target; far behind it would stay there,
+  // so then it is a jump. Not part of config: hls.js would want a distance from live
+  // beside it, and not take the playlist's any more.
+  hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => {
+    hls.config.liveMaxLatencyDuration = hls.targetLatency + 3 * details.targetduration;
+  });
+  // What starting took is not what the viewer has to be behind from then on: what is
+  // there already is skipped.
+  video.addEventListener('playing', () => {
+    const { buffered } = video;
+    const end = buffered.length ? buffered.end(buffered.length - 1) : 0;
+    const to = Math.min(hls.liveSyncPosition ?? 0, end - 0.5);
+    if (to > video.currentTime + 0.5) video.currentTime = to;
+  }, { once: true, signal });
   hls.attachMedia(video);
   hls.loadSource(url);
 
