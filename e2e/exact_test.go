@@ -193,7 +193,7 @@ func readDASH(t testing.TB, w *watcher) reading {
 			if m := r.tracks[rendition(s.uri)]; m.timescale != tr.timescale {
 				t.Errorf("%s: timescale %d in the manifest, %d in the header", s.uri, tr.timescale, m.timescale)
 			}
-			if pts != s.time || duration != s.duration {
+			if !tr.same(s, dashSegment{uri: s.uri, time: pts, duration: duration}) {
 				t.Errorf("%s: S says %d+%d, it has %d+%d", s.uri, s.time, s.duration, pts, duration)
 			}
 		}

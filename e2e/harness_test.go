@@ -294,6 +294,12 @@ func (s *server) pushClip(t testing.TB, clip, stream string, limit time.Duration
 	return ffmpegPublish(t, append(args, "-f", "flv", s.rtmpURL(stream))...)
 }
 
+// pushClipLoop publishes a clip again and again, until the test ends.
+func (s *server) pushClipLoop(t testing.TB, clip, stream string) *child {
+	t.Helper()
+	return ffmpegPublish(t, "-stream_loop", "-1", "-re", "-i", clip, "-c", "copy", "-f", "flv", s.rtmpURL(stream))
+}
+
 // ---- the server ----
 
 // server is a server under test.

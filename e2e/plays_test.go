@@ -22,7 +22,9 @@ func TestPlays(t *testing.T) {
 	}
 	const stream = "live/cam1"
 	clip := clip360(t)
-	s := startServer(t) // no other test runs beside this one: four browsers fill a small machine
+	// No other test runs beside this one: four browsers fill a small machine. Long
+	// parts keep the players three seconds behind, so that it may stumble.
+	s := startServer(t, "-window-part-duration", "1s")
 	shaka := shakaPage(t)
 
 	for _, p := range []struct{ name, url string }{
@@ -50,8 +52,8 @@ func TestPlays(t *testing.T) {
 func plays(t *testing.T, b *browser, url string) {
 	const (
 		during     = 30 * time.Second
-		pace       = 1.0 // s that currentTime may differ from the clock
-		mostRate   = 1.055
+		pace       = 1.0   // s that currentTime may differ from the clock
+		mostRate   = 1.105 // players catch up with live
 		mostDrops  = 0.05
 		startTime  = 25 * time.Second
 		sampleEach = time.Second

@@ -1,0 +1,81 @@
+package e2e
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"testing"
+	"time"
+)
+
+// latencyNow is how far the picture is behind the clock of this machine, which
+// is the server's too. Media times are wall clock times; hls.js has a timeline
+// of its own and tells the date.
+const latencyNow = `(() => {
+	const video = window.sluice ? sluice.video : document.getElementById('video');
+	const date = window.sluice?.player?.playingDate;
+	return Date.now() / 1000 - (date ? date.getTime() / 1000 : video.currentTime);
+})()`
+
+// TestLowLatency holds each player near live for a minute: 2 s keyframe
+// interval, parts of half a second, one player at a time.
+func TestLowLatency(t *testing.T) {
+	if os.Getenv("E2E_LATENCY") == "" {
+		t.Skip("E2E_LATENCY is not set: this takes minutes, and a machine that does nothing else (make latency)")
+	}
+	const (
+		stream = "live/low"
+		limit  = 2.0 // s behind live
+		settle = 40 * time.Second
+		during = 60 * time.Second
+	)
+	clip := clip360(t)
+	shaka := shakaPage(t)
+	for _, name := range []string{"HLSjs", "DASHjs", "Shaka"} {
+		t.Run(name, func(t *testing.T) {
+			s := startServer(t)
+			url := map[string]string{
+				"HLSjs":  s.url(stream + "/#hls"),
+				"DASHjs": s.url(stream + "/#dash"),
+				"Shaka":  shaka + "/#" + s.url(stream+"/index.mpd"),
+			}[name]
+			b := browse(t)
+			s.pushClipLoop(t, clip, stream)
+			awaitPlayable(t, s, stream)
+			b.open(t, url)
+			eventually(t, 25*time.Second, "the picture moves", func() error {
+				if !slices.ContainsFunc(eval[[]mediaEvent](t, b, "e2e.events"), func(e mediaEvent) bool { return e.Type == "playing" }) {
+					return errors.New("no playing event")
+				}
+				return nil
+			})
+			began := time.Now()
+			for eval[float64](t, b, latencyNow) > limit {
+				if time.Since(began) > settle {
+					t.Fatalf("%.2f s behind live after %v", eval[float64](t, b, latencyNow), settle)
+				}
+				time.Sleep(250 * time.Millisecond)
+			}
+			t.Logf("within %.0f s of live after %v", limit, time.Since(began).Round(100*time.Millisecond))
+			from := eval[sample](t, b, "e2e.sample()")
+			var all []float64
+			for end := time.Now().Add(during); time.Now().Before(end); time.Sleep(time.Second) {
+				all = append(all, eval[float64](t, b, latencyNow))
+			}
+			b.screenshot(t, "low-latency")
+			slices.Sort(all)
+			t.Logf("%.2f s behind live at least, %.2f s in the middle, %.2f s at most, in %v", all[0], all[len(all)/2], all[len(all)-1], during)
+			if all[len(all)-1] > limit {
+				t.Errorf("%.2f s behind live", all[len(all)-1])
+			}
+			for _, e := range eval[[]mediaEvent](t, b, "e2e.events") {
+				if e.At > from.At && slices.Contains([]string{"waiting", "stalled", "error", "ended", "emptied"}, e.Type) {
+					t.Errorf("%s %.1f s after the start", e.Type, e.At-from.At)
+				}
+			}
+			for _, f := range b.found() {
+				t.Error(f)
+			}
+		})
+	}
+}
