@@ -113,7 +113,9 @@ var debian = map[string]string{
 	"ffprobe":         "ffmpeg",
 	"gst-inspect-1.0": "gstreamer1.0-tools",
 	"gst-launch-1.0":  "gstreamer1.0-tools",
+	"nginx":           "nginx-light",
 	"obs":             "obs-studio",
+	"varnishd":        "varnish",
 	"xmllint":         "libxml2-utils",
 	"xvfb-run":        "xvfb",
 
