@@ -10,7 +10,7 @@ TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gst
         varnishd:varnish nginx:nginx-light
 GSTREAMER = gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
-.PHONY: help run demo build web test check unit fuzz e2e latency bench deps clean
+.PHONY: help run demo build web test check unit fuzz e2e latency bench-latency bench deps clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,9 @@ e2e: web ## real encoders in, real players out
 
 latency: web ## hls.js, dash.js and Shaka near live for a minute each, on a machine that does nothing else
 	E2E_LATENCY=1 $(GO) test -count=1 -v -timeout 20m -run LowLatency ./e2e/
+
+bench-latency: ## from a frame's sending to its last byte at the viewer, for each way to watch
+	E2E_BENCH=1 $(GO) test -count=1 -timeout 20m -run BenchLatency ./e2e/ -v | grep -v '^=== \|^ *---'
 
 bench: ## what a stream costs, next to the same work done by another library
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /e2e)

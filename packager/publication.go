@@ -53,17 +53,18 @@ func newPublication(s *Stream, set Settings, now func() time.Time, release func(
 	}
 	p.next = firstNumber(p.changed)
 	p.sequence = p.next
-	for _, r := range s.Window().Renditions { // of the publication before
-		p.next = max(p.next, int64(r.Open)+1)
-		if r.Header != nil {
-			p.sequence = max(p.sequence, r.Header.Period.Sequence+1)
-		}
-	}
 	if len(s.Window().Renditions) > 0 {
-		// Its segments stay fetchable, but the playlist is a new one.
+		// The segments of the publication before stay fetchable, but the
+		// playlist is a new one.
 		w := newWindow(s.name)
 		w.Renditions, w.Changed = retired(s.Window()), p.changed
 		s.publish(w)
+		for _, r := range w.Renditions {
+			p.next = max(p.next, int64(r.Open)+1)
+			if n := len(r.Retired); n > 0 {
+				p.sequence = max(p.sequence, r.Retired[n-1].Header.Period.Sequence+1)
+			}
+		}
 	}
 	if set.TargetDuration > 0 {
 		p.freeze(int(set.TargetDuration / time.Second))
@@ -75,7 +76,11 @@ func newPublication(s *Stream, set Settings, now func() time.Time, release func(
 func retired(w *Window) []Rendition {
 	out := make([]Rendition, 0, len(w.Renditions))
 	for _, r := range w.Renditions {
-		out = append(out, Rendition{ID: r.ID, Retired: append(r.Retired[:len(r.Retired):len(r.Retired)], r.Segments...)})
+		out = append(out, Rendition{
+			ID:      r.ID,
+			Retired: append(r.Retired[:len(r.Retired):len(r.Retired)], r.Segments...),
+			Open:    r.Open,
+		})
 	}
 	return out
 }
