@@ -49,6 +49,10 @@ export async function playDASH(video, url, tell, signal) {
     name: `dash.js ${dash.getVersion()}`,
     latency: () => number(dash.getCurrentLiveLatency()),
     target: () => number(dash.getTargetLiveDelay()),
+    aim(wanted) {
+      const liveDelay = typeof wanted === 'number' ? wanted : NaN; // as near as the manifest says
+      dash.updateSettings({ streaming: { delay: { liveDelay } } });
+    },
     level() {
       const picture = dash.getCurrentRepresentationForType('video');
       const sound = dash.getCurrentRepresentationForType('audio');

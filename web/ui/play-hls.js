@@ -2,9 +2,10 @@
 
 import { library } from './library.js';
 import { look } from './look.js';
+import { serverNow } from './clock.js';
 
 const config = {
-  lowLatencyMode: true,        // play parts, where the playlist has them
+  lowLatencyMode: false,       // whole segments, unless the viewer wants to be nearer: see aim
   backBufferLength: 30,        // s kept behind; hls.js keeps everything by default
   maxLiveSyncPlaybackRate: 1.1, // catch up gently; 1 would never catch up
 };
@@ -21,6 +22,7 @@ export async function playHLS(video, url, tell, signal) {
   if (!Hls.isSupported()) throw new Error('hls.js finds no Media Source Extensions in this browser');
 
   const hls = new Hls(config);
+  let asked = null; // what the playlist asks for
   const media = attempts(3, 20_000);
   const network = attempts(4, 30_000);
 
@@ -64,8 +66,17 @@ export async function playHLS(video, url, tell, signal) {
   return {
     player: hls,
     name: `hls.js ${Hls.version}`,
-    latency: () => hls.latency || null, // 0 until hls.js knows
+    latency() {
+      const date = hls.playingDate; // of the picture, by the server's clock
+      return date ? (serverNow() - date) / 1000 : hls.latency || null; // 0 until hls.js knows
+    },
     target: () => hls.targetLatency,
+    aim(wanted) {
+      asked ??= hls.targetLatency;
+      hls.lowLatencyMode = wanted === 'low' || wanted < 5; // by parts
+      if (wanted === 'low') hls.targetLatency = hls.latestLevelDetails?.partHoldBack || asked;
+      else hls.targetLatency = wanted ?? asked;
+    },
     level() {
       const level = hls.levels?.[hls.currentLevel];
       if (!level) return {};

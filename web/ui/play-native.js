@@ -1,5 +1,7 @@
 // HLS by the browser itself: Safari, and some others. See player.js for what a playback is.
 
+import { serverNow } from './clock.js';
+
 const sentences = {
   2: 'The stream cannot be loaded',
   3: 'The browser cannot play what it received',
@@ -21,9 +23,10 @@ export async function playNative(video, url, tell) {
     // Only Safari says which wall clock time the picture has.
     latency() {
       const start = video.getStartDate?.().getTime();
-      return start > 0 ? (Date.now() - start) / 1000 - video.currentTime : null;
+      return start > 0 ? (serverNow() - start) / 1000 - video.currentTime : null;
     },
     target: () => null,
+    aim: null, // the browser decides
     level: () => ({}),
     goLive() {
       const { seekable } = video;

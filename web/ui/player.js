@@ -15,6 +15,8 @@
 //   name       for people, with its version
 //   latency()  seconds behind live, or null
 //   target()   the latency it aims for, or null
+//   aim(to)    makes it aim for that many seconds, for 'low', or with null for what
+//              is steady; null itself where that can't be said
 //   level()    {bitrate, frameRate, codecs} of what is playing, as far as known
 //   goLive()   jumps to the live edge
 //   stop()     takes it down and empties the video element
@@ -57,6 +59,7 @@ let stalled = false;  // a stall is counted and has not ended
 let movesFrom = null; // currentTime when the picture began to move; loading before that is no stall
 let pausedAt = null;
 let pausedFor = 0;    // s, for players that cannot say how far behind they are
+let aimed = { by: null, at: '' }; // the distance from live that the player was told
 const errors = [];
 
 window.sluice = {
@@ -271,6 +274,9 @@ function tick() {
   const now = measure(video, playback);
   draw({ video, playback, now, stalls, idle: !live });
 
+  $('aim').disabled = !(live && playback.aim);
+  if (live) aim();
+
   $('unmute').hidden = !(live && video.muted);
   $('spinner').hidden = !((state === 'starting' && $('card').hidden) || (live && !video.paused && video.readyState < 3));
 
@@ -283,6 +289,15 @@ function tick() {
   $('golive').hidden = !behind;
 }
 
+// aim tells the player how far behind live the viewer wants to be: when that
+// is chosen, and when a player has begun.
+function aim() {
+  const wanted = $('aim').value;
+  if (!playback?.aim || aimed.at === wanted && aimed.by === playback) return;
+  if (wanted || aimed.by === playback) playback.aim(wanted === 'low' ? wanted : wanted ? Number(wanted) : null);
+  aimed = { by: playback, at: wanted };
+}
+
 function goLive() {
   pausedFor = 0;
   pausedAt = null;
@@ -293,6 +308,8 @@ function goLive() {
 }
 
 // ---- the page ----
+
+$('aim').addEventListener('change', aim);
 
 function explainMissing() {
   if (!missing.length) return;
