@@ -57,6 +57,7 @@ fuzz: ## each fuzz target for FUZZTIME (20s)
 	done
 
 e2e: web ## real encoders in, real players out
+	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make latency, make bench-latency"
 	$(GO) test -count=1 -timeout 20m ./e2e/...
 
 latency: web ## hls.js, dash.js and Shaka near live for a minute each, on a machine that does nothing else

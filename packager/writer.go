@@ -10,7 +10,8 @@ import (
 // writer makes the parts and segments of one rendition.
 //
 // The newest sample is in the arena already, but how long it lasts is known
-// only when the next one comes: until then it is pending.
+// only when the next one comes: until then it is pending. Where a part is full
+// it isn't waited for: the sample is sealed.
 type writer struct {
 	id     RenditionID
 	header *Header
