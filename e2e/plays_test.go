@@ -133,9 +133,9 @@ func plays(t *testing.T, b *browser, url string) {
 	if n := b.cookies(t); n > 0 {
 		t.Errorf("%d cookies", n)
 	}
-	if stats := eval[*pageStats](t, b, "window.sluice ? {...sluice.stats(), stalls: sluice.stalls, errors: sluice.errors.length} : null"); stats != nil {
+	if stats := eval[*pageStats](t, b, "window.sluice ? {...sluice.stats(), stalls: sluice.stalls, errors: sluice.errors} : null"); stats != nil {
 		t.Logf("the page says: %+v", *stats)
-		if stats.State != "live" || stats.Stalls > 0 || stats.Errors > 0 {
+		if stats.State != "live" || stats.Stalls > 0 || len(stats.Errors) > 0 {
 			t.Errorf("the page says: %+v", *stats)
 		}
 	} else if errs := eval[[]string](t, b, "window.errors"); len(errs) > 0 {
@@ -163,7 +163,11 @@ type pageStats struct {
 	Latency     *float64 `json:"latency"`
 	Buffered    float64  `json:"buffered"`
 	Stalls      int      `json:"stalls"`
-	Errors      int      `json:"errors"`
+	Errors      []struct {
+		At      time.Time `json:"at"`
+		Fatal   bool      `json:"fatal"`
+		Message string    `json:"message"`
+	} `json:"errors"`
 }
 
 func (p pageStats) String() string { // for %+v of the pointer inside
@@ -171,7 +175,7 @@ func (p pageStats) String() string { // for %+v of the pointer inside
 	if p.Latency != nil {
 		latency = fmt.Sprintf("%.2f s", *p.Latency)
 	}
-	return fmt.Sprintf("state %s, latency %s, %.1f s buffered, %d stalls, %d errors", p.State, latency, p.Buffered, p.Stalls, p.Errors)
+	return fmt.Sprintf("state %s, latency %s, %.1f s buffered, %d stalls, errors: %v", p.State, latency, p.Buffered, p.Stalls, p.Errors)
 }
 
 // shakaPage serves a page with Shaka Player on another origin than the media.

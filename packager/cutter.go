@@ -1,16 +1,13 @@
 package packager
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // cutter decides where parts and segments end. It is pure: all that it knows
 // is in its fields and its arguments. Durations are media time.
 type cutter struct {
 	segmentMin time.Duration
 	segmentMax time.Duration // for a segment that no keyframe ends
-	part       time.Duration // the most that a part may last; 0 while it isn't known
+	grid       grid
 }
 
 // cut is what ends before a sample.
@@ -29,7 +26,7 @@ const (
 func (c cutter) leader(segment, part, next time.Duration, sync, independent bool) cut {
 	least := c.segmentMin
 	if !independent {
-		least = min(least, c.part)
+		least = min(least, c.grid.target)
 	}
 	if sync && segment+next/2 >= least {
 		return cutSegment
@@ -50,52 +47,10 @@ func (c cutter) any(segment, part, next time.Duration) cut {
 	switch {
 	case segment+next > c.segmentMax:
 		return cutSegment
-	case c.full(part, next):
+	case c.grid.ends(segment, part, next):
 		return cutPart
 	}
 	return cutNothing
-}
-
-// full tells whether a part has no room for a sample that lasts next.
-func (c cutter) full(part, next time.Duration) bool {
-	return c.part > 0 && part > 0 && part+next > c.part
-}
-
-// scrap tells whether a part is too short to be worth one: players that see a
-// tenth of a second as nothing wait for it for ever.
-func (c cutter) scrap(part time.Duration) bool {
-	return part > 0 && part < max(c.part/4, 120*time.Millisecond)
-}
-
-// partSlack is added to what frames need: RTMP's milliseconds make 15 frames
-// of 30 fps last 0.5 s give or take one.
-const partSlack = 5 * time.Millisecond
-
-// fillPart is how much of the part target a part must last at least (RFC
-// 8216bis, section 4.4.4.9), and a little more.
-const fillPart = 0.86
-
-// partTarget returns the shortest part target from want on that whole samples
-// of each duration fill: 0.2 s hold 4 frames of 24 fps, which is too little,
-// so it becomes 0.214 s, and 5 frames.
-func partTarget(want time.Duration, samples ...time.Duration) time.Duration {
-	want = max(want, slices.Max(samples))
-	for target := want + partSlack; target < 2*want; target += time.Millisecond {
-		if !slices.ContainsFunc(samples, func(d time.Duration) bool { return !fills(target, d) }) {
-			return target
-		}
-	}
-	return want + partSlack // no such thing: sample durations that differ by much
-}
-
-// fills tells whether samples that last about d fill a part.
-func fills(target, d time.Duration) bool {
-	for _, d := range []time.Duration{d, d * 39 / 40, d * 41 / 40} { // a first frame's duration is off by a rounding
-		if d > 0 && float64(target/d*d) < fillPart*float64(target) {
-			return false
-		}
-	}
-	return true
 }
 
 // targetDuration is the number of seconds that bounds segments like one of

@@ -147,8 +147,8 @@ func TestSamplesComeOutExactly(t *testing.T) {
 			if !w.Ended || len(w.Renditions) != 2 {
 				t.Fatalf("ended %v with %d renditions", w.Ended, len(w.Renditions))
 			}
-			checkRendition(t, &w.Renditions[0], f.video)
-			checkRendition(t, &w.Renditions[1], f.audio)
+			checkRendition(t, w, &w.Renditions[0], f.video)
+			checkRendition(t, w, &w.Renditions[1], f.audio)
 			for i, seg := range w.Renditions[0].Segments {
 				if !seg.Independent {
 					t.Errorf("segment %d doesn't begin with a keyframe", i)
@@ -168,7 +168,7 @@ func TestSamplesComeOutExactly(t *testing.T) {
 	}
 }
 
-func checkRendition(t *testing.T, r *packager.Rendition, want []*sent) {
+func checkRendition(t *testing.T, w *packager.Window, r *packager.Rendition, want []*sent) {
 	t.Helper()
 	init, err := mp4.DecodeFile(bytes.NewReader(r.Header.Bytes))
 	if err != nil {
@@ -225,7 +225,7 @@ func checkRendition(t *testing.T, r *packager.Rendition, want []*sent) {
 				t.Fatalf("part of %d lasts %d", part, p.Duration)
 			}
 			last := i == len(seg.Parts)-1
-			if d := r.Header.Seconds(part); d > 0.505 || !last && d < 0.85*0.5 {
+			if d, target := r.Header.Seconds(part), w.PartTarget.Seconds(); d > target || !last && d < 0.85*target {
 				t.Errorf("a part lasts %v s", d)
 			}
 		}
@@ -521,8 +521,8 @@ func TestFrameChunks(t *testing.T) {
 	}
 	f.p.Close(nil)
 	w := s.Window()
-	checkRendition(t, &w.Renditions[0], f.video)
-	checkRendition(t, &w.Renditions[1], f.audio)
+	checkRendition(t, w, &w.Renditions[0], f.video)
+	checkRendition(t, w, &w.Renditions[1], f.audio)
 	if windows < 5*60 {
 		t.Errorf("%d windows for %d frames", windows, 5*60)
 	}

@@ -149,7 +149,7 @@ func (p *Publication) WriteSample(s remux.Sample) error {
 		}
 		p.dirty = max(p.dirty, changeGrowth)
 	}
-	if d := w.duration(int64(s.Duration)); p.cutter.full(w.duration(w.partTicks+w.expected()), d) {
+	if p.cutter.grid.ends(w.duration(w.open.Duration+w.expected()), w.duration(w.partTicks+w.expected()), w.duration(int64(s.Duration))) {
 		// Waiting for the next sample to learn how long this one lasts would
 		// cost a frame's time. It lasts as long as expected, and the next one
 		// is fitted behind it.
@@ -170,14 +170,8 @@ func (p *Publication) begin(w *writer, s remux.Sample) {
 	if w != p.leader {
 		return
 	}
-	if p.cutter.part == 0 && len(w.samples) > 1 { // from the second on, the frame rate is a fact
-		frames := []time.Duration{w.duration(int64(s.Duration))}
-		for _, o := range p.writers {
-			if c, ok := o.header.Track.Codec.(*remux.AAC); ok {
-				frames = append(frames, o.duration(int64(c.FrameSamples)))
-			}
-		}
-		p.cutter.part = partTarget(p.set.PartDuration, frames...)
+	if w.open != nil && len(w.open.Parts) == 0 && len(w.samples) == 1 { // from the second sample on, the frame rate is a fact
+		p.measure(w.duration(int64(s.Duration)))
 	}
 	gop := w.header.Track.KeyframeInterval
 	if w.header.Track.Kind() == remux.Audio {
@@ -189,6 +183,25 @@ func (p *Publication) begin(w *writer, s remux.Sample) {
 	p.rhythm = rhythm{segment: segmentOf(gop, p.set.SegmentMinDuration), sure: true}
 	if p.target == 0 {
 		p.freeze(targetDuration(p.rhythm.segment, p.set.SegmentMinDuration))
+	}
+}
+
+// measure lays the grid of parts, or fits it to what is now known of segments.
+func (p *Publication) measure(frame time.Duration) {
+	all := []cadence{{frame, p.leader.header.Track.Kind() == remux.Video}}
+	for _, w := range p.writers {
+		if c, ok := w.header.Track.Codec.(*remux.AAC); ok && w != p.leader {
+			all = append(all, cadence{frame: w.duration(int64(c.FrameSamples))})
+		}
+	}
+	segment := time.Duration(0)
+	if p.rhythm.sure {
+		segment = p.rhythm.segment
+	}
+	if p.cutter.grid.step == 0 {
+		p.cutter.grid = newGrid(p.set.PartDuration, segment, all...)
+	} else {
+		p.cutter.grid = p.cutter.grid.with(segment, all...)
 	}
 }
 
@@ -211,7 +224,7 @@ func (p *Publication) cutBefore(w *writer, s remux.Sample) error {
 			p.rhythm.heard(p.sinceKeyframe(w), w.duration(int64(s.Duration)))
 			p.opening = openingDone
 			p.leadTo(s)
-		} else if p.cutter.scrap(w.duration(w.partTicks)) && len(w.open.Parts) > 0 && !w.frames {
+		} else if p.cutter.grid.scrap(w.duration(w.partTicks)) && len(w.open.Parts) > 0 && !w.frames {
 			w.carry(p.set.Segments)
 			p.segmentClosed(w)
 			return nil
@@ -282,7 +295,7 @@ func (p *Publication) beyond(w *writer, s remux.Sample) bool {
 // newBoundary is where a boundary must lie for a follower's open segment not
 // to have begun at it.
 func (p *Publication) newBoundary(w *writer) int64 {
-	return nanoseconds(w.open.DTS, w.header.Track.Timescale) + int64(p.cutter.part/2)
+	return nanoseconds(w.open.DTS, w.header.Track.Timescale) + int64(p.cutter.grid.target/2)
 }
 
 func (p *Publication) closePart(w *writer) error {
@@ -341,7 +354,7 @@ func (p *Publication) publish() {
 
 func (p *Publication) snapshot() *Window {
 	w := newWindow(p.stream.name)
-	w.TargetDuration, w.PartTarget, w.Chunk = p.target, p.cutter.part, p.cutter.part
+	w.TargetDuration, w.PartTarget, w.Chunk = p.target, p.cutter.grid.target, p.cutter.grid.target
 	if p.set.FrameChunks && p.leader != nil {
 		w.Chunk = p.leader.duration(int64(p.leader.frame))
 	}
@@ -401,9 +414,15 @@ func (p *Publication) endOf(w *writer) (at int64, ok bool) {
 func (p *Publication) followTo(w *writer, span int64) int64 {
 	frame := max(1, int64(w.frame))
 	n := max(1, (span-frame/2+frame-1)/frame)
-	perPart := max(1, int64(p.cutter.part/max(1, w.duration(frame))))
-	if rest := n % perPart; n > perPart && p.cutter.scrap(w.duration(rest*frame)) && !w.frames {
-		n -= rest
+	part := int64(0)
+	for i := range n {
+		if p.cutter.grid.ends(w.duration(i*frame), w.duration(part*frame), w.duration(frame)) {
+			part = 0
+		}
+		part++
+	}
+	if part < n && p.cutter.grid.scrap(w.duration(part*frame)) && !w.frames {
+		n -= part
 	}
 	return n * frame
 }

@@ -81,16 +81,21 @@ func (w *writer) duration(ticks int64) time.Duration {
 	return time.Duration(nanoseconds(ticks, w.header.Track.Timescale))
 }
 
-// follow fits a sample behind one that was sealed. It is decoded a little
-// earlier or later than the encoder says and shown exactly when it says, and
-// its own duration makes up for the difference.
+// follow fits a sample behind the one before, where that was sealed, or where
+// the encoder's times are that close. It is decoded a little earlier or later
+// than the encoder says and shown exactly when it says, and its own duration
+// makes up for the difference.
 func (w *writer) follow(s remux.Sample) remux.Sample {
-	if !w.sealed {
-		return s
+	at := s.DTS
+	switch {
+	case w.sealed:
+		at = w.end
+	case w.pending:
+		at = max(at, w.partDTS+w.partTicks+1)
 	}
 	w.sealed = false
-	shift := s.DTS - w.end
-	s.DTS = w.end
+	shift := s.DTS - at
+	s.DTS = at
 	s.CompositionOffset += int32(shift)
 	s.Duration = uint32(max(1, int64(s.Duration)+shift))
 	return s

@@ -563,6 +563,29 @@ func TestS1PartsAtEveryFrameRate(t *testing.T) {
 	}
 }
 
+// TestS1NoScraps has keyframes at regular distances: no segment ends with a
+// part that is shorter than what hls.js takes for rounding (0.2 s, and pictures
+// that are reordered).
+func TestS1NoScraps(t *testing.T) {
+	for _, fps := range []float64{24000.0 / 1001, 24, 25, 30000.0 / 1001, 30, 50, 60000.0 / 1001, 60} {
+		for _, gop := range []float64{0.5, 1, 1.5, 2, 2.5, 4} { // s
+			t.Run(fmt.Sprintf("%.2f fps, keyframes %v s apart", fps, gop), func(t *testing.T) {
+				seen := play(t, encoder{fps: fps, gop: []int{int(math.Round(gop * fps))}, minutes: 1, part: 500 * time.Millisecond})
+				for _, s := range seen[len(seen)/2:] { // the encoder says nothing of its keyframes: they must be seen first
+					for _, p := range []playlist{s.video, s.audio} {
+						checkParts(t, p)
+						for _, segment := range p.segments {
+							if n := len(segment.parts); n > 0 && segment.parts[n-1].duration < 0.3 {
+								t.Fatalf("a segment's last part lasts %v s: %+v", segment.parts[n-1].duration, segment)
+							}
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
 // TestS1VariableFrameRate has frames that come when they like: no part is
 // longer than the target, and few are short.
 func TestS1VariableFrameRate(t *testing.T) {
