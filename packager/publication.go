@@ -52,7 +52,7 @@ func newPublication(s *Stream, set Settings, now func() time.Time, release func(
 		changed: now(),
 	}
 	p.next = firstNumber(p.changed)
-	p.sequence = p.next
+	p.sequence = firstSequence(p.changed)
 	if len(s.Window().Renditions) > 0 {
 		// The segments of the publication before stay fetchable, but the
 		// playlist is a new one.

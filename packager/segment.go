@@ -22,6 +22,14 @@ func firstNumber(now time.Time) int64 {
 	return max(0, int64(now.Sub(numberEpoch)/time.Second))
 }
 
+// firstSequence is the discontinuity sequence number that a publication begins
+// with: the quarters of an hour since numberEpoch. It must stay small: hls.js
+// has an array with that index and walks through all of it for every playlist,
+// which took half a second of its only thread when it was the seconds.
+func firstSequence(now time.Time) int64 {
+	return max(0, int64(now.Sub(numberEpoch)/(15*time.Minute)))
+}
+
 // RenditionID names a rendition within its stream: v1, a1.
 type RenditionID string
 
@@ -29,7 +37,7 @@ type RenditionID string
 // timeline: a DASH Period, or what lies between two HLS discontinuities.
 type Period struct {
 	ID       string // unique for all time, in URLs
-	Sequence int64  // HLS's discontinuity sequence number
+	Sequence int64  // HLS's discontinuity sequence number, see firstSequence
 	Start    int64  // nanoseconds since 1970
 }
 

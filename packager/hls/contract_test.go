@@ -466,6 +466,11 @@ func TestContract(t *testing.T) {
 			t.Fatalf("only %d deltas", deltas)
 		}
 	})
+	t.Run("hls.js walks through as many entries as the discontinuity sequence says", func(t *testing.T) {
+		if n := seen[0].video.discontinuity; n < 1 || n > 100_000 {
+			t.Errorf("EXT-X-DISCONTINUITY-SEQUENCE is %d", n)
+		}
+	})
 	t.Run("S13 the start is quick", func(t *testing.T) {
 		// The encoder here says nothing of its keyframes: one GOP.
 		if at := seen[0].publishedAt; at > 2500*time.Millisecond {
