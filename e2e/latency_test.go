@@ -17,13 +17,6 @@ const latencyNow = `(() => {
 	return Date.now() / 1000 - (date ? date.getTime() / 1000 : video.currentTime);
 })()`
 
-// chooseLow asks the player page for as little latency as there can be.
-const chooseLow = `(() => {
-	const aim = document.getElementById('aim');
-	if (aim) { aim.value = 'low'; aim.dispatchEvent(new Event('change')); }
-	return !!aim;
-})()`
-
 // TestLowLatency holds each player near live for a minute: 2 s keyframe
 // interval, parts of half a second, one player at a time.
 func TestLowLatency(t *testing.T) {
@@ -56,7 +49,6 @@ func TestLowLatency(t *testing.T) {
 				}
 				return nil
 			})
-			eval[bool](t, b, chooseLow)
 			began := time.Now()
 			for eval[float64](t, b, latencyNow) > limit {
 				if time.Since(began) > settle {

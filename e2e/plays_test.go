@@ -22,9 +22,8 @@ func TestPlays(t *testing.T) {
 	}
 	const stream = "live/cam1"
 	clip := clip360(t)
-	// No other test runs beside this one: four browsers fill a small machine. Long
-	// parts keep the players three seconds behind, so that it may stumble.
-	s := startServer(t, "-window-part-duration", "1s")
+	// No other test runs beside this one: four browsers fill a small machine.
+	s := startServer(t)
 	shaka := shakaPage(t)
 
 	for _, p := range []struct{ name, url string }{

@@ -89,10 +89,9 @@ func (w *Window) Rendition(id RenditionID) (*Rendition, bool) {
 func (w *Window) Longest() time.Duration { return longest(w.TargetDuration) }
 
 // NearLive is how far behind the clock a player can stay that gets media a
-// chunk at a time: three of them, half a one because audio's don't end where
-// video's do, and half a second for the way where they are short.
+// chunk at a time: three of them, and a little for the way.
 func NearLive(chunk time.Duration) time.Duration {
-	return max(3*chunk+chunk/2, 2*chunk+500*time.Millisecond).Round(time.Millisecond)
+	return (3*chunk + 200*time.Millisecond).Round(time.Millisecond)
 }
 
 // Playable tells whether there is enough to begin with: a segment of every

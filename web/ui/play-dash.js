@@ -50,8 +50,7 @@ export async function playDASH(video, url, tell, signal) {
     latency: () => number(dash.getCurrentLiveLatency()),
     target: () => number(dash.getTargetLiveDelay()),
     aim(wanted) {
-      const liveDelay = typeof wanted === 'number' ? wanted : NaN; // as near as the manifest says
-      dash.updateSettings({ streaming: { delay: { liveDelay } } });
+      dash.updateSettings({ streaming: { delay: { liveDelay: wanted ?? NaN } } });
     },
     level() {
       const picture = dash.getCurrentRepresentationForType('video');

@@ -5,7 +5,6 @@ import { look } from './look.js';
 import { serverNow } from './clock.js';
 
 const config = {
-  lowLatencyMode: false,       // whole segments, unless the viewer wants to be nearer: see aim
   backBufferLength: 30,        // s kept behind; hls.js keeps everything by default
   maxLiveSyncPlaybackRate: 1.1, // catch up gently; 1 would never catch up
 };
@@ -22,12 +21,13 @@ export async function playHLS(video, url, tell, signal) {
   if (!Hls.isSupported()) throw new Error('hls.js finds no Media Source Extensions in this browser');
 
   const hls = new Hls(config);
-  let asked = null; // what the playlist asks for
+  let asked = null; // the latency that the playlist asks for
   const media = attempts(3, 20_000);
   const network = attempts(4, 30_000);
 
   hls.on(Hls.Events.ERROR, async (_, data) => {
     const message = [data.details, data.error?.message ?? data.reason, data.response?.code].filter(Boolean).join(': ');
+    if (data.details === Hls.ErrorDetails.INTERNAL_ABORTED) return; // a request that it needs no more, as after a jump
     tell.note({ fatal: data.fatal, message });
     if (!data.fatal) return;
     const incompatible = data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR;
@@ -52,14 +52,6 @@ export async function playHLS(video, url, tell, signal) {
   hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => {
     hls.config.liveMaxLatencyDuration = hls.targetLatency + 3 * details.targetduration;
   });
-  // What starting took is not what the viewer has to be behind from then on: what is
-  // there already is skipped.
-  video.addEventListener('playing', () => {
-    const { buffered } = video;
-    const end = buffered.length ? buffered.end(buffered.length - 1) : 0;
-    const to = Math.min(hls.liveSyncPosition ?? 0, end - 0.5);
-    if (to > video.currentTime + 0.5) video.currentTime = to;
-  }, { once: true, signal });
   hls.attachMedia(video);
   hls.loadSource(url);
 
@@ -73,9 +65,8 @@ export async function playHLS(video, url, tell, signal) {
     target: () => hls.targetLatency,
     aim(wanted) {
       asked ??= hls.targetLatency;
-      hls.lowLatencyMode = wanted === 'low' || wanted < 5; // by parts
-      if (wanted === 'low') hls.targetLatency = hls.latestLevelDetails?.partHoldBack || asked;
-      else hls.targetLatency = wanted ?? asked;
+      hls.lowLatencyMode = !(wanted > 5); // by parts, or by whole segments, of which there are fewer
+      hls.targetLatency = wanted ?? asked;
     },
     level() {
       const level = hls.levels?.[hls.currentLevel];

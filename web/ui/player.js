@@ -15,8 +15,8 @@
 //   name       for people, with its version
 //   latency()  seconds behind live, or null
 //   target()   the latency it aims for, or null
-//   aim(to)    makes it aim for that many seconds, for 'low', or with null for what
-//              is steady; null itself where that can't be said
+//   aim(to)    makes it aim for that many seconds, or with null for what the stream
+//              asks for; aim itself is null where that can't be said
 //   level()    {bitrate, frameRate, codecs} of what is playing, as far as known
 //   goLive()   jumps to the live edge
 //   stop()     takes it down and empties the video element
@@ -294,7 +294,7 @@ function tick() {
 function aim() {
   const wanted = $('aim').value;
   if (!playback?.aim || aimed.at === wanted && aimed.by === playback) return;
-  if (wanted || aimed.by === playback) playback.aim(wanted === 'low' ? wanted : wanted ? Number(wanted) : null);
+  if (wanted || aimed.by === playback) playback.aim(wanted ? Number(wanted) : null);
   aimed = { by: playback, at: wanted };
 }
 
