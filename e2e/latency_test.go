@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -17,28 +18,47 @@ const latencyNow = `(() => {
 	return Date.now() / 1000 - (date ? date.getTime() / 1000 : video.currentTime);
 })()`
 
-// TestLowLatency holds each player near live for a minute: 2 s keyframe
-// interval, parts of half a second, one player at a time.
+// TestLowLatency holds each player near live for a minute, one at a time: with
+// keyframes 2 s apart.
 func TestLowLatency(t *testing.T) {
 	if os.Getenv("E2E_LATENCY") == "" {
 		t.Skip("E2E_LATENCY is not set: this takes minutes, and a machine that does nothing else (make latency)")
 	}
 	const (
 		stream = "live/low"
-		limit  = 2.0 // s behind live
 		settle = 40 * time.Second
 		during = 60 * time.Second
 	)
 	clip := clip360(t)
 	shaka := shakaPage(t)
-	for _, name := range []string{"HLSjs", "DASHjs", "Shaka"} {
-		t.Run(name, func(t *testing.T) {
-			s := startServer(t)
+	for _, tt := range []struct {
+		name   string
+		parts  string
+		limit  float64                         // s behind live
+		behind func(testing.TB, string) string // starts a cache in front of the address and returns its own
+	}{
+		{name: "HLSjs/0.5s", parts: "500ms", limit: 2},
+		{name: "DASHjs/0.5s", parts: "500ms", limit: 2},
+		{name: "Shaka/0.5s", parts: "500ms", limit: 2},
+		{name: "HLSjs/Varnish", parts: "500ms", limit: 2, behind: startVarnish},
+		{name: "DASHjs/Varnish", parts: "500ms", limit: 2, behind: startVarnish},
+		{name: "Shaka/Varnish", parts: "500ms", limit: 2, behind: startVarnish},
+		{name: "HLSjs/0.2s", parts: "200ms", limit: 1},
+		{name: "DASHjs/0.2s", parts: "200ms", limit: 1},
+		{name: "Shaka/0.2s", parts: "200ms", limit: 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, limit := startServer(t, "-window-part-duration", tt.parts), tt.limit
+			base := s.url("")
+			if tt.behind != nil {
+				base = "http://" + tt.behind(t, s.http) + "/"
+			}
+			player, _, _ := strings.Cut(tt.name, "/")
 			url := map[string]string{
-				"HLSjs":  s.url(stream + "/#hls"),
-				"DASHjs": s.url(stream + "/#dash"),
-				"Shaka":  shaka + "/#" + s.url(stream+"/index.mpd"),
-			}[name]
+				"HLSjs":  base + stream + "/#hls",
+				"DASHjs": base + stream + "/#dash",
+				"Shaka":  shaka + "/#" + base + stream + "/index.mpd",
+			}[player]
 			b := browse(t)
 			s.pushClipLoop(t, clip, stream)
 			awaitPlayable(t, s, stream)

@@ -40,9 +40,12 @@ func MPD(w *packager.Window) ([]byte, error) {
 		last.Duration = duration(end - time.Duration(*last.Start))
 		m.MediaPresentationDuration = duration(end)
 	} else {
-		m.MinimumUpdatePeriod = duration(min(target/2, max(2*w.PartTarget, 500*time.Millisecond)))
+		m.MinimumUpdatePeriod = duration(min(target/2, max(2*w.PartTarget, 400*time.Millisecond)))
 		m.TimeShiftBufferDepth = duration(max(w.Extent, 3*target))
 		m.ServiceDescription = []*mpd.ServiceDescriptionType{service(w)}
+		if foreseen(w) {
+			m.SuggestedPresentationDelay = duration(startDelay(w))
+		}
 	}
 	m.UTCTimings = []*mpd.DescriptorType{timing()}
 	var b bytes.Buffer
@@ -66,8 +69,14 @@ func service(w *packager.Window) *mpd.ServiceDescriptionType {
 	ms := uint32(target.Milliseconds())
 	return &mpd.ServiceDescriptionType{
 		Latencies:     []*mpd.LatencyType{{Target: &ms, Min: mpd.Ptr(ms * 3 / 4), Max: mpd.Ptr(ms * 4)}},
-		PlaybackRates: []*mpd.PlaybackRateType{{Min: 0.96, Max: 1.04}},
+		PlaybackRates: []*mpd.PlaybackRateType{{Min: 1, Max: 1.04}},
 	}
+}
+
+// startDelay is for Shaka, which begins that far behind the newest chunk that
+// there can be, and stays there.
+func startDelay(w *packager.Window) time.Duration {
+	return max(0, packager.NearLive(w.Chunk)-w.Chunk)
 }
 
 // foreseen tells whether the segments in production can be listed.

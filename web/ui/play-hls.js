@@ -7,6 +7,7 @@ import { serverNow } from './clock.js';
 const config = {
   backBufferLength: 30,        // s kept behind; hls.js keeps everything by default
   maxLiveSyncPlaybackRate: 1.1, // catch up gently; 1 would never catch up
+  liveSyncOnStallIncrease: 0.3, // s farther from live after a stall; not a whole one
 };
 
 // by hls.js's ErrorTypes
