@@ -26,7 +26,9 @@ func TestPlays(t *testing.T) {
 	// No other test runs beside this one: four browsers fill a small machine. So
 	// they begin one after another, when there is a whole hold-back to play:
 	// Chromium's native HLS gives up where it gets too late to its first segments.
-	s := startServer(t)
+	// Long parts keep the players three seconds behind, so that the machine may
+	// stumble; make latency plays near live, one browser at a time.
+	s := startServer(t, "-window-part-duration", "1s")
 	var starting sync.Mutex
 	shaka := shakaPage(t)
 
