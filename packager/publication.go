@@ -92,6 +92,24 @@ func (p *Publication) freeze(target int) {
 	p.cutter.segmentMax = longest(target)
 }
 
+// Begin lets a session go on no earlier than where the line ends.
+func (p *Publication) Begin(now time.Time) time.Time {
+	end := now.UnixNano()
+	w := p.stream.Window()
+	for i := range w.Renditions {
+		r := &w.Renditions[i]
+		for _, list := range [][]*Segment{r.Segments, r.Retired} {
+			if n := len(list); n > 0 {
+				end = max(end, list[n-1].end())
+			}
+		}
+	}
+	if end == now.UnixNano() {
+		return now
+	}
+	return time.Unix(0, end)
+}
+
 // SetTracks begins a period.
 func (p *Publication) SetTracks(tracks []remux.Track) error {
 	p.closeSegments()

@@ -149,6 +149,11 @@ func (s *Segment) duration() time.Duration {
 	return time.Duration(nanoseconds(s.Duration, s.Header.Track.Timescale))
 }
 
+// end is where both its decoding and its presentation are over, ns since 1970.
+func (s *Segment) end() int64 {
+	return nanoseconds(max(s.DTS, s.PTS)+s.Duration, s.Header.Track.Timescale)
+}
+
 // Time is the wall clock time of the segment's earliest presentation time.
 func (s *Segment) Time() time.Time { return s.Header.Time(s.PTS) }
 

@@ -28,6 +28,8 @@ type recorder struct {
 	last  [2]int64 // DTS in ns by Kind
 }
 
+func (o *recorder) Begin(now time.Time) time.Time { return now }
+
 func (o *recorder) SetTracks(tracks []Track) error {
 	if len(tracks) == 0 || len(tracks) > 2 || len(tracks) == 2 && (tracks[0].Kind() != Video || tracks[1].Kind() != Audio) {
 		o.t.Errorf("tracks %v", tracks)

@@ -44,14 +44,16 @@ type Remuxer struct {
 	now  func() time.Time
 	note func(string)
 
+	began time.Time
 	clock timeline
 	video videoTrack
 	audio audioTrack
+	held  [2]flv.Tag // by Kind: copies of frames whose timestamps can't be believed yet
 
 	queue      []queued // copies of frames that can't be written yet
 	queueBytes int
-	first      int64   // ms of the first frame, −1 before it
-	start      int64   // ms of the first video keyframe in the queue, −1 when there is none
+	first      int64   // ns of the first frame, −1 before it
+	start      int64   // ns of the first video keyframe in the queue, −1 when there is none
 	tracks     []Track // of the current period; nil before the first
 	noted      map[string]bool
 	metadata   struct {
@@ -77,11 +79,12 @@ type audioTrack struct {
 
 type queued struct {
 	tag flv.Tag // body is ours
-	ms  int64
+	at  int64   // ns
 }
 
-// New returns a Remuxer that writes to out. now is the wall clock; note is
-// told in words, once for each kind, of what had to be dropped.
+// New returns a Remuxer that writes to out. now is the wall clock, of which no
+// step is seen; note is told in words, once for each kind, of what had to be
+// dropped.
 func New(out Output, now func() time.Time, note func(string)) *Remuxer {
 	return &Remuxer{
 		out:   out,
@@ -113,7 +116,7 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 			r.configureVideo(v.Data)
 			return nil
 		case flv.PacketFrame:
-			return r.frame(tag, v.Keyframe)
+			return r.frame(tag)
 		}
 	case flv.TagAudio:
 		a, err := flv.ParseAudio(tag.Body)
@@ -126,7 +129,7 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 			r.configureAudio(a.Data)
 			return nil
 		case flv.PacketFrame:
-			return r.frame(tag, false)
+			return r.frame(tag)
 		}
 	}
 	return nil
@@ -134,13 +137,26 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 
 // Close writes what waits and ends the output.
 func (r *Remuxer) Close(cause error) {
-	if r.tracks == nil && (r.audio.codec != nil || r.video.codec != nil && r.start >= 0) {
-		// Shorter than the time that is given to a second track.
-		if err := r.release(); err != nil && cause == nil {
-			cause = err
-		}
+	err := r.finish()
+	if cause == nil {
+		cause = err
 	}
 	r.out.Close(cause)
+}
+
+func (r *Remuxer) finish() error {
+	for k, tag := range r.held {
+		if tag.Body != nil {
+			if err := r.pass(tag, r.clock.flush(Kind(k))); err != nil {
+				return err
+			}
+		}
+	}
+	if r.tracks == nil && (r.audio.codec != nil || r.video.codec != nil && r.start >= 0) {
+		// Shorter than the time that is given to a second track.
+		return r.release()
+	}
+	return nil
 }
 
 func (r *Remuxer) drop(err error) {
@@ -223,37 +239,66 @@ func (r *Remuxer) configureAudio(config []byte) {
 	}
 }
 
-// frame takes one audio or video frame through the stages.
-func (r *Remuxer) frame(tag flv.Tag, keyframe bool) error {
-	ms := r.place(tag)
+var errStray = errors.New("a frame far off the timestamps before and behind it")
+
+// frame puts one audio or video frame on the timeline, and with it the one
+// that had to wait for that.
+func (r *Remuxer) frame(tag flv.Tag) error {
+	k := kindOf(tag)
+	p := r.clock.at(k, tag.Timestamp, r.arrived())
+	before := r.held[k]
+	r.held[k] = flv.Tag{}
+	switch p.held {
+	case fateDropped:
+		r.drop(errStray)
+	case fateKept:
+		if err := r.pass(before, p.heldAt); err != nil {
+			return err
+		}
+	}
+	if p.wait {
+		tag.Body = bytes.Clone(tag.Body)
+		r.held[k] = tag
+		return nil
+	}
+	return r.pass(tag, p.at)
+}
+
+func kindOf(tag flv.Tag) Kind {
+	if tag.Type == flv.TagVideo {
+		return Video
+	}
+	return Audio
+}
+
+// arrived is the time since the first frame came.
+func (r *Remuxer) arrived() time.Duration {
+	now := r.now()
+	if r.began.IsZero() {
+		r.began = now
+		r.clock.began = r.out.Begin(now)
+	}
+	return now.Sub(r.began)
+}
+
+// pass takes a frame through the stages.
+func (r *Remuxer) pass(tag flv.Tag, at int64) error {
+	if r.first < 0 {
+		r.first = at
+	}
 	if r.tracks != nil {
-		return r.write(tag, ms)
+		return r.write(tag, at)
 	}
 	if tag.Type == flv.TagVideo && r.video.codec == nil {
 		r.peekParameterSets(tag)
 	}
-	r.queue = append(r.queue, queued{
-		tag: flv.Tag{Type: tag.Type, Timestamp: tag.Timestamp, Body: bytes.Clone(tag.Body)},
-		ms:  ms,
-	})
+	tag.Body = bytes.Clone(tag.Body)
+	r.queue = append(r.queue, queued{tag, at})
 	r.queueBytes += queuedCost + len(tag.Body)
-	if keyframe && r.start < 0 {
-		r.start = ms
+	if v, err := flv.ParseVideo(tag.Body); tag.Type == flv.TagVideo && err == nil && v.Keyframe && r.start < 0 {
+		r.start = at
 	}
-	return r.advance(time.Duration(ms-r.first) * time.Millisecond)
-}
-
-// place puts a tag on the timeline.
-func (r *Remuxer) place(tag flv.Tag) (ms int64) {
-	kind := Audio
-	if tag.Type == flv.TagVideo {
-		kind = Video
-	}
-	ms = r.clock.at(kind, tag.Timestamp, r.now())
-	if r.first < 0 {
-		r.first = ms
-	}
-	return ms
+	return r.advance(time.Duration(at - r.first))
 }
 
 // advance begins the first period when all is known that will be, span being
@@ -291,7 +336,14 @@ func (r *Remuxer) checkSilence(tag flv.Tag) error {
 	if r.known() || len(tag.Body) == 0 {
 		return nil
 	}
-	if ms := r.place(tag); ms-r.first >= silentTime.Milliseconds() {
+	p := r.clock.at(kindOf(tag), tag.Timestamp, r.arrived())
+	if p.wait {
+		return nil
+	}
+	if r.first < 0 {
+		r.first = p.at
+	}
+	if time.Duration(p.at-r.first) >= silentTime {
 		return errNothing
 	}
 	return nil
@@ -313,9 +365,9 @@ func (r *Remuxer) peekParameterSets(tag flv.Tag) {
 
 // trimQueue drops what will not be played once a keyframe comes.
 func (r *Remuxer) trimQueue() {
-	newest := r.queue[len(r.queue)-1].ms
+	newest := r.queue[len(r.queue)-1].at
 	r.queue = slices.DeleteFunc(r.queue, func(q queued) bool {
-		drop := q.tag.Type == flv.TagVideo || newest-q.ms > leadTime.Milliseconds()
+		drop := q.tag.Type == flv.TagVideo || newest-q.at > int64(leadTime)
 		if drop {
 			r.queueBytes -= queuedCost + len(q.tag.Body)
 		}
@@ -339,10 +391,10 @@ func (r *Remuxer) release() error {
 		return err
 	}
 	for _, q := range queue {
-		if q.ms < start-leadTime.Milliseconds() {
+		if q.at < start-int64(leadTime) {
 			continue
 		}
-		if err := r.write(q.tag, q.ms); err != nil {
+		if err := r.write(q.tag, q.at); err != nil {
 			return err
 		}
 	}
@@ -391,14 +443,23 @@ func (a *audioTrack) changed(tracks []Track) bool {
 }
 
 // write passes one frame on as a sample.
-func (r *Remuxer) write(tag flv.Tag, ms int64) error {
+func (r *Remuxer) write(tag flv.Tag, at int64) error {
 	if tag.Type == flv.TagVideo {
-		return r.writeVideo(tag, ms)
+		return r.writeVideo(tag, at)
 	}
-	return r.writeAudio(tag, ms)
+	return r.writeAudio(tag, at)
 }
 
-func (r *Remuxer) writeVideo(tag flv.Tag, ms int64) error {
+// renew begins a period. It returns by how many ns all that follows is later,
+// where the line was broken.
+func (r *Remuxer) renew(withVideo bool) (later int64, err error) {
+	if r.clock.broken {
+		later = r.clock.mend(r.arrived())
+	}
+	return later, r.setTracks(withVideo)
+}
+
+func (r *Remuxer) writeVideo(tag flv.Tag, at int64) error {
 	v, err := flv.ParseVideo(tag.Body)
 	if err != nil {
 		return nil // can't be: it was parsed on arrival
@@ -415,10 +476,12 @@ func (r *Remuxer) writeVideo(tag flv.Tag, ms int64) error {
 	// (intra refresh): others call every I-frame a keyframe.
 	r.video.sawIDR = r.video.sawIDR || au.idr
 	sync := au.idr || v.Keyframe && !r.video.sawIDR
-	if sync && (r.video.changed(r.tracks) || r.audio.changed(r.tracks)) {
-		if err := r.setTracks(true); err != nil {
+	if sync && (r.clock.broken || r.video.changed(r.tracks) || r.audio.changed(r.tracks)) {
+		later, err := r.renew(true)
+		if err != nil {
 			return err
 		}
+		at += later
 	}
 	if r.video.index < 0 || r.video.changed(r.tracks) {
 		return nil // from the next keyframe on
@@ -426,34 +489,46 @@ func (r *Remuxer) writeVideo(tag flv.Tag, ms int64) error {
 	if !sync && !r.video.clock.started {
 		return nil
 	}
-	dts, late := r.video.clock.dts(ms)
+	dts, offset := r.video.clock.place(at, compositionTicks(v.CompositionTime))
 	return r.out.WriteSample(Sample{
 		Track:             r.video.index,
 		DTS:               dts,
 		Duration:          uint32(r.video.clock.frame),
-		CompositionOffset: int32(int64(v.CompositionTime)*(VideoTimescale/1000) - late),
+		CompositionOffset: int32(offset),
 		Sync:              sync,
 		Data:              au.data,
 	})
 }
 
-func (r *Remuxer) writeAudio(tag flv.Tag, ms int64) error {
+// compositionTicks turns a composition time into ticks. No encoder shows a
+// picture seconds from when it is decoded: such a number is a mistake.
+func compositionTicks(ms int32) int64 {
+	const most = 5000
+	if ms > most || ms < -most {
+		return 0
+	}
+	return int64(ms) * millisecond
+}
+
+func (r *Remuxer) writeAudio(tag flv.Tag, at int64) error {
 	a, err := flv.ParseAudio(tag.Body)
 	if err != nil {
 		return nil // can't be: it was parsed on arrival
 	}
-	if r.video.index < 0 && r.audio.changed(r.tracks) {
+	if r.video.index < 0 && (r.clock.broken || r.audio.changed(r.tracks)) {
 		// Without a picture there is no keyframe to wait for.
-		if err := r.setTracks(false); err != nil {
+		later, err := r.renew(false)
+		if err != nil {
 			return err
 		}
+		at += later
 	}
 	if r.audio.index < 0 || r.audio.changed(r.tracks) {
 		return nil
 	}
 	return r.out.WriteSample(Sample{
 		Track:    r.audio.index,
-		DTS:      r.audio.clock.dts(ms),
+		DTS:      r.audio.clock.dts(at),
 		Duration: uint32(r.audio.codec.FrameSamples),
 		Sync:     true,
 		Data:     a.Data,

@@ -2,148 +2,266 @@ package remux
 
 import "time"
 
-// VideoTimescale is the timescale of video tracks: RTMP's milliseconds fit it
-// exactly, and it is what every player expects.
-const VideoTimescale = 90000
-
 // A step of the timestamps that is longer than these is not jitter: the
-// encoder's clock was set, or the stream was joined to another one.
+// encoder's clock was set, the stream was joined to another one, or it paused.
 const (
 	maxStepForward = 3 * time.Second
-	maxStepBack    = time.Second
+	maxStepBack    = 500 * time.Millisecond
 )
 
-// timeline maps the timestamps of all tracks to one clock: milliseconds since
-// 1970. It has no clock of its own.
+// followTime is how long the tracks of a stream may take to jump together.
+const followTime = 10 * time.Second
+
+// timeline maps the timestamps of all tracks to one clock: nanoseconds since
+// 1970. It has no clock of its own: when a timestamp arrived is an argument.
 //
-//	RTMP timestamp  ──unwrap──▶  ms of the track, 64 bits  ──+ offset──▶  ms since 1970
+//	RTMP timestamp ─unwrap─▶ ns of the track, 64 bits ─+ offset─▶ the line ─+ slew─▶ ns since 1970
 //
 // Tracks share one offset as long as their timestamps are of one base. A track
 // whose timestamps jump goes on where it was, and takes the other's offset
-// where that fits.
+// where that fits. When all tracks have jumped, the line is broken: it goes on
+// all the same until the remuxer can begin a new period and mend it.
 type timeline struct {
 	tracks [2]trackClock // by Kind
+	began  time.Time     // wall clock of the first arrival, or later
+	slew   slew
+	broken bool // the next period must be another stretch of time
 }
 
 type trackClock struct {
 	started bool
-	last    uint32 // RTMP timestamp
-	ms      int64  // the same, unwrapped
-	offset  int64
-	step    int64 // last plausible step, ms
+	last    uint32        // RTMP timestamp
+	at      int64         // the same, unwrapped, ns
+	offset  int64         // ns
+	step    int64         // last plausible step, ns
+	heard   time.Duration // when it arrived
+	held    *suspect
+	moved   time.Duration // when it jumped alone, 0 when it didn't
 }
 
-// at places a timestamp that arrived at wall clock now.
-func (t *timeline) at(k Kind, timestamp uint32, now time.Time) int64 {
-	c, other := &t.tracks[k], &t.tracks[1-k]
+// suspect is a timestamp that is off the line. Whether the stream jumped there
+// or the frame is a stray one shows with the next.
+type suspect struct {
+	timestamp uint32
+	heard     time.Duration
+}
+
+// placement is what the timeline says of a frame.
+type placement struct {
+	at     int64 // ns since 1970
+	wait   bool  // there is no knowing before the next frame of the track
+	held   fate  // of the frame that had to wait
+	heldAt int64
+}
+
+type fate uint8
+
+const (
+	fateNone fate = iota // none waited
+	fateKept
+	fateDropped
+)
+
+// at places a timestamp that arrived at a time since the timeline began.
+func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement {
+	c := &t.tracks[k]
 	if !c.started {
-		c.started, c.last, c.ms, c.step = true, timestamp, int64(timestamp), 20
-		if other.started {
-			// Unwrap beside the other track, so that one base gives one offset.
-			c.ms = other.ms + int64(int32(timestamp-other.last))
+		t.start(k, timestamp, arrived)
+		return placement{at: t.placed(c, arrived)}
+	}
+	var p placement
+	if s := c.held; s != nil {
+		c.held = nil
+		if plausible(timestamp - c.last) {
+			p.held = fateDropped
+		} else {
+			p.held = fateKept
+			t.jump(k, s.timestamp, s.heard)
+			p.heldAt = t.placed(c, s.heard)
 		}
-		c.offset = now.UnixMilli() - c.ms
-		c.adopt(other, other.ms+other.offset)
-		return c.ms + c.offset
 	}
-	delta := int64(int32(timestamp - c.last)) // modulo 2^32: wraps are steps like others
-	before := c.ms + c.offset
+	switch delta := timestamp - c.last; {
+	case plausible(delta):
+		t.advance(c, delta, arrived)
+	case t.honest(k, delta, arrived):
+		t.advance(c, delta, arrived)
+	case t.paused(k, delta, arrived):
+		t.jump(k, timestamp, arrived)
+	default:
+		c.held = &suspect{timestamp, arrived}
+		p.wait = true
+		return p
+	}
+	p.at = t.placed(c, arrived)
+	return p
+}
+
+// flush places the frame that waits when no other will come.
+func (t *timeline) flush(k Kind) int64 {
+	c := &t.tracks[k]
+	s := c.held
+	c.held = nil
+	t.jump(k, s.timestamp, s.heard)
+	return t.placed(c, s.heard)
+}
+
+// plausible tells whether a step, modulo 2^32, is one that streams make.
+func plausible(delta uint32) bool {
+	d := milliseconds(delta)
+	return d >= -int64(maxStepBack) && d <= int64(maxStepForward)
+}
+
+// milliseconds turns a difference of timestamps into ns: wraps are steps like
+// others.
+func milliseconds(delta uint32) int64 { return int64(int32(delta)) * int64(time.Millisecond) }
+
+func (t *timeline) start(k Kind, timestamp uint32, arrived time.Duration) {
+	c, other := &t.tracks[k], &t.tracks[1-k]
+	*c = trackClock{started: true, last: timestamp, at: int64(timestamp) * int64(time.Millisecond), step: int64(20 * time.Millisecond)}
+	if other.started {
+		// Unwrap beside the other track, so that one base gives one offset.
+		c.at = other.at + milliseconds(timestamp-other.last)
+	}
+	c.offset = t.began.UnixNano() + int64(arrived) - c.at
+	c.adopt(other, other.line())
+}
+
+// line is where a track is, before slewing.
+func (c *trackClock) line() int64 { return c.at + c.offset }
+
+func (t *timeline) placed(c *trackClock, arrived time.Duration) int64 {
+	c.heard = arrived
+	t.slew.heard(c.line(), c.line()-t.began.UnixNano()-int64(arrived))
+	return c.line() + t.slew.at(c.line())
+}
+
+func (t *timeline) advance(c *trackClock, delta uint32, arrived time.Duration) {
+	c.last += delta
+	step := milliseconds(delta)
+	c.at += step
+	if step > 0 && step <= int64(maxStepForward) {
+		c.step = step
+	}
+}
+
+// honest tells whether a long step forward is a pause of this track alone: it
+// is where the other one is.
+func (t *timeline) honest(k Kind, delta uint32, arrived time.Duration) bool {
+	c, other := &t.tracks[k], &t.tracks[1-k]
+	if d := milliseconds(delta); d < 0 || !other.started || other.offset != c.offset {
+		return false
+	}
+	off := c.line() + milliseconds(delta) - other.line()
+	return off <= int64(maxStepForward) && off >= -int64(maxStepForward)
+}
+
+// paused tells whether a long step forward leads no further than the present:
+// time passed for the encoder, too.
+func (t *timeline) paused(k Kind, delta uint32, arrived time.Duration) bool {
+	const early = 2 * time.Second
+	d := milliseconds(delta)
+	to := t.tracks[k].line() + d + t.slew.at(t.tracks[k].line())
+	return d > 0 && to <= t.began.UnixNano()+int64(arrived+early)
+}
+
+// jump lets a track go on where it was at another timestamp. The line is broken
+// when the other track has come along, or isn't there to say.
+func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
+	c, other := &t.tracks[k], &t.tracks[1-k]
+	delta := timestamp - c.last
+	next := c.line() + c.step
 	c.last = timestamp
-	c.ms += delta
-	if delta > maxStepForward.Milliseconds() || delta < -maxStepBack.Milliseconds() {
-		c.offset = before + c.step - c.ms
-		c.adopt(other, before)
-	} else if delta > 0 {
-		c.step = delta
+	c.at += milliseconds(delta)
+	c.offset = next - c.at
+	joined := c.adopt(other, next)
+	switch {
+	case !other.started || arrived-other.heard > maxStepForward:
+		t.broken = true
+	case other.held != nil && plausible(other.held.timestamp-timestamp):
+		t.broken = true // it is about to follow
+	case joined && other.moved > 0 && arrived-other.moved < followTime:
+		t.broken = true
+		other.moved = 0
+	case !joined:
+		c.moved = max(arrived, 1)
 	}
-	return c.ms + c.offset
 }
 
 // adopt takes the other track's offset if that puts this track near a time at
 // which it may be: then both are of one base, and stay in sync.
-func (c *trackClock) adopt(other *trackClock, near int64) {
+func (c *trackClock) adopt(other *trackClock, near int64) bool {
 	if !other.started {
+		return false
+	}
+	d := c.at + other.offset - near
+	if d > int64(maxStepForward) || d < -int64(maxStepForward) {
+		return false
+	}
+	c.offset = other.offset
+	return true
+}
+
+// mend joins a broken line to the present, where it fell behind that: it
+// returns by how much all that follows is later.
+func (t *timeline) mend(arrived time.Duration) int64 {
+	const slight = 500 * time.Millisecond // slewing makes up for it
+	t.broken = false
+	var at int64
+	for _, c := range t.tracks {
+		if c.started {
+			at = max(at, c.line()+t.slew.at(c.line()))
+		}
+	}
+	behind := t.began.UnixNano() + int64(arrived) - at
+	if behind < int64(slight) {
+		return 0
+	}
+	for k := range t.tracks {
+		t.tracks[k].offset += behind
+	}
+	t.slew.restart()
+	return behind
+}
+
+// slew keeps the line beside the clock of this machine: encoders' clocks run
+// up to 200 ppm too fast or too slow, which is 17 s in a day. It is a function
+// of the place on the line alone, so that all tracks are moved alike.
+//
+// What is late says nothing, as networks stall. What comes earliest in a while
+// tells where the present is.
+type slew struct {
+	from  int64   // place on the line
+	shift int64   // ns there
+	rate  float64 // from there on
+
+	until    int64 // place at which the rate is set anew
+	earliest int64 // how far ahead of the clock the line was at most, ns
+}
+
+const (
+	slewWindow = 10 * time.Second
+	slewTime   = 100 * time.Second // in which an error would be gone
+	maxSlew    = 500e-6
+)
+
+func (s *slew) at(line int64) int64 {
+	return s.shift + int64(s.rate*float64(line-s.from))
+}
+
+// heard takes how far the line is ahead of the clock at some place.
+func (s *slew) heard(line, ahead int64) {
+	ahead += s.at(line)
+	if s.until == 0 {
+		s.until, s.earliest, s.from = line+int64(slewWindow), ahead, line
+	}
+	s.earliest = max(s.earliest, ahead)
+	if line < s.until {
 		return
 	}
-	d := c.ms + other.offset - near
-	if d <= maxStepForward.Milliseconds() && d >= -maxStepForward.Milliseconds() {
-		c.offset = other.offset
-	}
+	s.shift, s.from = s.at(line), line
+	s.rate = min(max(-float64(s.earliest)/float64(slewTime), -maxSlew), maxSlew)
+	s.until, s.earliest = line+int64(slewWindow), ahead
 }
 
-// videoClock turns milliseconds into the DTS of a video track: the encoder's
-// own, made to grow.
-type videoClock struct {
-	started bool
-	last    int64
-	frame   int64 // ticks of a frame when frames come evenly, else of the latest step
-}
-
-// jitter is how far a frame may be off for the rate to be even: RTMP rounds
-// both its ends to milliseconds, and encoders add what their cameras do.
-const jitter = 4 * VideoTimescale / 1000
-
-// expect tells the frame rate that the encoder states, if any.
-func (v *videoClock) expect(r Rational) {
-	if r.Num > 0 {
-		v.frame = int64(r.Den) * VideoTimescale / int64(r.Num)
-	}
-}
-
-// dts returns the decoding time in ticks, and by how many ticks it had to be
-// put later than the encoder said.
-func (v *videoClock) dts(ms int64) (dts, late int64) {
-	const perMs = VideoTimescale / 1000
-	want := ms * perMs
-	dts = want
-	if v.started {
-		dts = max(dts, v.last+perMs)
-		step := dts - v.last
-		if off := step - v.frame; off >= -jitter && off <= jitter {
-			v.frame += off / 16 // towards the encoder's true rate
-		} else {
-			v.frame = min(step, maxStepForward.Milliseconds()*perMs)
-		}
-	} else if v.frame <= 0 || v.frame > VideoTimescale {
-		v.frame = VideoTimescale / 30
-	}
-	v.started, v.last = true, dts
-	return dts, dts - want
-}
-
-// audioClock puts access units on the sample grid: each begins where the one
-// before ends, whatever the rounding of its timestamp. The grid moves only
-// when it is off by more than that: a unit was lost (3/4 of one tell it from
-// jitter), or it is ahead by more than one.
-type audioClock struct {
-	started bool
-	rate    int64
-	frame   int64 // samples of an access unit
-	next    int64 // where the next one begins
-	least   int64 // where it may begin: behind the one before
-}
-
-// setRate goes on, no earlier, on the grid of another sample rate.
-func (a *audioClock) setRate(rate int64) {
-	if a.started && a.rate != rate {
-		seconds, rest := a.next/a.rate, a.next%a.rate
-		a.next = seconds*rate + (rest*rate+a.rate-1)/a.rate
-		a.least = a.next
-	}
-	a.rate = rate
-}
-
-// dts returns the decoding time in samples.
-func (a *audioClock) dts(ms int64) int64 {
-	want := (ms*a.rate + 500) / 1000
-	if off := want - a.next; !a.started || off > a.frame*3/4 {
-		a.next = want
-	} else if off < -a.frame {
-		// The grid runs ahead of the encoder: one short sample brings it back.
-		a.next = max(want, a.least)
-	}
-	a.started = true
-	dts := a.next
-	a.next, a.least = dts+a.frame, dts+1
-	return dts
-}
+// restart forgets what was heard of a line that is no more.
+func (s *slew) restart() { *s = slew{shift: s.shift} }

@@ -59,6 +59,9 @@ type Sample struct {
 
 // Output takes what a Remuxer makes. It is used by one goroutine.
 type Output interface {
+	// Begin is told when the first frame came, and answers from when on the
+	// stream goes on: then, or where it was left, if that is later.
+	Begin(now time.Time) time.Time
 	// SetTracks begins a period: what comes next is decoded with these
 	// tracks, video first. It is called before the first sample, and again
 	// whenever a decoder must start anew.

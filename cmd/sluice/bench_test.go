@@ -153,6 +153,8 @@ type muxer struct {
 	video, audio *gohlslib.Track
 }
 
+func (m *muxer) Begin(now time.Time) time.Time { return now }
+
 func (m *muxer) SetTracks(tracks []remux.Track) error {
 	m.tracks = tracks
 	h := tracks[0].Codec.(*remux.H264)
