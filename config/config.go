@@ -139,7 +139,12 @@ type Window struct {
 	// bytes and a wake-up per frame and viewer.
 	FrameChunks bool `yaml:"frame_chunks" usage:"LL-DASH viewers get each frame as it arrives"`
 
-	// Linger is how long a stream stays watchable after its publisher has gone. Default 90s, at
+	// Grace is how long a stream waits for an encoder whose connection was lost. Default 30s, at
+	// most 5m, 0s for not at all: encoders come back within seconds, and one that says goodbye
+	// ends its stream at once.
+	Grace time.Duration `yaml:"grace" usage:"how long a stream waits for a lost encoder"`
+
+	// Linger is how long a stream stays watchable after its end. Default 90s, at
 	// least 60s: viewers reach the end, and an encoder that restarts finds its viewers waiting.
 	Linger time.Duration `yaml:"linger" usage:"how long an ended stream stays watchable"`
 }
@@ -182,6 +187,7 @@ func Default() Config {
 			SegmentMinDuration: 2 * time.Second,
 			SegmentMaxDuration: 10 * time.Second,
 			PartDuration:       500 * time.Millisecond,
+			Grace:              30 * time.Second,
 			Linger:             90 * time.Second,
 		},
 		Log: Log{

@@ -77,6 +77,7 @@ func (c *Config) faults() []fault {
 		fs.clash("window.part_duration", "window.segment_min_duration",
 			"%v is longer than window.segment_min_duration %v", c.Window.PartDuration, c.Window.SegmentMinDuration)
 	}
+	between(&fs, "window.grace", c.Window.Grace, 0, 5*time.Minute)
 	atLeast(&fs, "window.linger", c.Window.Linger, 60*time.Second)
 
 	fs.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")

@@ -25,7 +25,8 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
 		return errNoMedia
 	}
 	id := packager.RenditionID(chi.URLParam(r, "rendition"))
-	rendition, ok := stream.Window().Rendition(id)
+	win := stream.Window()
+	rendition, ok := win.Rendition(id)
 	if !ok {
 		return errNoMedia
 	}
@@ -40,7 +41,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
 		if seg, ok := rendition.Segment(name.Period, packager.MSN(name.Number)); ok {
 			return s.closed(w, r, seg.Header, name, bodies(seg.Parts)...)
 		}
-		if soon(rendition, name) {
+		if soon(win, rendition, name) {
 			return s.growing(w, r, stream, id, name)
 		}
 	}
@@ -59,7 +60,7 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request, stream *packager.S
 		}
 		header, part, found = rendition.Part(name.Period, name.Number)
 		current := rendition.Header != nil && rendition.Header.Period.ID == name.Period
-		return found, current && !win.Ended && name.Number == rendition.NextPart
+		return found, current && !win.Ended && !win.Waiting && name.Number == rendition.NextPart
 	}
 	_, err := s.wait(r, stream, func(win *packager.Window) bool {
 		found, hinted := look(win)
@@ -97,9 +98,9 @@ func (s *Server) closed(w http.ResponseWriter, r *http.Request, header *packager
 }
 
 // soon tells whether a segment is in production, or will be next.
-func soon(r *packager.Rendition, name packager.MediaName) bool {
+func soon(w *packager.Window, r *packager.Rendition, name packager.MediaName) bool {
 	n := packager.MSN(name.Number)
-	return r.Header != nil && r.Header.Period.ID == name.Period && (n == r.Open || n == r.Open+1)
+	return !w.Ended && !w.Waiting && r.Header != nil && r.Header.Period.ID == name.Period && (n == r.Open || n == r.Open+1)
 }
 
 // growing sends a segment while it is produced: one HTTP chunk, or one DATA
@@ -169,7 +170,7 @@ func grown(win *packager.Window, id packager.RenditionID, name packager.MediaNam
 	if seg, ok := r.Segment(name.Period, packager.MSN(name.Number)); ok {
 		return growth{seg.Header, bodies(seg.Parts), complete}
 	}
-	if win.Ended || !soon(r, name) {
+	if !soon(win, r, name) {
 		return growth{state: gone}
 	}
 	g := growth{header: r.Header}

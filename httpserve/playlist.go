@@ -2,6 +2,7 @@ package httpserve
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -89,10 +90,15 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 			rendition, ok = w.Rendition(id)
 			return !ok || w.Ended || d.reached(rendition)
 		})
+		if lost := stream.Window(); errors.Is(err, errNotYet) && lost.Waiting {
+			// Players give up after a few refusals, and the encoder may be back by then.
+			win, err = lost, nil
+			rendition, ok = win.Rendition(id)
+		}
 		if err != nil {
 			return err
 		}
-		if !ok {
+		if !ok || len(rendition.Segments) == 0 {
 			return errNoMedia
 		}
 		age = hls.BlockedAge(win)

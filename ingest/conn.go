@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -43,6 +44,7 @@ const (
 type conn struct {
 	server *Server
 	nc     net.Conn
+	hang   context.CancelCauseFunc
 	log    zerolog.Logger
 	idle   *idleReader
 	reader *chunk.Reader
@@ -53,9 +55,10 @@ type conn struct {
 	netStreams uint32 // ids given out
 }
 
-func newConn(ctx context.Context, s *Server, nc net.Conn, log zerolog.Logger) *conn {
+func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc net.Conn, log zerolog.Logger) *conn {
 	idle := &idleReader{ctx: ctx, nc: nc, now: s.Now}
 	return &conn{
+		hang:      hang,
 		server:    s,
 		nc:        nc,
 		log:       log,
@@ -218,9 +221,16 @@ func (c *conn) request(s session, cmd command) Request {
 		name = strings.TrimPrefix(name, prefix)
 	}
 	r.Name = strings.Trim(name, "/")
+	r.Peer = c
 	r.Query = strings.Trim(query+"&"+s.query, "&")
 	return r
 }
+
+// Heard is part of Peer.
+func (c *conn) Heard() time.Time { return time.Unix(0, c.idle.last.Load()) }
+
+// Hang is part of Peer.
+func (c *conn) Hang(cause error) { c.hang(cause) }
 
 // start tells the encoder to go ahead.
 func (c *conn) start(p publication, name string) error {
@@ -253,8 +263,13 @@ func (c *conn) tags(ctx context.Context, p publication) (bye bool) {
 			Uint64("bytes", c.reader.Received()).Msg("publication ended")
 	}()
 	bye, err := c.copyTags(p)
-	if cause = err; bye || ctx.Err() != nil {
+	switch cause = err; {
+	case bye:
 		cause = nil
+	case ctx.Err() != nil:
+		if cause = context.Cause(ctx); errors.Is(cause, context.Canceled) {
+			cause = nil // it is this server that says goodbye
+		}
 	}
 	if sink := (*sinkError)(nil); errors.As(err, &sink) {
 		c.refuse(p.streamID, sink.err)
@@ -359,6 +374,7 @@ type idleReader struct {
 	timeout time.Duration // 0: the deadline is fixed
 	set     time.Time     // when the moving deadline was set
 	heard   bool          // anything at all
+	last    atomic.Int64  // when, ns since 1970
 }
 
 // until gives all reads from here on d together.
@@ -387,6 +403,9 @@ func (r *idleReader) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := r.nc.Read(b)
-	r.heard = r.heard || n > 0
+	if n > 0 {
+		r.heard = true
+		r.last.Store(r.now().UnixNano())
+	}
 	return n, err
 }

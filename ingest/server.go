@@ -89,8 +89,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // serve runs one connection and logs, once, why it ended.
 func (s *Server) serve(ctx context.Context, nc net.Conn) {
 	log := s.Log.With().Stringer("remote", nc.RemoteAddr()).Logger()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, hang := context.WithCancelCause(ctx)
+	defer hang(nil)
 	defer nc.Close()
 	// The only way to wake a blocked Read is its deadline.
 	defer context.AfterFunc(ctx, func() { nc.SetReadDeadline(time.Unix(1, 0)) })()
@@ -100,7 +100,7 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 		}
 	}()
 
-	c := newConn(ctx, s, nc, log)
+	c := newConn(ctx, hang, s, nc, log)
 	err := c.run(ctx)
 	switch {
 	case ctx.Err() != nil, err == nil:

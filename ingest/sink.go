@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/sluice-live/sluice/ingest/flv"
 )
@@ -34,6 +35,16 @@ type Request struct {
 	Remote    netip.AddrPort
 	Encrypted bool   // came through TLS
 	Software  string // flashVer: what the encoder calls itself
+	Peer      Peer
+}
+
+// Peer is the connection that a Request came by.
+type Peer interface {
+	// Heard is when it sent something last.
+	Heard() time.Time
+	// Hang ends the connection. Its Sink is closed with that cause, by its own
+	// goroutine.
+	Hang(cause error)
 }
 
 // The reasons to refuse a publication that have a status code of their own.

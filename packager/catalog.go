@@ -20,6 +20,7 @@ type Settings struct {
 	PartDuration       time.Duration // of a part, about: whole frames must fill it
 	FrameChunks        bool          // a fragment for each frame inside a part
 	TargetDuration     time.Duration // bounds all segments, in whole seconds; 0: as the first GOP is
+	Grace              time.Duration // how long a lost encoder is waited for
 	Linger             time.Duration // how long an ended stream can still be fetched
 }
 
@@ -33,36 +34,67 @@ type Catalog struct {
 }
 
 type entry struct {
-	stream *Stream
-	live   bool
-	ended  time.Time // when not live
+	stream      *Stream
+	publication *Publication // nil when ended
+	state       state
+	since       time.Time // of the state
 }
+
+// state is where a stream is in its life:
+//
+//	live ──encoder lost──▶ waiting ──Grace──▶ ended ──Linger──▶ forgotten
+//	 ▲ ◀──comes back──────────┘                 │
+//	 └──────────────another publication─────────┘
+type state uint8
+
+const (
+	live state = iota
+	waiting
+	ended
+)
+
+func (e *entry) enter(s state, now time.Time) { e.state, e.since = s, now }
 
 // NewCatalog returns an empty Catalog. now is the wall clock.
 func NewCatalog(s Settings, now func() time.Time) *Catalog {
 	return &Catalog{settings: s, now: now, entries: make(map[StreamName]*entry)}
 }
 
-// Publish gives the right to write a stream to one publisher at a time.
+// Publish gives the right to write a stream to one publisher at a time. One
+// who comes while the stream waits for its encoder goes on with it.
 func (c *Catalog) Publish(name StreamName) (*Publication, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[name]
 	if !ok {
-		e = &entry{stream: newStream(name)}
+		e = &entry{stream: newStream(name), state: ended}
 		c.entries[name] = e
 	}
-	if e.live {
+	switch e.state {
+	case live:
 		return nil, ErrBusy
+	case ended:
+		e.publication = newPublication(e.stream, c.settings, c.now, func(lost bool) { c.release(e, lost) })
 	}
-	e.live = true
-	return newPublication(e.stream, c.settings, c.now, func() { c.end(e) }), nil
+	e.enter(live, c.now())
+	return e.publication, nil
+}
+
+// release takes the right back.
+func (c *Catalog) release(e *entry, lost bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if lost && c.settings.Grace > 0 {
+		e.enter(waiting, c.now())
+		return
+	}
+	c.end(e)
 }
 
 func (c *Catalog) end(e *entry) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e.live, e.ended = false, c.now()
+	e.publication.end()
+	e.publication = nil
+	e.enter(ended, c.now())
 }
 
 // Lookup finds a stream that is live or was until lately.
@@ -87,14 +119,29 @@ func (c *Catalog) Streams() []*Stream {
 	return all
 }
 
-// Expire forgets the streams that ended long enough ago. It is to be called
-// now and then.
+// Expire ends the streams whose encoder stays away, and forgets those that
+// ended long enough ago. It is to be called now and then.
 func (c *Catalog) Expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name, e := range c.entries {
-		if !e.live && c.now().Sub(e.ended) > c.settings.Linger {
+		passed := c.now().Sub(e.since)
+		switch {
+		case e.state == waiting && passed > c.settings.Grace:
+			c.end(e)
+		case e.state == ended && passed > c.settings.Linger:
 			delete(c.entries, name)
+		}
+	}
+}
+
+// End ends the streams that wait for their encoders.
+func (c *Catalog) End() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.entries {
+		if e.state == waiting {
+			c.end(e)
 		}
 	}
 }

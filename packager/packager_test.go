@@ -360,7 +360,9 @@ func TestPeriodsAndPublicationsFollowEachOther(t *testing.T) {
 	if w.Playable() || w.Ended {
 		t.Error("the new publication shows the old one's segments")
 	}
-	if got, ok := w.Renditions[0].Segment(old.Header.Period.ID, old.MSN); !ok || got != old {
+	if r, ok := w.Rendition("v1"); !ok {
+		t.Error("the old publication's rendition is gone")
+	} else if got, ok := r.Segment(old.Header.Period.ID, old.MSN); !ok || got != old {
 		t.Error("the old publication's segments can't be fetched")
 	}
 	f2 := &feed{t: t, p: p}

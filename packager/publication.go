@@ -2,6 +2,7 @@ package packager
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,10 +15,11 @@ type Publication struct {
 	stream  *Stream
 	set     Settings
 	now     func() time.Time
-	release func()
+	release func(lost bool)
 
 	writers []*writer // by track index of the period
 	leader  *writer   // has the keyframes: the first video, else the first audio
+	former  []former  // renditions that the period doesn't have
 	period  *Period
 	cutter  cutter
 
@@ -42,7 +44,7 @@ const (
 	changeSegment
 )
 
-func newPublication(s *Stream, set Settings, now func() time.Time, release func()) *Publication {
+func newPublication(s *Stream, set Settings, now func() time.Time, release func(lost bool)) *Publication {
 	p := &Publication{
 		stream:  s,
 		set:     set,
@@ -53,18 +55,21 @@ func newPublication(s *Stream, set Settings, now func() time.Time, release func(
 	}
 	p.next = firstNumber(p.changed)
 	p.sequence = firstSequence(p.changed)
-	if len(s.Window().Renditions) > 0 {
+	if old := s.Window(); len(old.Renditions)+len(old.Former) > 0 {
 		// The segments of the publication before stay fetchable, but the
 		// playlist is a new one.
-		w := newWindow(s.name)
-		w.Renditions, w.Changed = retired(s.Window()), p.changed
-		s.publish(w)
-		for _, r := range w.Renditions {
+		for r := range old.all {
 			p.next = max(p.next, int64(r.Open)+1)
-			if n := len(r.Retired); n > 0 {
-				p.sequence = max(p.sequence, r.Retired[n-1].Header.Period.Sequence+1)
+			p.retire(r, old.Extent+old.Longest())
+		}
+		for _, f := range p.former {
+			if n := len(f.Retired); n > 0 {
+				p.sequence = max(p.sequence, f.Retired[n-1].Header.Period.Sequence+1)
 			}
 		}
+		w := newWindow(s.name)
+		w.Former, w.Changed = p.formers(), p.changed
+		s.publish(w)
 	}
 	if set.TargetDuration > 0 {
 		p.freeze(int(set.TargetDuration / time.Second))
@@ -72,17 +77,33 @@ func newPublication(s *Stream, set Settings, now func() time.Time, release func(
 	return p
 }
 
-// retired returns the renditions of w with nothing listed.
-func retired(w *Window) []Rendition {
-	out := make([]Rendition, 0, len(w.Renditions))
-	for _, r := range w.Renditions {
-		out = append(out, Rendition{
+// former is a rendition that has nothing to come, but segments that players
+// may still ask for.
+type former struct {
+	Rendition
+	until time.Time
+}
+
+// retire keeps what a rendition has fetchable for that long.
+func (p *Publication) retire(r *Rendition, keep time.Duration) {
+	p.former = append(p.former, former{
+		Rendition: Rendition{
 			ID:      r.ID,
 			Retired: append(r.Retired[:len(r.Retired):len(r.Retired)], r.Segments...),
 			Open:    r.Open,
-		})
+		},
+		until: p.changed.Add(2 * keep),
+	})
+}
+
+// formers returns what is still kept of them.
+func (p *Publication) formers() []Rendition {
+	p.former = slices.DeleteFunc(p.former, func(f former) bool { return p.changed.After(f.until) })
+	var all []Rendition
+	for _, f := range p.former {
+		all = append(all, f.Rendition)
 	}
-	return out
+	return all
 }
 
 // freeze settles the target duration for the life of the publication: players
@@ -95,9 +116,7 @@ func (p *Publication) freeze(target int) {
 // Begin lets a session go on no earlier than where the line ends.
 func (p *Publication) Begin(now time.Time) time.Time {
 	end := now.UnixNano()
-	w := p.stream.Window()
-	for i := range w.Renditions {
-		r := &w.Renditions[i]
+	for r := range p.stream.Window().all {
 		for _, list := range [][]*Segment{r.Segments, r.Retired} {
 			if n := len(list); n > 0 {
 				end = max(end, list[n-1].end())
@@ -116,24 +135,46 @@ func (p *Publication) SetTracks(tracks []remux.Track) error {
 	now := p.now()
 	p.period = &Period{ID: strconv.FormatInt(now.UnixNano(), 36), Sequence: p.sequence, Start: -1}
 	p.sequence++
-	before := p.writers
+	before, led := p.writers, p.led()
 	p.writers, p.leader, p.starts = nil, nil, nil
 	var count [2]int
 	for i, t := range tracks {
 		count[t.Kind()]++
 		id := RenditionID(fmt.Sprintf("%c%d", t.Kind().String()[0], count[t.Kind()]))
 		w := p.writer(id, before)
-		w.begin(&Header{Period: p.period, Track: t}, p.set.FrameChunks)
+		w.begin(p.period, t, p.set.FrameChunks)
 		p.writers = append(p.writers, w)
 		if p.leader == nil || p.leader.header.Track.Kind() != remux.Video && t.Kind() == remux.Video {
 			p.leader = p.writers[i]
 		}
 	}
+	for _, w := range before {
+		if !slices.Contains(p.writers, w) {
+			var r Rendition
+			w.snapshot(&r)
+			p.retire(&r, p.extent+longest(p.target))
+		}
+	}
+	p.align()
+	if p.led() != led {
+		p.rhythm = rhythm{}
+	}
 	return nil
 }
 
+// led is what the rhythm of segments depends on.
+func (p *Publication) led() (l struct {
+	writer *writer
+	told   time.Duration
+}) {
+	if l.writer = p.leader; p.leader != nil {
+		l.told = p.leader.header.Track.KeyframeInterval
+	}
+	return l
+}
+
 // writer returns the writer of a rendition, which goes on from period to
-// period and takes over what an earlier publication left.
+// period and takes over what an earlier one left.
 func (p *Publication) writer(id RenditionID, before []*writer) *writer {
 	for _, w := range before {
 		if w.id == id {
@@ -141,13 +182,28 @@ func (p *Publication) writer(id RenditionID, before []*writer) *writer {
 		}
 	}
 	w := &writer{id: id, msn: MSN(p.next)}
-	if r, ok := p.stream.Window().Rendition(id); ok {
-		w.closed, w.listed = r.Retired, len(r.Retired)
-	}
-	for _, o := range before {
-		w.msn = max(w.msn, o.msn)
-	}
+	p.former = slices.DeleteFunc(p.former, func(f former) bool {
+		if f.ID != id {
+			return false
+		}
+		w.closed, w.listed = f.Retired, len(f.Retired)
+		w.msn = max(w.msn, f.Open)
+		return true
+	})
 	return w
+}
+
+// align lets all renditions of a period begin with the same number.
+func (p *Publication) align() {
+	first := MSN(0)
+	for _, w := range p.writers {
+		first = max(first, w.msn)
+	}
+	for _, w := range p.writers {
+		if len(w.closed) == w.listed { // no gap in a playlist
+			w.msn = first
+		}
+	}
 }
 
 // WriteSample takes one sample, cuts before it where that is due, and closes
@@ -376,7 +432,7 @@ func (p *Publication) snapshot() *Window {
 	if p.set.FrameChunks && p.leader != nil {
 		w.Chunk = p.leader.duration(int64(p.leader.frame))
 	}
-	w.Changed, w.Extent = p.changed, p.extent
+	w.Changed, w.Extent, w.Former = p.changed, p.extent, p.formers()
 	w.Renditions = w.pair[:]
 	if len(p.writers) > len(w.pair) {
 		w.Renditions = make([]Rendition, len(p.writers))
@@ -445,15 +501,25 @@ func (p *Publication) followTo(w *writer, span int64) int64 {
 	return n * frame
 }
 
-// Close ends the stream: everything received is in the last segments.
-func (p *Publication) Close(error) {
+// Close ends the session: everything received is in segments. The stream ends
+// with it, unless the encoder was lost and may come back.
+func (p *Publication) Close(cause error) {
 	p.closeSegments()
 	p.changed = p.now()
-	w := p.snapshot()
-	if len(p.writers) == 0 {
-		w.Renditions = p.stream.Window().Renditions
+	p.foresee()
+	lost := cause != nil && len(p.writers) > 0
+	if lost {
+		w := p.snapshot()
+		w.Waiting = true
+		p.stream.publish(w)
 	}
+	p.release(lost)
+}
+
+// end is the end of the stream.
+func (p *Publication) end() {
+	p.changed = p.now()
+	w := p.snapshot()
 	w.Ended = true
 	p.stream.publish(w)
-	p.release()
 }

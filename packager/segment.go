@@ -23,11 +23,12 @@ func firstNumber(now time.Time) int64 {
 }
 
 // firstSequence is the discontinuity sequence number that a publication begins
-// with: the quarters of an hour since numberEpoch. It must stay small: hls.js
-// has an array with that index and walks through all of it for every playlist,
-// which took half a second of its only thread when it was the seconds.
+// with: the number of five minutes since numberEpoch, so that streams may break
+// as often without the number going back over a restart. It must stay small:
+// hls.js has an array with that index and walks through all of it for every
+// playlist, which took half a second of its only thread when it was the seconds.
 func firstSequence(now time.Time) int64 {
-	return max(0, int64(now.Sub(numberEpoch)/(15*time.Minute)))
+	return max(0, int64(now.Sub(numberEpoch)/(5*time.Minute)))
 }
 
 // RenditionID names a rendition within its stream: v1, a1.

@@ -17,6 +17,8 @@ import (
 type Window struct {
 	Stream     StreamName
 	Renditions []Rendition // video first; must not be modified
+	Former     []Rendition // the stream no longer has; what they left can still be had
+	Waiting    bool        // the encoder was lost; nothing is in production
 	Ended      bool        // nothing will follow
 
 	// TargetDuration in seconds bounds the rounded duration of all segments of
@@ -75,14 +77,24 @@ type Rendition struct {
 	Peak, Average int            // bit/s of the closed segments of the publication
 }
 
-// Rendition returns the rendition of that id.
+// Rendition returns the rendition of that id, also a former one.
 func (w *Window) Rendition(id RenditionID) (*Rendition, bool) {
-	for i := range w.Renditions {
-		if w.Renditions[i].ID == id {
-			return &w.Renditions[i], true
+	for r := range w.all {
+		if r.ID == id {
+			return r, true
 		}
 	}
 	return nil, false
+}
+
+func (w *Window) all(yield func(*Rendition) bool) {
+	for _, list := range [][]Rendition{w.Renditions, w.Former} {
+		for i := range list {
+			if !yield(&list[i]) {
+				return
+			}
+		}
+	}
 }
 
 // Longest is the most that a segment of the publication can last.

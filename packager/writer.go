@@ -70,10 +70,15 @@ func (r *rate) average() int {
 	return int(float64(r.bytes) * 8 / r.seconds)
 }
 
-// begin starts a period with another header.
-func (w *writer) begin(h *Header, frames bool) {
+// begin starts a period. Where the track is the same, so is its header.
+func (w *writer) begin(p *Period, t remux.Track, frames bool) {
+	h := &Header{Period: p, Track: t}
+	if w.header != nil && w.header.Track.Same(t) {
+		h.Bytes = w.header.Bytes
+	} else {
+		w.frameRate = remux.Rational{}
+	}
 	w.header, w.frames = h, frames
-	w.frameRate = remux.Rational{}
 	w.sealed = false
 }
 

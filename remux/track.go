@@ -30,6 +30,9 @@ type Track struct {
 	KeyframeInterval time.Duration
 }
 
+// Same tells whether both are decoded with one configuration.
+func (t Track) Same(o Track) bool { return t.Timescale == o.Timescale && t.Codec.equal(o.Codec) }
+
 // Kind tells video from audio.
 func (t Track) Kind() Kind { return t.Codec.kind() }
 

@@ -58,6 +58,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		PartDuration:       cfg.Window.PartDuration,
 		TargetDuration:     cfg.Window.TargetDuration,
 		FrameChunks:        cfg.Window.FrameChunks,
+		Grace:              cfg.Window.Grace,
 		Linger:             cfg.Window.Linger,
 	}, time.Now)
 	limits := chunk.DefaultLimits()
@@ -72,7 +73,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 			Connections:      cfg.RTMP.MaxConnections,
 			Chunk:            limits,
 		},
-		Handler: &gate{catalog: a.catalog, networks: networks, log: log},
+		Handler: &gate{catalog: a.catalog, networks: networks, now: time.Now, log: log},
 		Log:     log.With().Str("room", "ingest").Logger(),
 		Now:     time.Now,
 	}
@@ -188,6 +189,7 @@ func (a *app) run(ctx context.Context) error {
 	a.log.Info().Int("live", live).Msg("stopping")
 	stop()
 	publishers.Wait()
+	a.catalog.End()
 	if live > 0 {
 		time.Sleep(drainTime)
 	}

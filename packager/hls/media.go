@@ -141,7 +141,7 @@ func (m *media) parts(h *packager.Header, parts []packager.Part) {
 // open adds the segment in production, and the part that comes next.
 func (m *media) open() {
 	r := m.r
-	if r.Header == nil {
+	if r.Header == nil || m.w.Waiting {
 		return
 	}
 	if len(r.Parts) > 0 {
