@@ -25,6 +25,7 @@ const (
 
 // Clips have B-frames, closed GOPs of two seconds, and no frame twice.
 var (
+	clip720  = makeClip("src720.flv", "1280x720", "2M", 20*time.Second)
 	clip1080 = makeClip("src1080.flv", "1920x1080", "4M", clip1080For)
 	clip360  = makeClip("src360.flv", "640x360", "800k", clip360For)
 )

@@ -167,16 +167,18 @@ func rateBefore(events []mediaEvent, s sample) float64 {
 
 // pageStats is what the player page knows.
 type pageStats struct {
-	State       string   `json:"state"`
-	CurrentTime float64  `json:"currentTime"`
-	Latency     *float64 `json:"latency"`
-	Buffered    float64  `json:"buffered"`
-	Stalls      int      `json:"stalls"`
-	Errors      []struct {
-		At      time.Time `json:"at"`
-		Fatal   bool      `json:"fatal"`
-		Message string    `json:"message"`
-	} `json:"errors"`
+	State       string      `json:"state"`
+	CurrentTime float64     `json:"currentTime"`
+	Latency     *float64    `json:"latency"`
+	Buffered    float64     `json:"buffered"`
+	Stalls      int         `json:"stalls"`
+	Errors      []pageError `json:"errors"`
+}
+
+type pageError struct {
+	At      time.Time `json:"at"`
+	Fatal   bool      `json:"fatal"`
+	Message string    `json:"message"`
 }
 
 func (p pageStats) String() string { // for %+v of the pointer inside

@@ -101,7 +101,9 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 		if !ok || len(rendition.Segments) == 0 {
 			return errNoMedia
 		}
-		age = hls.BlockedAge(win)
+		if !win.Waiting {
+			age = hls.BlockedAge(win)
+		}
 	}
 	key, scope := string(id), hls.Full
 	if d.skip && hls.Skippable(win, rendition) > 0 {

@@ -242,6 +242,7 @@ func (p *Publication) begin(w *writer, s remux.Sample) {
 		p.period.Start = p.periodStart(w, s)
 	}
 	if w != p.leader {
+		p.join(w, s)
 		return
 	}
 	if w.open != nil && len(w.open.Parts) == 0 && len(w.samples) == 1 { // from the second sample on, the frame rate is a fact
@@ -258,6 +259,20 @@ func (p *Publication) begin(w *writer, s remux.Sample) {
 	if p.target == 0 {
 		p.freeze(targetDuration(p.rhythm.segment, p.set.SegmentMinDuration))
 	}
+}
+
+// join lets a rendition whose first sample comes late begin with the number
+// that the leader's segment of that time has.
+func (p *Publication) join(w *writer, s remux.Sample) {
+	if w.open != nil || len(w.closed) > w.listed {
+		return
+	}
+	at := nanoseconds(s.DTS, w.header.Track.Timescale)
+	n := p.leader.msn
+	for i := len(p.starts) - 1; i >= 0 && p.starts[i] > at; i-- {
+		n--
+	}
+	w.msn = max(w.msn, n)
 }
 
 // measure lays the grid of parts, or fits it to what is now known of segments.

@@ -46,7 +46,8 @@ type Period struct {
 type Header struct {
 	Period *Period
 	Track  remux.Track
-	Bytes  []byte // must not be modified
+	Bytes  []byte  // must not be modified
+	Before *Period // the one before, if it has the same bytes
 }
 
 // Part is one fragment of a segment, complete and immutable.

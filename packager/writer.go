@@ -74,7 +74,9 @@ func (r *rate) average() int {
 func (w *writer) begin(p *Period, t remux.Track, frames bool) {
 	h := &Header{Period: p, Track: t}
 	if w.header != nil && w.header.Track.Same(t) {
-		h.Bytes = w.header.Bytes
+		if h.Bytes = w.header.Bytes; h.Bytes != nil {
+			h.Before = w.header.Period
+		}
 	} else {
 		w.frameRate = remux.Rational{}
 	}

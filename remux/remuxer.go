@@ -50,6 +50,8 @@ type Remuxer struct {
 	audio audioTrack
 	held  [2]flv.Tag // by Kind: copies of frames whose timestamps can't be believed yet
 
+	changes bucket // of periods that the encoder may yet begin
+
 	queue      []queued // copies of frames that can't be written yet
 	queueBytes int
 	first      int64   // ns of the first frame, −1 before it
@@ -450,6 +452,46 @@ func (r *Remuxer) write(tag flv.Tag, at int64) error {
 	return r.writeAudio(tag, at)
 }
 
+// stale tells whether a new period is due, and may begin: each costs viewers a
+// request and a look at the decoder, so an encoder has only so many.
+func (r *Remuxer) stale() bool {
+	if !r.clock.broken && !r.video.changed(r.tracks) && !r.audio.changed(r.tracks) {
+		return false
+	}
+	if !r.changes.take(r.arrived()) {
+		r.drop(errFlood)
+		return false
+	}
+	return true
+}
+
+var errFlood = errors.New("the decoder configuration or the timestamps change all the time: frames are dropped in between")
+
+// bucket allows some at once, and some in the long run.
+type bucket struct {
+	taken int
+	since time.Duration
+}
+
+func (b *bucket) take(now time.Duration) bool {
+	const (
+		most   = 10
+		refill = 5 * time.Second
+	)
+	for b.taken > 0 && now-b.since >= refill {
+		b.taken--
+		b.since += refill
+	}
+	if b.taken == most {
+		return false
+	}
+	if b.taken == 0 {
+		b.since = now
+	}
+	b.taken++
+	return true
+}
+
 // renew begins a period. It returns by how many ns all that follows is later,
 // where the line was broken.
 func (r *Remuxer) renew(withVideo bool) (later int64, err error) {
@@ -476,7 +518,7 @@ func (r *Remuxer) writeVideo(tag flv.Tag, at int64) error {
 	// (intra refresh): others call every I-frame a keyframe.
 	r.video.sawIDR = r.video.sawIDR || au.idr
 	sync := au.idr || v.Keyframe && !r.video.sawIDR
-	if sync && (r.clock.broken || r.video.changed(r.tracks) || r.audio.changed(r.tracks)) {
+	if sync && r.stale() {
 		later, err := r.renew(true)
 		if err != nil {
 			return err
@@ -515,7 +557,7 @@ func (r *Remuxer) writeAudio(tag flv.Tag, at int64) error {
 	if err != nil {
 		return nil // can't be: it was parsed on arrival
 	}
-	if r.video.index < 0 && (r.clock.broken || r.audio.changed(r.tracks)) {
+	if r.video.index < 0 && (r.clock.broken || r.audio.changed(r.tracks)) && r.changes.take(r.arrived()) {
 		// Without a picture there is no keyframe to wait for.
 		later, err := r.renew(false)
 		if err != nil {

@@ -34,6 +34,7 @@ const (
 type app struct {
 	cfg     config.Config
 	log     zerolog.Logger
+	clock   *clock
 	catalog *packager.Catalog
 	rtmp    *ingest.Server
 	http    *httpserve.Server
@@ -50,7 +51,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &app{cfg: cfg, log: log}
+	a := &app{cfg: cfg, log: log, clock: newClock()}
 	a.catalog = packager.NewCatalog(packager.Settings{
 		Segments:           cfg.Window.Segments,
 		SegmentMinDuration: cfg.Window.SegmentMinDuration,
@@ -60,7 +61,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		FrameChunks:        cfg.Window.FrameChunks,
 		Grace:              cfg.Window.Grace,
 		Linger:             cfg.Window.Linger,
-	}, time.Now)
+	}, a.clock.now)
 	limits := chunk.DefaultLimits()
 	limits.MediaSize = uint32(cfg.RTMP.MaxMessageSize)
 	limits.ChunkStreams = cfg.RTMP.MaxChunkStreams
@@ -73,16 +74,16 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 			Connections:      cfg.RTMP.MaxConnections,
 			Chunk:            limits,
 		},
-		Handler: &gate{catalog: a.catalog, networks: networks, now: time.Now, log: log},
+		Handler: &gate{catalog: a.catalog, networks: networks, now: a.clock.now, log: log},
 		Log:     log.With().Str("room", "ingest").Logger(),
-		Now:     time.Now,
+		Now:     time.Now, // it sets deadlines
 	}
 	a.http = &httpserve.Server{
 		Catalog:      a.catalog,
 		Hold:         cfg.HTTP.HoldTimeout,
 		WriteTimeout: cfg.HTTP.WriteTimeout,
 		Log:          log.With().Str("room", "httpserve").Logger(),
-		Now:          time.Now,
+		Now:          a.clock.now,
 	}
 	if err := a.open(); err != nil {
 		a.closeListeners()
@@ -226,7 +227,7 @@ func (a *app) live() int {
 	return n
 }
 
-// expire lets the catalog forget ended streams.
+// expire lets the catalog end and forget streams whose time is over.
 func (a *app) expire(ctx context.Context) {
 	tick := time.NewTicker(expireInterval)
 	defer tick.Stop()
@@ -234,6 +235,9 @@ func (a *app) expire(ctx context.Context) {
 		select {
 		case <-tick.C:
 			a.catalog.Expire()
+			if a.live() == 0 {
+				a.clock.settle()
+			}
 		case <-ctx.Done():
 			return
 		}

@@ -82,7 +82,7 @@ func startDelay(w *packager.Window) time.Duration {
 // foreseen tells whether the segments in production can be listed.
 func foreseen(w *packager.Window) bool {
 	for i := range w.Renditions {
-		if w.Renditions[i].Expect == 0 {
+		if r := &w.Renditions[i]; r.Expect == 0 && r.Header != nil {
 			return false
 		}
 	}
@@ -121,7 +121,7 @@ func periods(w *packager.Window) []*mpd.Period {
 			p, ok := byID[from]
 			if !ok {
 				p = mpd.NewPeriod()
-				p.Id = "p" + from.ID
+				p.Id = periodID(from)
 				p.Start = duration(start(from))
 				byID[from] = p
 				out = insert(out, p)
@@ -178,6 +178,8 @@ func insert(list []*mpd.Period, p *mpd.Period) []*mpd.Period {
 	return append(list[:i], append([]*mpd.Period{p}, list[i:]...)...)
 }
 
+func periodID(p *packager.Period) string { return "p" + p.ID }
+
 // start is Period@start: milliseconds are what a manifest writes.
 func start(p *packager.Period) time.Duration {
 	return time.Duration(p.Start).Truncate(time.Millisecond)
@@ -191,6 +193,9 @@ func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []
 	a.Id = &id
 	if !startsWithSAP(list) {
 		a.StartWithSAP = 0
+	}
+	if h.Before != nil { // one decoder plays both
+		a.SupplementalProperties = []*mpd.DescriptorType{mpd.NewDescriptor("urn:mpeg:dash:period-connectivity:2015", periodID(h.Before), "")}
 	}
 	a.Roles = []*mpd.DescriptorType{mpd.NewRole("main")}
 	rep := mpd.NewRepresentation()

@@ -599,3 +599,57 @@ func TestS1VariableFrameRate(t *testing.T) {
 		checkParts(t, s.video)
 	}
 }
+
+// TestOddStreams are encoders that do what few do: the contract holds for them.
+func TestOddStreams(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		encoder
+		independent bool // all segments begin with a keyframe
+	}{
+		{"1 fps", encoder{fps: 1, gop: []int{4}}, true},
+		{"120 fps", encoder{fps: 120, gop: []int{240}}, true},
+		{"no second keyframe", encoder{fps: 30, gop: []int{1 << 20}}, false},
+		{"keyframes a minute apart", encoder{fps: 30, gop: []int{1800}}, false},
+		{"each frame a keyframe", encoder{fps: 25, gop: []int{1}}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.encoder.minutes, c.encoder.part = 3, 500*time.Millisecond
+			seen := play(t, c.encoder)
+			if len(seen) < 100 {
+				t.Fatalf("only %d windows", len(seen))
+			}
+			first, last := seen[0].video, seen[len(seen)-1].video
+			if last.independent != c.independent {
+				t.Errorf("independent segments: %v", last.independent)
+			}
+			for _, s := range seen {
+				for _, p := range []playlist{s.video, s.audio} {
+					checkParts(t, p)
+					if p.target != first.target || p.partTarget != first.partTarget {
+						t.Fatal("a constant changed")
+					}
+					for _, seg := range p.segments {
+						if int(math.Round(seg.duration)) > p.target {
+							t.Fatalf("a segment of %v s, the target is %d", seg.duration, p.target)
+						}
+						if seg.breaks {
+							t.Fatal("a discontinuity")
+						}
+					}
+				}
+				bytes := 0
+				for _, r := range s.window.Renditions {
+					for _, list := range [][]*packager.Segment{r.Segments, r.Retired} {
+						for _, seg := range list {
+							bytes += seg.Size
+						}
+					}
+				}
+				if bytes > 2<<20 {
+					t.Fatalf("%d bytes are kept", bytes)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sluice-live/sluice/ingest"
+	"github.com/sluice-live/sluice/packager"
+)
+
+// peer is a connection that can be heard, or not.
+type peer struct {
+	heard atomic.Int64
+	hung  chan error
+}
+
+func newPeer() *peer {
+	p := &peer{hung: make(chan error, 1)}
+	p.speak()
+	return p
+}
+
+func (p *peer) speak()           { p.heard.Store(time.Now().UnixNano()) }
+func (p *peer) Heard() time.Time { return time.Unix(0, p.heard.Load()) }
+func (p *peer) Hang(cause error) { p.hung <- cause }
+
+func newGate() *gate {
+	return &gate{
+		catalog: packager.NewCatalog(packager.Settings{
+			Segments: 4, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
+			PartDuration: 500 * time.Millisecond, Grace: 30 * time.Second, Linger: time.Minute,
+		}, time.Now),
+		networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
+		now:      time.Now,
+		log:      zerolog.Nop(),
+	}
+}
+
+func (g *gate) ask(p *peer) (ingest.Sink, error) {
+	return g.Publish(context.Background(), ingest.Request{
+		App: "live", Name: "cam1", Remote: netip.MustParseAddrPort("192.0.2.1:1"), Peer: p,
+	})
+}
+
+// F4: an encoder comes back while its old connection is half open.
+func TestF4Takeover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, old := newGate(), newPeer()
+		first, err := g.ask(old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { // the old connection's goroutine
+			cause := <-old.hung
+			time.Sleep(time.Millisecond)
+			first.Close(cause)
+		}()
+		time.Sleep(500 * time.Millisecond)
+		began := time.Now()
+		if _, err := g.ask(newPeer()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took < 1500*time.Millisecond || took > 1700*time.Millisecond {
+			t.Errorf("taken over after %v", took)
+		}
+	})
+}
+
+// A publisher that is alive is never taken from.
+func TestF4SecondPublisher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, old := newGate(), newPeer()
+		if _, err := g.ask(old); err != nil {
+			t.Fatal(err)
+		}
+		stop := make(chan bool)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(40 * time.Millisecond):
+					old.speak()
+				}
+			}
+		}()
+		for range 20 {
+			began := time.Now()
+			if _, err := g.ask(newPeer()); !errors.Is(err, ingest.ErrBusy) {
+				t.Errorf("a second publisher: %v", err)
+			}
+			if took := time.Since(began); took > 200*time.Millisecond {
+				t.Errorf("refused after %v", took)
+			}
+			time.Sleep(333 * time.Millisecond)
+		}
+		close(stop)
+		if len(old.hung) > 0 {
+			t.Error("the first was hung up on")
+		}
+	})
+}
+
+// One who closes in the meantime makes way at once.
+func TestF4CloseWhileAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, old := newGate(), newPeer()
+		first, err := g.ask(old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			time.Sleep(300 * time.Millisecond)
+			first.Close(nil)
+		}()
+		began := time.Now()
+		if _, err := g.ask(newPeer()); err != nil || time.Since(began) > 400*time.Millisecond {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}

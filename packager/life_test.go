@@ -1,0 +1,227 @@
+package packager_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
+)
+
+var errLost = errors.New("connection reset")
+
+// life is a catalog with one stream and a clock that is set by hand.
+type life struct {
+	now  time.Time
+	c    *packager.Catalog
+	name packager.StreamName
+}
+
+func newLife(t *testing.T) *life {
+	t.Helper()
+	l := &life{now: start}
+	set := settings
+	set.Grace = 30 * time.Second
+	l.c = packager.NewCatalog(set, func() time.Time { return l.now })
+	var err error
+	if l.name, err = packager.ParseStreamName("live", "cam1"); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (l *life) publish(t *testing.T, tracks ...remux.Track) *feed {
+	t.Helper()
+	p, err := l.c.Publish(l.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Begin(l.now)
+	if err := p.SetTracks(tracks); err != nil {
+		t.Fatal(err)
+	}
+	return &feed{t: t, p: p}
+}
+
+func (l *life) window(t *testing.T) *packager.Window {
+	t.Helper()
+	s, ok := l.c.Lookup(l.name)
+	if !ok {
+		t.Fatal("the stream is gone")
+	}
+	return s.Window()
+}
+
+// F3: an encoder that was lost comes back within the grace.
+func TestF3Reconnect(t *testing.T) {
+	l := newLife(t)
+	r := rand.New(rand.NewPCG(3, 3))
+	f := l.publish(t, video, audio)
+	for range 3 {
+		f.gop(r, 60, 30)
+	}
+	f.gop(r, 20, 30)
+	f.p.Close(errLost)
+	w := l.window(t)
+	if w.Ended || !w.Waiting {
+		t.Errorf("ended %v, waiting %v", w.Ended, w.Waiting)
+	}
+	for _, rend := range w.Renditions { // F1: nothing that was received is held back
+		n, sent := 0, len(f.video)
+		if rend.ID == "a1" {
+			sent = len(f.audio)
+		}
+		for _, s := range rend.Segments {
+			n += s.Samples
+		}
+		if n != sent || len(rend.Parts) > 0 {
+			t.Errorf("%s: %d samples of %d are listed", rend.ID, n, sent)
+		}
+	}
+	before := w
+
+	l.now = l.now.Add(29 * time.Second)
+	l.c.Expire()
+	f2 := l.publish(t, video, audio)
+	f2.video, f2.audio = f.video, f.audio // it goes on behind
+	for range 2 {
+		f2.gop(r, 60, 30)
+	}
+	w = l.window(t)
+	if w.Ended || w.Waiting || w.TargetDuration != before.TargetDuration || w.PartTarget != before.PartTarget {
+		t.Errorf("ended %v, waiting %v, target %d, parts of %v", w.Ended, w.Waiting, w.TargetDuration, w.PartTarget)
+	}
+	for i := range w.Renditions {
+		now, old := w.Renditions[i].Segments, before.Renditions[i].Segments
+		last, newest := old[len(old)-1], now[len(now)-1]
+		if newest.Header.Period.Sequence != last.Header.Period.Sequence+1 {
+			t.Errorf("the discontinuity sequence goes from %d to %d", last.Header.Period.Sequence, newest.Header.Period.Sequence)
+		}
+		if newest.Header.Before != last.Header.Period || string(newest.Header.Bytes) != string(last.Header.Bytes) {
+			t.Error("the same tracks have another header")
+		}
+		for k := 1; k < len(now); k++ {
+			if now[k].MSN != now[k-1].MSN+1 {
+				t.Errorf("number %d follows %d", now[k].MSN, now[k-1].MSN)
+			}
+		}
+	}
+}
+
+// A lost encoder that stays away ends its stream, a goodbye at once.
+func TestGrace(t *testing.T) {
+	l := newLife(t)
+	r := rand.New(rand.NewPCG(4, 4))
+	f := l.publish(t, video, audio)
+	f.gop(r, 60, 30)
+	f.p.Close(errLost)
+	l.now = l.now.Add(30 * time.Second)
+	if l.c.Expire(); l.window(t).Ended {
+		t.Error("ended within the grace")
+	}
+	l.now = l.now.Add(time.Second)
+	if l.c.Expire(); !l.window(t).Ended {
+		t.Error("not ended behind the grace")
+	}
+	l.now = l.now.Add(settings.Linger)
+	l.c.Expire()
+	l.window(t)
+
+	f = l.publish(t, video, audio)
+	f.gop(r, 60, 30)
+	if f.p.Close(nil); !l.window(t).Ended {
+		t.Error("a goodbye is no end")
+	}
+	// The server stops while a stream waits.
+	f = l.publish(t, video, audio)
+	f.gop(r, 60, 30)
+	f.p.Close(errLost)
+	if l.c.End(); !l.window(t).Ended {
+		t.Error("the server's end is no end")
+	}
+	// Who sent nothing has nothing to wait for.
+	p, err := l.c.Publish(l.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Close(errLost); !l.window(t).Ended {
+		t.Error("waiting for an encoder that sent nothing")
+	}
+}
+
+// F30: a thousand times.
+func TestF30Reconnects(t *testing.T) {
+	l := newLife(t)
+	r := rand.New(rand.NewPCG(5, 5))
+	var sent feed
+	last := packager.MSN(0)
+	for range 1000 {
+		f := l.publish(t, video, audio)
+		f.video, f.audio = sent.video, sent.audio
+		f.gop(r, 30, 30)
+		f.p.Close(errLost)
+		sent.video, sent.audio = f.video, f.audio
+		l.now = l.now.Add(2 * time.Second)
+		l.c.Expire()
+		w := l.window(t)
+		for _, rend := range w.Renditions {
+			for i, s := range rend.Segments {
+				if i > 0 && s.MSN != rend.Segments[i-1].MSN+1 {
+					t.Fatalf("number %d follows %d", s.MSN, rend.Segments[i-1].MSN)
+				}
+			}
+			newest := rend.Segments[len(rend.Segments)-1].MSN
+			if rend.ID == "a1" && newest != last {
+				t.Fatalf("the sound is at %d, the picture at %d", newest, last)
+			} else if rend.ID == "v1" && newest <= last {
+				t.Fatalf("number %d follows %d", newest, last)
+			}
+			last = newest
+			if n := len(rend.Retired); n > 40 {
+				t.Fatalf("%d segments are kept behind the playlist", n)
+			}
+		}
+	}
+}
+
+// A session without the sound of the one before it: what was listed stays
+// fetchable, and the sound may return.
+func TestF29TracksComeAndGo(t *testing.T) {
+	l := newLife(t)
+	r := rand.New(rand.NewPCG(6, 6))
+	f := l.publish(t, video, audio)
+	f.gop(r, 60, 30)
+	f.gop(r, 60, 30)
+	sound := l.window(t).Renditions[1].Segments[0]
+	if err := f.p.SetTracks([]remux.Track{video}); err != nil {
+		t.Fatal(err)
+	}
+	silent := func() {
+		for i := range 60 {
+			s := f.video[len(f.video)-1].Sample
+			s.DTS, s.Sync = s.DTS+3000, i == 0
+			f.write(s, []byte("picture"))
+		}
+	}
+	silent()
+	w := l.window(t)
+	rend, ok := w.Rendition("a1")
+	if !ok || len(w.Renditions) != 1 {
+		t.Fatal("the sound is not among what is former")
+	}
+	if got, ok := rend.Segment(sound.Header.Period.ID, sound.MSN); !ok || got != sound {
+		t.Error("a segment of the sound is gone")
+	}
+	if err := f.p.SetTracks([]remux.Track{video, audio}); err != nil {
+		t.Fatal(err)
+	}
+	f.audio = make([]*sent, (f.video[len(f.video)-1].DTS/90000-start.Unix())*48000/1024)
+	f.gop(r, 60, 30)
+	w = l.window(t)
+	a, _ := w.Rendition("a1")
+	if len(w.Renditions) != 2 || len(w.Former) != 0 || a.Open <= sound.MSN {
+		t.Errorf("%d renditions, %d former ones; the sound has number %d", len(w.Renditions), len(w.Former), a.Open)
+	}
+}
