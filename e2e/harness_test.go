@@ -308,6 +308,7 @@ func (s *server) pushClipLoop(t testing.TB, clip, stream string) *child {
 type server struct {
 	*child
 	rtmp, http, admin string // HOST:PORT
+	args              []string
 	client            *http.Client
 	stopping          bool
 }
@@ -320,14 +321,27 @@ func startServer(t testing.TB, flags ...string) *server {
 		rtmp: freeAddr(t), http: freeAddr(t), admin: freeAddr(t),
 		client: newClient(),
 	}
-	s.child = start(t, binary, append([]string{
-		"-rtmp-addr", s.rtmp, "-http-addr", s.http, "-admin-addr", s.admin, "-log-format", "json",
-	}, flags...)...)
+	s.args = append([]string{"-rtmp-addr", s.rtmp, "-http-addr", s.http, "-admin-addr", s.admin, "-log-format", "json"}, flags...)
+	s.run(t)
 	t.Cleanup(func() {
 		s.stop(t)
 		s.client.CloseIdleConnections()
 		keep(t, "server.log", []byte(s.output.String()))
 	})
+	return s
+}
+
+// crash ends the server as nobody should, and starts it again.
+func (s *server) crash(t testing.TB) {
+	t.Helper()
+	killChild(s.cmd.Process)
+	<-s.exited
+	s.run(t)
+}
+
+func (s *server) run(t testing.TB) {
+	t.Helper()
+	s.child = start(t, binary, s.args...)
 	eventually(t, startTimeout, "the server is ready", func() error {
 		if !s.running() {
 			t.Fatalf("the server exited: %v\n%s", s.err, s.output.tail())
@@ -338,7 +352,6 @@ func startServer(t testing.TB, flags ...string) *server {
 		}
 		return r.is(http.StatusOK)
 	})
-	return s
 }
 
 // stop ends the server as an operator does. It may be called more than once.

@@ -168,3 +168,86 @@ func TestSurvives(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestF14Crash kills the server under its viewers while ffmpeg publishes again
+// and again: they play on by themselves, and no number goes back.
+func TestF14Crash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays for half a minute")
+	}
+	const stream = "live/crash"
+	clip := clip360(t)
+	s := startServer(t, "-window-part-duration", "1s")
+	names, paths := []string{"HLSjs", "DASHjs"}, []string{"#hls", "#dash"}
+	browsers := make([]*browser, len(names))
+	for i := range names {
+		browsers[i] = browse(t)
+	}
+	var encoder sync.WaitGroup
+	stop := make(chan bool)
+	encoder.Go(func() { // as a person's loop in a shell
+		for {
+			c := s.pushClipLoop(t, clip, stream)
+			select {
+			case <-c.exited:
+			case <-stop:
+				return
+			}
+			select {
+			case <-time.After(time.Second):
+			case <-stop:
+				return
+			}
+		}
+	})
+	defer encoder.Wait()
+	defer close(stop)
+	awaitPlayable(t, s, stream)
+	playing := func(after float64) {
+		t.Helper()
+		began := time.Now()
+		for i, b := range browsers {
+			eventually(t, 30*time.Second, names[i]+" plays", func() error {
+				if !slices.ContainsFunc(eval[[]mediaEvent](t, b, "e2e.events"), func(e mediaEvent) bool { return e.Type == "playing" && e.At > after }) {
+					return errors.New("no playing event")
+				}
+				return nil
+			})
+			t.Logf("%s plays after %v", names[i], time.Since(began).Round(100*time.Millisecond))
+		}
+	}
+	for i, b := range browsers {
+		b.open(t, s.url(stream+"/"+paths[i]))
+	}
+	playing(0)
+	time.Sleep(5 * time.Second)
+	before, _, err := s.lists(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := eval[sample](t, browsers[0], "e2e.sample()").At
+	s.crash(t)
+	awaitPlayable(t, s, stream)
+	after, _, err := s.lists(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range after {
+		if p.sequence < before[i].next() || p.discontinuity < before[i].discontinuity {
+			t.Errorf("numbers go back from %d and %d to %d and %d", before[i].next(), before[i].discontinuity, p.sequence, p.discontinuity)
+		}
+	}
+	playing(at + 1)
+	for i, b := range browsers {
+		from := eval[sample](t, b, "e2e.sample()")
+		time.Sleep(5 * time.Second)
+		to := eval[sample](t, b, "e2e.sample()")
+		if to.Time-from.Time < 3 {
+			t.Errorf("%s played %.1f s in 5 s", names[i], to.Time-from.Time)
+		}
+		if n := eval[int](t, b, "performance.getEntriesByType('navigation').length"); n != 1 {
+			t.Errorf("%s: the page was loaded %d times", names[i], n)
+		}
+		b.screenshot(t, names[i])
+	}
+}
