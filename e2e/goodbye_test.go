@@ -180,9 +180,9 @@ func (w *watcher) lastNumbers() map[string]int64 {
 	return last
 }
 
-// TestSIGTERM stops the server while a stream is live: its viewers reach the
+// TestF13SIGTERM stops the server while a stream is live: its viewers reach the
 // end of it first.
-func TestSIGTERM(t *testing.T) {
+func TestF13SIGTERM(t *testing.T) {
 	t.Parallel()
 	const stream = "live/sigterm"
 	tags := clipTags(t, clip360(t))

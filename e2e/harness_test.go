@@ -337,6 +337,7 @@ func (s *server) crash(t testing.TB) {
 	killChild(s.cmd.Process)
 	<-s.exited
 	s.run(t)
+	t.Cleanup(func() { s.stop(t) }) // before the new child's own
 }
 
 func (s *server) run(t testing.TB) {

@@ -87,7 +87,9 @@ func (m *mediaTrack) add(b []byte) (pts, duration int64, err error) {
 }
 
 // compare tells the first difference between what was sent and what came out.
-// Times must be equal but for a common offset; sent ones are milliseconds.
+// Times must be equal but for a common offset, and two things that the server
+// takes out of them: sent ones are rounded to milliseconds, and an encoder whose
+// clock isn't the server's is followed by bending the line up to 500 ppm.
 func compare(sent, got []accessUnit, timescale, tolerance int64) error {
 	for i := range min(len(sent), len(got)) {
 		a, b := sent[i], got[i]
@@ -97,9 +99,10 @@ func compare(sent, got []accessUnit, timescale, tolerance int64) error {
 		if a.sync != b.sync {
 			return fmt.Errorf("access unit %d: sync is %v, was %v", i, b.sync, a.sync)
 		}
-		// Shown exactly when it was to be; decoded up to a rounding of RTMP's
-		// milliseconds earlier or later, where a part had to end before it was
-		// known when the next frame comes.
+		// Decoded up to another rounding earlier or later, where a part had to end
+		// before it was known when the next frame comes.
+		bent := (a.dts - sent[0].dts) * timescale / 1000 * 500 / 1e6
+		tolerance := tolerance + timescale/800 + bent
 		want := (a.dts + a.composition - sent[0].dts - sent[0].composition) * timescale / 1000
 		if off := b.dts + b.composition - got[0].dts - got[0].composition - want; off > tolerance || off < -tolerance {
 			return fmt.Errorf("access unit %d: presentation time %d ticks from where it belongs", i, off)

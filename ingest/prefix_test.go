@@ -11,8 +11,8 @@ import (
 	"github.com/sluice-live/sluice/ingest/chunk"
 )
 
-// A session cut at any byte leaves nothing behind but the tags that were whole.
-func TestEveryPrefix(t *testing.T) {
+// F2: a session cut at any byte leaves nothing behind but the tags that were whole.
+func TestF2EveryPrefix(t *testing.T) {
 	var session bytes.Buffer
 	session.Write(hello())
 	session.Write(make([]byte, 1536)) // C2

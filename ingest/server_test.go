@@ -502,7 +502,7 @@ func TestTimeouts(t *testing.T) {
 }
 
 // A publisher that goes silent at any moment is closed 15 s ± 1 later.
-func TestIdleTimeout(t *testing.T) {
+func TestF5IdleTimeout(t *testing.T) {
 	for ms := time.Duration(0); ms < 2500; ms += 130 {
 		live(t, func(w *world) {
 			p := w.dial("peer")

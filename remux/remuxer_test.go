@@ -416,7 +416,7 @@ func TestOutputErrors(t *testing.T) {
 	}
 }
 
-func TestTimeline(t *testing.T) {
+func TestF8F9Timeline(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		do   func(f *feed)
@@ -623,7 +623,7 @@ func TestTimeline(t *testing.T) {
 }
 
 // The wall clock is looked at once for each track: its steps change nothing.
-func TestWallClockSteps(t *testing.T) {
+func TestF10WallClockSteps(t *testing.T) {
 	f := newFeed(t)
 	f.configs()
 	f.key(0)

@@ -98,7 +98,7 @@ async function run(how, signal) {
       show('error', { title: 'The server does not answer', detail: found.detail });
       await sleep(2000, signal);
     } else {
-      if (failures === 0) show('starting');
+      if (failures === 0 || state === 'live') show('starting');
       const end = await play(how, signal);
       if (signal.aborted) return;
       if (end.ended || end.was === 'live') failures = 0;
@@ -124,15 +124,17 @@ async function play(how, signal) {
   // one is this playback's own life: it ends with the loop's, or before.
   const one = new AbortController();
   const life = AbortSignal.any([signal, one.signal]);
+  let moved = false; // from then on it is the viewer who says when it plays
 
   const end = await new Promise((resolve) => {
     const on = (event, act) => video.addEventListener(event, act, { signal: life });
     const failed = (title, detail) => resolve({ failed: { title, detail } });
     life.addEventListener('abort', () => resolve({}));
 
-    on('canplay', () => { if (state !== 'live') begin(); });
+    on('canplay', () => { if (!moved) begin(); });
     on('playing', () => {
       movesFrom ??= video.currentTime;
+      moved = true;
       stalled = false;
       show('live');
     });
