@@ -31,6 +31,25 @@ type Catalog struct {
 
 	mu      sync.Mutex
 	entries map[StreamName]*entry
+	floor   floor
+}
+
+// floor is what the numbers of all streams that were forgotten are below: the
+// clock that numbers begin from may be set back.
+type floor struct {
+	number, sequence int64
+}
+
+// raise lifts the floor above all numbers of a Window.
+func (f *floor) raise(w *Window) {
+	for r := range w.all {
+		f.number = max(f.number, int64(r.Open)+1)
+		for _, list := range [][]*Segment{r.Segments, r.Retired} {
+			if n := len(list); n > 0 {
+				f.sequence = max(f.sequence, list[n-1].Header.Period.Sequence+1)
+			}
+		}
+	}
 }
 
 type entry struct {
@@ -74,7 +93,7 @@ func (c *Catalog) Publish(name StreamName) (*Publication, error) {
 	case live:
 		return nil, ErrBusy
 	case ended:
-		e.publication = newPublication(e.stream, c.settings, c.now, func(lost bool) { c.release(e, lost) })
+		e.publication = newPublication(e.stream, c.settings, c.floor, c.now, func(lost bool) { c.release(e, lost) })
 	}
 	e.enter(live, c.now())
 	return e.publication, nil
@@ -130,6 +149,7 @@ func (c *Catalog) Expire() {
 		case e.state == waiting && passed > c.settings.Grace:
 			c.end(e)
 		case e.state == ended && passed > c.settings.Linger:
+			c.floor.raise(e.stream.Window())
 			delete(c.entries, name)
 		}
 	}

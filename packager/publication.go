@@ -44,7 +44,7 @@ const (
 	changeSegment
 )
 
-func newPublication(s *Stream, set Settings, now func() time.Time, release func(lost bool)) *Publication {
+func newPublication(s *Stream, set Settings, least floor, now func() time.Time, release func(lost bool)) *Publication {
 	p := &Publication{
 		stream:  s,
 		set:     set,
@@ -53,24 +53,19 @@ func newPublication(s *Stream, set Settings, now func() time.Time, release func(
 		cutter:  cutter{segmentMin: set.SegmentMinDuration, segmentMax: set.SegmentMaxDuration},
 		changed: now(),
 	}
-	p.next = firstNumber(p.changed)
-	p.sequence = firstSequence(p.changed)
 	if old := s.Window(); len(old.Renditions)+len(old.Former) > 0 {
 		// The segments of the publication before stay fetchable, but the
 		// playlist is a new one.
+		least.raise(old)
 		for r := range old.all {
-			p.next = max(p.next, int64(r.Open)+1)
 			p.retire(r, old.Extent+old.Longest())
-		}
-		for _, f := range p.former {
-			if n := len(f.Retired); n > 0 {
-				p.sequence = max(p.sequence, f.Retired[n-1].Header.Period.Sequence+1)
-			}
 		}
 		w := newWindow(s.name)
 		w.Former, w.Changed = p.formers(), p.changed
 		s.publish(w)
 	}
+	p.next = max(firstNumber(p.changed), least.number)
+	p.sequence = max(firstSequence(p.changed), least.sequence)
 	if set.TargetDuration > 0 {
 		p.freeze(int(set.TargetDuration / time.Second))
 	}

@@ -25,7 +25,8 @@ func ticks(ns, timescale int64) int64 {
 type videoClock struct {
 	started bool
 	last    int64
-	frame   int64 // ticks that a frame should last: the cadence's, else as the latest did
+	frame   int64 // ticks that a frame should last: as the latest two did
+	step    int64 // … that the latest lasted
 	grid    grid
 }
 
@@ -58,15 +59,15 @@ func (v *videoClock) place(ns, composition int64) (dts, offset int64) {
 		offset = composition + want - dts
 	}
 	step := dts - v.last
-	switch off := step - v.frame; {
+	switch {
 	case even && step*fine < v.grid.frame+2*fine: // one frame, not several
 		v.frame = step
-	case off >= -jitter && off <= jitter:
-		v.frame += off / 16 // towards the encoder's true rate
-	default:
+	case near(step, v.frame, jitter):
+		v.frame += (step - v.frame) / 16 // towards the encoder's true rate
+	case v.step == 0, near(step, v.step, jitter): // else one was lost, or there was a pause
 		v.frame = min(step, ticks(int64(maxStepForward), VideoTimescale))
 	}
-	v.last = dts
+	v.last, v.step = dts, step
 	return dts, offset
 }
 

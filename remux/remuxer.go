@@ -27,6 +27,9 @@ const (
 	// play against a picture that isn't there.
 	leadTime = 250 * time.Millisecond
 
+	// interleaveTime is how far audio may be ahead of video on its way.
+	interleaveTime = time.Second
+
 	// keyframeTime is how long audio waits for a keyframe before it goes on
 	// alone.
 	keyframeTime = 10 * time.Second
@@ -369,7 +372,7 @@ func (r *Remuxer) peekParameterSets(tag flv.Tag) {
 func (r *Remuxer) trimQueue() {
 	newest := r.queue[len(r.queue)-1].at
 	r.queue = slices.DeleteFunc(r.queue, func(q queued) bool {
-		drop := q.tag.Type == flv.TagVideo || newest-q.at > int64(leadTime)
+		drop := q.tag.Type == flv.TagVideo || newest-q.at > int64(leadTime+interleaveTime)
 		if drop {
 			r.queueBytes -= queuedCost + len(q.tag.Body)
 		}

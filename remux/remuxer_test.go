@@ -92,6 +92,7 @@ func TestRemuxer(t *testing.T) {
 			f.audioConfig(stereo48)
 			f.sound(1020)
 			f.inter(1040)
+			f.now = f.now.Add(2 * time.Second)
 			f.key(2000)
 			f.sound(2010)
 		}, "tracks avc1.640028, video 0 key, video 1000, video 1040, " + both + ", video 2000 key, audio 2010"},
@@ -115,8 +116,9 @@ func TestRemuxer(t *testing.T) {
 			f.expect("")
 			f.sound(10_000)
 			f.inter(10_040)
+			f.now = f.now.Add(11 * time.Second)
 			f.key(11_000)
-		}, "tracks mp4a.40.2, audio 9700, audio 9800, audio 9900, audio 10000, " + both + ", video 11000 key"},
+		}, "tracks mp4a.40.2, audio 8700, audio 8800, audio 8900, audio 9000, audio 9100, audio 9200, audio 9300, audio 9400, audio 9500, audio 9600, audio 9700, audio 9800, audio 9900, audio 10000, " + both + ", video 11000 key"},
 		{"in-band parameter sets: the same again", func(f *feed) {
 			f.configs()
 			f.key(0, highSPS, highPPS)
@@ -548,9 +550,21 @@ func TestF8F9Timeline(t *testing.T) {
 			f.inter(160)
 			f.key(200)
 		}, "video 0 key, audio 10, video 40, video 120, audio 31, video 160, video 200 key"},
+		{"2 s forward", func(f *feed) {
+			f.key(0)
+			f.sound(0)
+			f.inter(40)
+			f.sound(21)
+			f.inter(2080)
+			f.sound(2043)
+			f.inter(2120)
+			f.sound(2064)
+			f.key(2160)
+		}, "video 0 key, audio 0, video 40, audio 21, video 80, video 120, audio 43, audio 64, tracks avc1.640028 mp4a.40.2, video 160 key"},
 		{"a gap of 2 s is a gap", func(f *feed) {
 			f.key(0)
 			f.sound(0)
+			f.now = f.now.Add(2 * time.Second)
 			f.sound(2000)
 			f.inter(2000)
 		}, "video 0 key, audio 0, audio 2000, video 2000"},

@@ -2,11 +2,12 @@ package remux
 
 import "time"
 
-// A step of the timestamps that is longer than these is not jitter: the
-// encoder's clock was set, the stream was joined to another one, or it paused.
+// A step of the timestamps that is longer than maxStep, or back by more, is not
+// jitter: the encoder's clock was set, the stream was joined to another one, or
+// it paused. What is more than a pause of maxStepForward breaks the line.
 const (
+	maxStep        = 500 * time.Millisecond
 	maxStepForward = 3 * time.Second
-	maxStepBack    = 500 * time.Millisecond
 )
 
 // followTime is how long the tracks of a stream may take to jump together.
@@ -33,7 +34,7 @@ type trackClock struct {
 	last    uint32        // RTMP timestamp
 	at      int64         // the same, unwrapped, ns
 	offset  int64         // ns
-	step    int64         // last plausible step, ns
+	step    int64         // last plausible step, ns; 0 before the first
 	heard   time.Duration // when it arrived
 	held    *suspect
 	moved   time.Duration // when it jumped alone, 0 when it didn't
@@ -72,7 +73,7 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 	var p placement
 	if s := c.held; s != nil {
 		c.held = nil
-		if plausible(timestamp - c.last) {
+		if !c.follows(timestamp-s.timestamp) && c.plausible(timestamp-c.last) {
 			p.held = fateDropped
 		} else {
 			p.held = fateKept
@@ -81,12 +82,14 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 		}
 	}
 	switch delta := timestamp - c.last; {
-	case plausible(delta):
-		t.advance(c, delta, arrived)
-	case t.honest(k, delta, arrived):
-		t.advance(c, delta, arrived)
-	case t.paused(k, delta, arrived):
-		t.jump(k, timestamp, arrived)
+	case c.plausible(delta), t.honest(k, delta):
+		t.advance(c, delta)
+	case t.paused(c, delta, arrived):
+		if close(delta) {
+			t.advance(c, delta)
+		} else {
+			t.jump(k, timestamp, arrived)
+		}
 	default:
 		c.held = &suspect{timestamp, arrived}
 		p.wait = true
@@ -105,10 +108,26 @@ func (t *timeline) flush(k Kind) int64 {
 	return t.placed(c, s.heard)
 }
 
-// plausible tells whether a step, modulo 2^32, is one that streams make.
-func plausible(delta uint32) bool {
+// plausible tells whether a step, modulo 2^32, is one that the track makes
+// anyway.
+func (c *trackClock) plausible(delta uint32) bool {
 	d := milliseconds(delta)
-	return d >= -int64(maxStepBack) && d <= int64(maxStepForward)
+	if c.step == 0 {
+		return close(delta)
+	}
+	return d >= -int64(maxStep) && d <= max(int64(maxStep), 2*c.step)
+}
+
+// follows tells whether a step is one to the next frame, or over a few.
+func (c *trackClock) follows(delta uint32) bool {
+	const reordered = 100 * time.Millisecond
+	return c.plausible(delta) && milliseconds(delta) >= -int64(reordered)
+}
+
+// close tells whether a timestamp is near another one on the same line.
+func close(delta uint32) bool {
+	d := milliseconds(delta)
+	return d >= -int64(maxStep) && d <= int64(maxStepForward)
 }
 
 // milliseconds turns a difference of timestamps into ns: wraps are steps like
@@ -117,13 +136,13 @@ func milliseconds(delta uint32) int64 { return int64(int32(delta)) * int64(time.
 
 func (t *timeline) start(k Kind, timestamp uint32, arrived time.Duration) {
 	c, other := &t.tracks[k], &t.tracks[1-k]
-	*c = trackClock{started: true, last: timestamp, at: int64(timestamp) * int64(time.Millisecond), step: int64(20 * time.Millisecond)}
+	*c = trackClock{started: true, last: timestamp, at: int64(timestamp) * int64(time.Millisecond)}
 	if other.started {
 		// Unwrap beside the other track, so that one base gives one offset.
 		c.at = other.at + milliseconds(timestamp-other.last)
 	}
 	c.offset = t.began.UnixNano() + int64(arrived) - c.at
-	c.adopt(other, other.line())
+	c.adopt(other, other.line(), maxStepForward)
 }
 
 // line is where a track is, before slewing.
@@ -135,7 +154,7 @@ func (t *timeline) placed(c *trackClock, arrived time.Duration) int64 {
 	return c.line() + t.slew.at(c.line())
 }
 
-func (t *timeline) advance(c *trackClock, delta uint32, arrived time.Duration) {
+func (t *timeline) advance(c *trackClock, delta uint32) {
 	c.last += delta
 	step := milliseconds(delta)
 	c.at += step
@@ -146,22 +165,22 @@ func (t *timeline) advance(c *trackClock, delta uint32, arrived time.Duration) {
 
 // honest tells whether a long step forward is a pause of this track alone: it
 // is where the other one is.
-func (t *timeline) honest(k Kind, delta uint32, arrived time.Duration) bool {
+func (t *timeline) honest(k Kind, delta uint32) bool {
 	c, other := &t.tracks[k], &t.tracks[1-k]
 	if d := milliseconds(delta); d < 0 || !other.started || other.offset != c.offset {
 		return false
 	}
 	off := c.line() + milliseconds(delta) - other.line()
-	return off <= int64(maxStepForward) && off >= -int64(maxStepForward)
+	return off <= int64(maxStep) && off >= -int64(maxStep)
 }
 
 // paused tells whether a long step forward leads no further than the present:
 // time passed for the encoder, too.
-func (t *timeline) paused(k Kind, delta uint32, arrived time.Duration) bool {
-	const early = 2 * time.Second
+func (t *timeline) paused(c *trackClock, delta uint32, arrived time.Duration) bool {
 	d := milliseconds(delta)
-	to := t.tracks[k].line() + d + t.slew.at(t.tracks[k].line())
-	return d > 0 && to <= t.began.UnixNano()+int64(arrived+early)
+	to := c.line() + d
+	ahead := to + t.slew.at(to) - t.began.UnixNano() - int64(arrived)
+	return d > 0 && ahead <= max(t.slew.earliest, 0)+int64(maxStep)
 }
 
 // jump lets a track go on where it was at another timestamp. The line is broken
@@ -169,15 +188,15 @@ func (t *timeline) paused(k Kind, delta uint32, arrived time.Duration) bool {
 func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	c, other := &t.tracks[k], &t.tracks[1-k]
 	delta := timestamp - c.last
-	next := c.line() + c.step
+	next := c.line() + max(c.step, int64(20*time.Millisecond))
 	c.last = timestamp
 	c.at += milliseconds(delta)
 	c.offset = next - c.at
-	joined := c.adopt(other, next)
+	joined := c.adopt(other, next, maxStep)
 	switch {
 	case !other.started || arrived-other.heard > maxStepForward:
 		t.broken = true
-	case other.held != nil && plausible(other.held.timestamp-timestamp):
+	case other.held != nil && close(other.held.timestamp-timestamp):
 		t.broken = true // it is about to follow
 	case joined && other.moved > 0 && arrived-other.moved < followTime:
 		t.broken = true
@@ -189,12 +208,8 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 
 // adopt takes the other track's offset if that puts this track near a time at
 // which it may be: then both are of one base, and stay in sync.
-func (c *trackClock) adopt(other *trackClock, near int64) bool {
-	if !other.started {
-		return false
-	}
-	d := c.at + other.offset - near
-	if d > int64(maxStepForward) || d < -int64(maxStepForward) {
+func (c *trackClock) adopt(other *trackClock, at int64, within time.Duration) bool {
+	if !other.started || !near(c.at+other.offset, at, int64(within)) {
 		return false
 	}
 	c.offset = other.offset

@@ -104,7 +104,10 @@ func (m *media) segment(s *packager.Segment, before *packager.Header) {
 func (m *media) start(h, before *packager.Header, at time.Time) {
 	if h != before {
 		if before != nil {
-			m.b = append(m.b, "#EXT-X-DISCONTINUITY\n"...)
+			// One for each period, also for those that this rendition has nothing of.
+			for range h.Period.Sequence - before.Period.Sequence {
+				m.b = append(m.b, "#EXT-X-DISCONTINUITY\n"...)
+			}
 		}
 		m.b = fmt.Appendf(m.b, "#EXT-X-MAP:URI=\"%s/%s\"\n", m.r.ID, h.Name())
 	}

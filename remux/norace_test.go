@@ -1,0 +1,5 @@
+//go:build !race
+
+package remux
+
+const race = false
