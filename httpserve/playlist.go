@@ -41,24 +41,28 @@ func (s *Server) hold(r *http.Request, stream *packager.Stream,
 	return w, nil
 }
 
+// begun tells whether viewers can have what they had: a rendition that is new in
+// a stream must not keep the others from them.
+func begun(w *packager.Window) bool { return w.Begun || w.Playable() }
+
 // window waits until the stream that a URL names can be played.
-func (s *Server) window(r *http.Request) (*packager.Stream, *packager.Window, error) {
+func (s *Server) window(r *http.Request, playable func(*packager.Window) bool) (*packager.Stream, *packager.Window, error) {
 	stream, err := s.stream(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := s.wait(r, stream, func(w *packager.Window) bool { return w.Playable() || w.Ended })
+	w, err := s.wait(r, stream, func(w *packager.Window) bool { return playable(w) || w.Ended })
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case !w.Playable():
+	case !playable(w):
 		return nil, nil, errNoStream // it ended before it had begun
 	}
 	return stream, w, nil
 }
 
 func (s *Server) multivariant(w http.ResponseWriter, r *http.Request) error {
-	_, win, err := s.window(r)
+	_, win, err := s.window(r, (*packager.Window).Playable)
 	if err != nil {
 		return err
 	}
@@ -72,7 +76,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stream, win, err := s.window(r)
+	stream, win, err := s.window(r, begun)
 	if err != nil {
 		return err
 	}
@@ -115,7 +119,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) manifest(w http.ResponseWriter, r *http.Request) error {
-	_, win, err := s.window(r)
+	_, win, err := s.window(r, begun)
 	if err != nil {
 		return err
 	}

@@ -27,9 +27,11 @@ type Publication struct {
 	starts   []int64 // presentation times, ns, at which the leader cut: where its segments begin, but for a period's first
 	next     int64   // first number of a rendition that has none before it
 	sequence int64   // of the next period
+	id       int64   // of the newest
 	extent   time.Duration
 	changed  time.Time
 	dirty    change
+	begun    bool // it was playable once
 	opening  opening
 	rhythm   rhythm
 }
@@ -127,10 +129,13 @@ func (p *Publication) Begin(now time.Time) time.Time {
 // SetTracks begins a period.
 func (p *Publication) SetTracks(tracks []remux.Track) error {
 	p.closeSegments()
-	now := p.now()
-	p.period = &Period{ID: strconv.FormatInt(now.UnixNano(), 36), Sequence: p.sequence, Start: -1}
+	p.id = max(p.id+1, p.now().UnixNano())
+	p.period = &Period{ID: strconv.FormatInt(p.id, 36), Sequence: p.sequence, Start: -1}
 	p.sequence++
 	before, led := p.writers, p.led()
+	for _, w := range before {
+		p.next = max(p.next, int64(w.msn))
+	}
 	p.writers, p.leader, p.starts = nil, nil, nil
 	var count [2]int
 	for i, t := range tracks {
@@ -429,6 +434,8 @@ func (p *Publication) publish() {
 		p.foresee()
 	}
 	w := p.snapshot()
+	p.begun = p.begun || w.Playable()
+	w.Begun = p.begun
 	if p.dirty == changeGrowth { // for those alone who read parts while they grow
 		w.shared = p.stream.Window().shared
 	}
@@ -520,7 +527,7 @@ func (p *Publication) Close(cause error) {
 	lost := cause != nil && len(p.writers) > 0
 	if lost {
 		w := p.snapshot()
-		w.Waiting = true
+		w.Waiting, w.Begun = true, p.begun
 		p.stream.publish(w)
 	}
 	p.release(lost)
@@ -530,6 +537,6 @@ func (p *Publication) Close(cause error) {
 func (p *Publication) end() {
 	p.changed = p.now()
 	w := p.snapshot()
-	w.Ended = true
+	w.Ended, w.Begun = true, p.begun
 	p.stream.publish(w)
 }

@@ -18,6 +18,7 @@ type Window struct {
 	Stream     StreamName
 	Renditions []Rendition // video first; must not be modified
 	Former     []Rendition // the stream no longer has; what they left can still be had
+	Begun      bool        // it was playable once: what viewers have may be asked for again
 	Waiting    bool        // the encoder was lost; nothing is in production
 	Ended      bool        // nothing will follow
 

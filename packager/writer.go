@@ -25,10 +25,12 @@ type writer struct {
 	partDTS   int64  // of its first sample
 	partTicks int64  // Σ durations of samples that are not pending
 	partSync  bool
+	partEarly int64  // ticks before it is shown
 	fragment  uint32 // sequence number of the fragment
 	boxes     []byte // of the newest frame, where each is a fragment
 	sealed    bool   // the sample before has the duration that was expected …
 	end       int64  // … and so the next one begins here
+	early     int64  // ticks by which the newest sample is decoded too early, more than a rounding
 
 	// The open segment: a Segment in the making, which no Window has. nil when
 	// none is open.
@@ -102,6 +104,16 @@ func (w *writer) follow(s remux.Sample) remux.Sample {
 	}
 	w.sealed = false
 	shift := s.DTS - at
+	w.early = 0
+	if w.header.Track.Kind() == remux.Audio {
+		// Few players look for a composition offset of audio. It is heard early,
+		// by a rounding, or by a unit that was lost.
+		s.DTS, s.Duration = at, uint32(max(1, int64(s.Duration)+shift))
+		return s
+	}
+	if shift > int64(w.header.Track.Timescale)/200 {
+		w.early = shift
+	}
 	s.DTS = at
 	s.CompositionOffset += int32(shift)
 	s.Duration = uint32(max(1, int64(s.Duration)+shift))
@@ -144,6 +156,7 @@ func (w *writer) add(s remux.Sample) {
 			pts = w.closed[n-1].PTS + w.closed[n-1].Duration
 		}
 		w.openSegment(s.DTS, pts, s.Sync)
+		w.open.Duration = -w.early // it is shown later, and no longer
 	}
 	if w.open.Independent {
 		w.open.PTS = min(w.open.PTS, pts)
@@ -155,7 +168,10 @@ func (w *writer) add(s remux.Sample) {
 			headroom = cmaf.HeaderSize(w.last.samples+spare, true)
 		}
 		w.arena.open(headroom, w.last.payload*9/8, w.last.segment*9/8)
-		w.partDTS, w.partSync = s.DTS, false
+		w.partDTS, w.partSync, w.partEarly = s.DTS, false, -w.open.Duration
+		if len(w.open.Parts) > 0 {
+			w.partEarly = 0
+		}
 	}
 	w.partSync = w.partSync || s.Sync
 	flags := cmaf.NonSync
@@ -228,7 +244,7 @@ func (w *writer) closePart() error {
 			return f.Append(dst, w.samples)
 		})
 	}
-	w.open.Parts = append(w.open.Parts, Part{Number: w.part, Bytes: bytes, Duration: w.partTicks, Independent: w.partSync})
+	w.open.Parts = append(w.open.Parts, Part{Number: w.part, Bytes: bytes, Duration: w.partTicks - w.partEarly, Independent: w.partSync})
 	w.part++
 	w.open.Size += len(bytes)
 	w.open.Samples += len(w.samples)

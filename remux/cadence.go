@@ -219,16 +219,17 @@ func (a *audioClock) setRate(rate int64) {
 func (a *audioClock) dts(ns int64) int64 {
 	want := ticks(ns, a.rate)
 	slack := a.rate * 5 / 4000 // a rounding, and a little
+	most := a.rate / 50        // no jitter: long units have a little more than short ones
 	switch off := want - a.next; {
 	case !a.started:
 		a.next = want
-	case off > a.frame*3/4:
+	case off > min(a.frame*3/4, most):
 		if lost := (off + a.frame/2) / a.frame * a.frame; off-lost <= slack && lost-off <= slack {
 			a.next += lost
 		} else {
 			a.next, a.off = want, 0
 		}
-	case off < -a.frame:
+	case off < -min(a.frame, most*5/4):
 		// The grid runs ahead of the encoder: one short sample brings it back.
 		a.next, a.off = max(want, a.least), 0
 	default:

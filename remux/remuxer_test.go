@@ -586,7 +586,7 @@ func TestF8F9Timeline(t *testing.T) {
 			f.sound(4031)
 			f.key(4080)
 			f.sound(4052)
-		}, "video 0 key, audio 10, video 40, video 80, audio 71, tracks avc1.640028 mp4a.40.2, video 4000 key, audio 3972"},
+		}, "video 0 key, audio 10, video 40, video 80, audio 71, tracks avc1.640028 mp4a.40.2, video 4080 key, audio 4052"},
 		{"video pauses 4 s, audio doesn't", func(f *feed) {
 			f.key(0)
 			for i := range uint32(190) {

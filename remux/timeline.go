@@ -26,7 +26,8 @@ type timeline struct {
 	tracks [2]trackClock // by Kind
 	began  time.Time     // wall clock of the first arrival, or later
 	slew   slew
-	broken bool // the next period must be another stretch of time
+	broken bool          // the next period must be another stretch of time
+	mended time.Duration // when it was mended last
 }
 
 type trackClock struct {
@@ -38,6 +39,9 @@ type trackClock struct {
 	heard   time.Duration // when it arrived
 	held    *suspect
 	moved   time.Duration // when it jumped alone, 0 when it didn't
+	jumped  bool          // since the line was mended
+	gap     int64         // ns that it is behind the present by that
+	behind  bool          // it hasn't come along yet to where the line was mended
 }
 
 // suspect is a timestamp that is off the line. Whether the stream jumped there
@@ -180,7 +184,7 @@ func (t *timeline) paused(c *trackClock, delta uint32, arrived time.Duration) bo
 	d := milliseconds(delta)
 	to := c.line() + d
 	ahead := to + t.slew.at(to) - t.began.UnixNano() - int64(arrived)
-	return d > 0 && ahead <= max(t.slew.earliest, 0)+int64(maxStep)
+	return d > 0 && ahead <= max(t.slew.best(), 0)+int64(maxStep)
 }
 
 // jump lets a track go on where it was at another timestamp. The line is broken
@@ -188,12 +192,22 @@ func (t *timeline) paused(c *trackClock, delta uint32, arrived time.Duration) bo
 func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	c, other := &t.tracks[k], &t.tracks[1-k]
 	delta := timestamp - c.last
-	next := c.line() + max(c.step, int64(20*time.Millisecond))
+	step := max(c.step, int64(20*time.Millisecond))
+	next := c.line() + step
+	// How long the encoder was away: it says so itself, or nothing came.
+	away := int64(min(arrived-c.heard, arrived-other.heard)) - step
+	if d := milliseconds(delta); t.paused(c, delta, arrived) {
+		away = d - step
+	}
+	follows := c.behind && arrived-t.mended < followTime
 	c.last = timestamp
 	c.at += milliseconds(delta)
 	c.offset = next - c.at
 	joined := c.adopt(other, next, maxStep)
+	c.behind, c.jumped = false, true
 	switch {
+	case follows:
+		return
 	case !other.started || arrived-other.heard > maxStepForward:
 		t.broken = true
 	case other.held != nil && close(other.held.timestamp-timestamp):
@@ -203,6 +217,9 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 		other.moved = 0
 	case !joined:
 		c.moved = max(arrived, 1)
+	}
+	if away > int64(maxStepForward) {
+		c.gap += away
 	}
 }
 
@@ -217,25 +234,29 @@ func (c *trackClock) adopt(other *trackClock, at int64, within time.Duration) bo
 }
 
 // mend joins a broken line to the present, where it fell behind that: it
-// returns by how much all that follows is later.
+// returns by how much all that follows is later. A track that hasn't jumped yet
+// is moved, too: a few of its units come out late, where there would be a hole
+// in the middle of the period.
 func (t *timeline) mend(arrived time.Duration) int64 {
 	const slight = 500 * time.Millisecond // slewing makes up for it
-	t.broken = false
-	var at int64
-	for _, c := range t.tracks {
-		if c.started {
-			at = max(at, c.line()+t.slew.at(c.line()))
-		}
+	later := t.tracks[0].gap
+	if gap := t.tracks[1].gap; gap > 0 && (later == 0 || gap < later) {
+		later = gap
 	}
-	behind := t.began.UnixNano() + int64(arrived) - at
-	if behind < int64(slight) {
-		return 0
+	if late := -t.slew.best() - later; late > int64(slight) {
+		later += late
 	}
+	t.broken, t.mended = false, arrived
 	for k := range t.tracks {
-		t.tracks[k].offset += behind
+		c := &t.tracks[k]
+		c.offset += later
+		c.behind = c.started && !c.jumped
+		c.jumped, c.gap = false, 0
 	}
-	t.slew.restart()
-	return behind
+	if later > 0 {
+		t.slew.restart()
+	}
+	return later
 }
 
 // slew keeps the line beside the clock of this machine: encoders' clocks run
@@ -251,6 +272,7 @@ type slew struct {
 
 	until    int64 // place at which the rate is set anew
 	earliest int64 // how far ahead of the clock the line was at most, ns
+	before   int64 // the same of the window before
 }
 
 const (
@@ -267,7 +289,7 @@ func (s *slew) at(line int64) int64 {
 func (s *slew) heard(line, ahead int64) {
 	ahead += s.at(line)
 	if s.until == 0 {
-		s.until, s.earliest, s.from = line+int64(slewWindow), ahead, line
+		s.until, s.earliest, s.before, s.from = line+int64(slewWindow), ahead, ahead, line
 	}
 	s.earliest = max(s.earliest, ahead)
 	if line < s.until {
@@ -275,8 +297,11 @@ func (s *slew) heard(line, ahead int64) {
 	}
 	s.shift, s.from = s.at(line), line
 	s.rate = min(max(-float64(s.earliest)/float64(slewTime), -maxSlew), maxSlew)
-	s.until, s.earliest = line+int64(slewWindow), ahead
+	s.until, s.earliest, s.before = line+int64(slewWindow), ahead, s.earliest
 }
+
+// best is how far the line is ahead of the clock where nothing is late.
+func (s *slew) best() int64 { return max(s.earliest, s.before) }
 
 // restart forgets what was heard of a line that is no more.
 func (s *slew) restart() { *s = slew{shift: s.shift} }

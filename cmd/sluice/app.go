@@ -51,7 +51,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &app{cfg: cfg, log: log, clock: newClock()}
+	a := &app{cfg: cfg, log: log, clock: machineClock()}
 	a.catalog = packager.NewCatalog(packager.Settings{
 		Segments:           cfg.Window.Segments,
 		SegmentMinDuration: cfg.Window.SegmentMinDuration,
@@ -235,7 +235,7 @@ func (a *app) expire(ctx context.Context) {
 		select {
 		case <-tick.C:
 			a.catalog.Expire()
-			if a.live() == 0 {
+			if len(a.catalog.Streams()) == 0 {
 				a.clock.settle()
 			}
 		case <-ctx.Done():

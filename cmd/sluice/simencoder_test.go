@@ -1,0 +1,372 @@
+package main
+
+import (
+	"encoding/hex"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/client"
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+// encoder publishes session after session, and does to them what the faults
+// say. Its own clock, media time, is in seconds since its session began:
+//
+//	capture ──media time──▶ timestamp: base + media time + what leaps added, whole milliseconds
+//	   │
+//	   └──true time: ledger     ready ──+ network──▶ sent, in order
+type encoder struct {
+	sim  *simulation
+	rand *rand.Rand
+
+	// Of the session that is on.
+	*take
+	line   *line
+	client *client.Publisher
+	sent   time.Time // when the last message was
+	held   time.Time // nothing passes the network before
+	ending fault
+	dead   *client.Publisher // of a session before, whose line went silent
+
+	length    float64 // media time at which it ends
+	nextFault float64
+	added     [2]int64 // ms, by leaps
+	leapt     [2]bool  // by the frame that is next
+	stray     [2]int64 // ms, to be added to one frame
+	pauses    []pause  // in media time
+	slot      int      // of the next video frame, in decoding order
+	position  int      // of it in its GOP
+	gop       int      // frames of it
+	sound     int      // audio frames since soundFrom
+	soundFrom float64  // media time
+	picture   int      // index into pictures
+	channels  byte     // of the sound
+	waiting   bool     // the audio's decoder changed, and no keyframe came since
+	changes   [2]bool  // decoders to be changed, before the next keyframe or audio frame
+}
+
+// pause is media time in which nothing was captured.
+type pause struct{ from, length float64 }
+
+// pictures are parameter sets: AVC configuration records, in hex.
+var pictures = [][]byte{
+	avcRecord("67640028ac761103c045fbc044000003000400000300f03c60c61180", "68e8439cb22c"), // 960 × 540
+	avcRecord("6742c00dd901419f9d", "68ce3c80"),                                           // 320 × 180
+	avcRecord("674d401eeca06c1ef368", "68ee3c80"),                                         // 854 × 480
+}
+
+func avcRecord(sps, pps string) []byte {
+	s, _ := hex.DecodeString(sps)
+	p, _ := hex.DecodeString(pps)
+	b := []byte{1, s[1], s[2], s[3], 0xFF, 0xE1, 0, byte(len(s))}
+	b = append(append(b, s...), 1, 0, byte(len(p)))
+	return append(b, p...)
+}
+
+var sampleRates = map[int]byte{44100: 4, 16000: 8, 8000: 11} // ISO/IEC 14496-3, table 1.18
+
+const (
+	latency  = 20 * time.Millisecond // of the network
+	encoding = 0.03                  // seconds from capture to a frame
+	jitter   = 60 * time.Millisecond // the most that a rough network adds
+)
+
+// run publishes until then.
+func (e *encoder) run(until time.Time) {
+	for time.Now().Before(until) {
+		e.begin(until)
+		if e.connect() {
+			e.publish()
+			e.hangUp()
+		}
+		time.Sleep(e.gap())
+	}
+	if e.dead != nil {
+		e.dead.Abort()
+	}
+}
+
+// begin decides on a session: often the one before goes on.
+func (e *encoder) begin(until time.Time) {
+	before := e.take
+	*e = encoder{sim: e.sim, rand: e.rand, ending: e.ending, dead: e.dead}
+	e.take = e.sim.newTake(before, e.rand, e.ending.when == atEnd && e.rand.IntN(4) > 0)
+	e.take.stepped = int64(e.sim.app.clock.now().Sub(time.Now()))
+	e.picture, e.channels = e.rand.IntN(len(pictures)), byte(1+e.rand.IntN(2))
+	if before != nil && e.take.follows {
+		e.picture, e.channels = before.picture, before.channels
+	}
+	e.take.picture, e.take.channels = e.picture, e.channels
+	switch e.length = 10 + 230*e.rand.Float64(); e.rand.IntN(12) {
+	case 0:
+		e.length = 0.2 + 8*e.rand.Float64()
+	case 1:
+		e.length *= 8
+	}
+	e.length = min(e.length, until.Sub(time.Now()).Seconds()+1)
+	e.nextFault = 30 * e.rand.ExpFloat64()
+	e.newGOP()
+	for _, f := range e.sim.faults {
+		if f.when == atBegin && e.rand.IntN(100) < f.weight {
+			f.play(e)
+		}
+	}
+	e.ending = choose(e.rand, e.sim.faults, atEnd)
+}
+
+// connect returns false if the line broke before the publication began, as
+// wanted.
+func (e *encoder) connect() bool {
+	for tries := 0; ; tries++ {
+		e.line = e.sim.door.dial()
+		broken := e.fragile && tries == 0
+		if broken {
+			e.line.left = e.rand.IntN(4000) // the dialogue has no more
+		}
+		var err error
+		e.client, err = client.New(e.line, "live", "cam1", "rtmp://sluice/live")
+		if err == nil {
+			e.line.left = -1
+			break
+		}
+		e.line.Close()
+		if !broken {
+			e.sim.violate("F3", "no publication: %v", err)
+			return false
+		}
+		time.Sleep(time.Second)
+	}
+	if e.dead != nil {
+		e.dead.Abort()
+		e.dead = nil
+	}
+	e.start, e.sent = time.Now(), time.Now()
+	e.sim.note("session %d: %v", e.id, e.take)
+	if e.calm {
+		e.held = e.start.Add(time.Duration(e.rand.IntN(50)) * time.Millisecond)
+	}
+	return true
+}
+
+// publish sends the session's media.
+func (e *encoder) publish() {
+	if e.video {
+		e.send(flv.TagVideo, 0, append([]byte{0x17, 0, 0, 0, 0}, pictures[e.picture]...))
+	}
+	if e.audio {
+		e.configureSound(0)
+	}
+	for {
+		track := e.turn()
+		at := e.capture(track)
+		if at > e.length {
+			return
+		}
+		for at > e.nextFault {
+			e.nextFault += 30 * e.rand.ExpFloat64()
+			if f := choose(e.rand, e.sim.faults, during); f.play != nil {
+				f.play(e)
+			}
+		}
+		if !e.frame(track) {
+			return
+		}
+	}
+}
+
+// turn is whose frame is sent next.
+func (e *encoder) turn() int {
+	switch {
+	case !e.audio:
+		return video
+	case !e.video:
+		return audio
+	}
+	v, a := e.decode(), e.capture(audio)
+	if !e.interleaved {
+		v, a = e.ready(video), e.ready(audio)
+	}
+	if v <= a {
+		return video
+	}
+	return audio
+}
+
+// lapse turns the number of seconds that frames make into media time.
+func (e *encoder) lapse(seconds float64) float64 {
+	at := seconds
+	for _, p := range e.pauses {
+		if seconds >= p.from-1e-9 {
+			at += p.length
+		}
+	}
+	return at
+}
+
+// capture is the media time at which the next frame of a track was taken.
+func (e *encoder) capture(track int) float64 {
+	if track == audio {
+		return e.lapse(e.soundFrom + float64(e.sound)*1024/float64(e.rate))
+	}
+	return e.lapse(float64(e.slot-e.position+e.shownAs()) / e.fps)
+}
+
+// decode is the decoding time of the next video frame.
+func (e *encoder) decode() float64 {
+	at := e.lapse(float64(e.slot) / e.fps)
+	if e.reorder {
+		at -= 1 / e.fps
+	}
+	return at
+}
+
+// ready is when the encoder has the next frame of a track.
+func (e *encoder) ready(track int) float64 {
+	if track == audio {
+		return e.capture(audio) + 1024/float64(e.rate) + encoding/4
+	}
+	at := e.lapse(float64(e.slot) / e.fps)
+	if e.reorder {
+		at += 2 / e.fps // what follows is decoded first
+	}
+	return at + encoding
+}
+
+// shownAs is the place of the next video frame in its GOP as it is shown: two
+// of three wait for the third.
+func (e *encoder) shownAs() int {
+	n := e.position
+	third := (n-1)/3*3 + 3
+	if !e.reorder || n == 0 || third >= e.gop {
+		return n
+	}
+	return third + [...]int{0, -2, -1}[(n-1)%3]
+}
+
+func (e *encoder) newGOP() {
+	e.gop = e.gopLeast + e.rand.IntN(e.gopMost-e.gopLeast+1)
+}
+
+// true turns media time into the time of the world.
+func (e *encoder) trueTime(at float64) time.Time {
+	return e.start.Add(time.Duration(at / (1 + e.drift) * 1e9))
+}
+
+// timestamp turns media time into what RTMP says.
+func (e *encoder) timestamp(track int, at float64) int64 {
+	ms := at * 1000
+	if e.floors {
+		ms = math.Floor(ms + 1e-6)
+	}
+	return e.base[track] + e.added[track] + int64(math.Round(ms))
+}
+
+// frame sends the next frame of a track. It returns false when the session
+// is over.
+func (e *encoder) frame(track int) bool {
+	at := e.capture(track)
+	f := frame{captured: e.trueTime(at).UnixNano(), at: at, stray: e.stray[track] != 0, leapt: e.leapt[track]}
+	e.leapt[track] = false
+	body := []byte{0xAF, 1}
+	stamp := e.timestamp(audio, at)
+	ready := e.ready(track)
+	if track == video {
+		f.at = e.decode()
+		f.key = e.position == 0
+		if f.key {
+			e.keyframeComes()
+		}
+		stamp = e.timestamp(video, f.at)
+		offset := e.timestamp(video, at) - stamp
+		body = []byte{0x27, 1, byte(offset >> 16), byte(offset >> 8), byte(offset)}
+		if f.key {
+			body[0] = 0x17
+		}
+		e.slot++
+		if e.position++; e.position == e.gop {
+			e.position = 0
+			e.newGOP()
+		}
+	} else {
+		if e.changes[audio] {
+			e.changes[audio] = false
+			e.configureSound(stamp)
+		}
+		f.spare = e.waiting
+		e.sound++
+	}
+	stamp += e.stray[track]
+	e.stray[track] = 0
+	u := e.sim.add(e.take, track, f)
+	body = e.appendPayload(body, u, f.key)
+
+	due := e.trueTime(ready).Add(latency)
+	if e.rough && (!e.calm || at > 2) {
+		due = due.Add(time.Duration(e.rand.Int64N(int64(jitter))))
+	}
+	if due.Before(e.held) {
+		due = e.held
+	}
+	if due.After(e.sent) {
+		e.sent = due
+	}
+	time.Sleep(time.Until(e.sent))
+	kind := flv.TagAudio
+	if track == video {
+		kind = flv.TagVideo
+	}
+	return e.send(kind, stamp, body, u)
+}
+
+// keyframeComes changes what changes at a keyframe.
+func (e *encoder) keyframeComes() {
+	e.waiting = e.waiting && e.changes[audio] // what was not sent yet waits for the next one
+	if e.changes[video] {
+		e.changes[video] = false
+		e.send(flv.TagVideo, e.timestamp(video, e.decode()), append([]byte{0x17, 0, 0, 0, 0}, pictures[e.picture]...))
+	}
+}
+
+// configureSound sends an AudioSpecificConfig.
+func (e *encoder) configureSound(stamp int64) {
+	i := sampleRates[e.rate]
+	e.send(flv.TagAudio, stamp, []byte{0xAF, 0, 2<<3 | i>>1, i<<7 | e.channels<<3})
+}
+
+// send sends one message, which is the unit u if one is given.
+func (e *encoder) send(kind flv.TagType, stamp int64, body []byte, u ...unit) bool {
+	if len(u) > 0 {
+		e.sim.setSent(u[0], e.sent.UnixNano())
+	}
+	err := e.client.WriteTag(flv.Tag{Type: kind, Timestamp: uint32(stamp), Body: body})
+	if err == nil {
+		return true
+	}
+	if len(u) > 0 {
+		e.sim.setSent(u[0], 0)
+	}
+	if e.line.left < 0 { // nobody cut it
+		e.sim.violate("F6", "the server hung up: %v", err)
+	}
+	return false
+}
+
+// hangUp ends the session as its ending wants, with a goodbye if nothing else
+// is chosen.
+func (e *encoder) hangUp() {
+	e.sim.note("end of session %d: %s", e.id, e.ending.name)
+	if e.ending.play == nil {
+		e.client.Close()
+		return
+	}
+	e.ending.play(e)
+}
+
+// gap is how long the encoder stays away.
+func (e *encoder) gap() time.Duration {
+	if e.ending.gap == nil {
+		return time.Duration(2+e.rand.IntN(20)) * time.Second
+	}
+	return e.ending.gap(e.rand)
+}

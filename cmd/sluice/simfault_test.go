@@ -1,0 +1,248 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// fault is something that happens to a session.
+type fault struct {
+	name   string
+	when   moment
+	weight int    // among those of its moment; at the beginning, percent of sessions
+	off    string // why it isn't played unless it is asked for
+	play   func(*encoder)
+	gap    func(*rand.Rand) time.Duration // how long the encoder stays away, after an end
+}
+
+// moment is where in a session a fault has its place.
+type moment uint8
+
+const (
+	atBegin moment = iota
+	during
+	atEnd
+)
+
+var faultTable = []fault{
+	{name: "rough network", when: atBegin, weight: 40, play: func(e *encoder) { e.rough = true }},
+	{name: "broken dialogue", when: atBegin, weight: 10, play: func(e *encoder) { e.fragile = true }},
+	{name: "late keyframe", when: atBegin, weight: 15, play: lateKeyframe},
+	{name: "wrap", when: atBegin, weight: 15, play: func(e *encoder) { e.base = [2]int64{1<<32 - 5000, 1<<32 - 5000} }},
+	{name: "24 bits", when: atBegin, weight: 10, play: func(e *encoder) { e.base = [2]int64{1<<24 - 5000, 1<<24 - 5000} }},
+	{name: "two bases", when: atBegin, weight: 10, play: twoBases},
+	{name: "drift", when: atBegin, weight: 50, play: func(e *encoder) { e.drift = (e.rand.Float64() - 0.5) * 400e-6 }},
+	{name: "other tracks", when: atBegin, weight: 10, off: "N5: a rendition that comes back late begins with the first number again; N6: a new one holds the others' playlists", play: otherTracks},
+	{name: "late picture", when: atBegin, weight: 10, off: "N1: audio that comes before the keyframe is dropped too soon", play: latePicture},
+	{name: "clock step", when: atBegin, weight: 4, off: "N5: numbers go back with the clock", play: clockStep},
+
+	{name: "stall", when: during, weight: 10, play: stall},
+	{name: "pause", when: during, off: "PART-TARGET: a frame is expected to last as long as the pause", weight: 3, play: stop},
+	{name: "same again", when: during, weight: 5, play: sameAgain},
+	{name: "new picture", when: during, weight: 4, play: newPicture},
+	{name: "new sound", when: during, off: "N5: a period without media is not counted", weight: 4, play: newSound},
+	{name: "leap", when: during, off: "A/V: less than 3 s are taken for no leap", weight: 4, play: leap},
+	{name: "leap of one", when: during, off: "A/V: the same", weight: 3, play: leapOfOne},
+	{name: "stray", when: during, off: "MPD: the frame behind a dropped one is expected to last two", weight: 4, play: stray},
+
+	{name: "goodbye", when: atEnd, weight: 3, play: func(e *encoder) { e.client.Close() }, gap: between(200*time.Millisecond, 20*time.Second)},
+	{name: "long goodbye", when: atEnd, off: "N5: discontinuities of a forgotten stream are counted again", weight: 1, play: func(e *encoder) { e.client.Close() }, gap: between(40*time.Second, 3*time.Minute)},
+	{name: "cut", when: atEnd, weight: 6, play: cut, gap: between(100*time.Millisecond, 20*time.Second)},
+	{name: "long cut", when: atEnd, off: "N5: the same", weight: 2, play: cut, gap: between(40*time.Second, 2*time.Minute)},
+	{name: "half-open", when: atEnd, weight: 2, play: halfOpen, gap: between(100*time.Millisecond, 10*time.Second)},
+	{name: "silence", when: atEnd, off: "N5: a segment that can't be finished ends as if it were whole", weight: 1, play: silence, gap: between(100*time.Millisecond, 8*time.Second)},
+}
+
+// chooseFaults reads SIMULATE_FAULTS.
+func chooseFaults(choice string) ([]fault, error) {
+	var chosen []fault
+	names := strings.Split(choice, ",")
+	for _, f := range faultTable {
+		if choice == "" && f.off == "" || choice == "all" || slices.Contains(names, f.name) {
+			chosen = append(chosen, f)
+			names = slices.DeleteFunc(names, func(n string) bool { return n == f.name })
+		}
+	}
+	if choice != "" && choice != "all" && len(names) > 0 {
+		return nil, fmt.Errorf("SIMULATE_FAULTS: there is no %q", names)
+	}
+	return chosen, nil
+}
+
+// choose returns a fault of that moment, or none.
+func choose(r *rand.Rand, faults []fault, when moment) fault {
+	sum := 0
+	for _, f := range faults {
+		if f.when == when {
+			sum += f.weight
+		}
+	}
+	if sum == 0 {
+		return fault{}
+	}
+	n := r.IntN(sum)
+	for _, f := range faults {
+		if f.when != when {
+			continue
+		}
+		if n -= f.weight; n < 0 {
+			return f
+		}
+	}
+	panic("unreachable")
+}
+
+func between(least, most time.Duration) func(*rand.Rand) time.Duration {
+	return func(r *rand.Rand) time.Duration { return least + time.Duration(r.Int64N(int64(most-least))) }
+}
+
+// any returns one of the session's tracks.
+func (e *encoder) any() int {
+	if !e.video || e.audio && e.rand.IntN(2) == 0 {
+		return audio
+	}
+	return video
+}
+
+func lateKeyframe(e *encoder) {
+	if e.video {
+		e.position = min(1+3*e.rand.IntN(10), e.gop-1)
+		if e.reorder {
+			e.position = (e.position-1)/3*3 + 1
+		}
+	}
+}
+
+// otherTracks is an encoder that sends what the one before did not.
+func otherTracks(e *encoder) {
+	if e.id > 0 {
+		kind := 1 + e.rand.IntN(3)
+		e.video, e.audio = kind&1 != 0, kind&2 != 0
+	}
+}
+
+// latePicture sends frames as they are ready, and the picture is ready late.
+func latePicture(e *encoder) {
+	if e.video && e.audio {
+		e.interleaved, e.reorder = false, true
+	}
+}
+
+func twoBases(e *encoder) {
+	e.base[audio] += int64(20_000 + e.rand.IntN(1_000_000_000))
+	// Nothing but their arrival tells how the two belong together.
+	e.calm = true
+}
+
+func clockStep(e *encoder) {
+	d := time.Duration(e.rand.IntN(2)*2-1) * time.Hour
+	e.sim.note("the server's clock goes %v", d)
+	e.sim.setStep(e.sim.step.Add(int64(d)))
+}
+
+func stall(e *encoder) {
+	d := between(time.Second, 8*time.Second)(e.rand)
+	e.sim.note("stall of %v", d)
+	e.held = time.Now().Add(d)
+	e.stalls = append(e.stalls, e.capture(e.any()))
+}
+
+func stop(e *encoder) {
+	from := e.soundFrom + float64(e.sound)*1024/float64(e.rate)
+	if e.video {
+		from = float64(e.slot-e.position+e.gop) / e.fps
+	}
+	e.sim.note("pause of 4 s at %.3f", from)
+	e.pauses = append(e.pauses, pause{from, 4})
+	e.breaks += 2
+}
+
+func sameAgain(e *encoder) {
+	e.sim.note("the same configurations again")
+	e.changes[video], e.changes[audio] = e.video, e.audio
+}
+
+func newPicture(e *encoder) {
+	if e.video {
+		e.sim.note("new picture")
+		e.picture = (e.picture + 1 + e.rand.IntN(len(pictures)-1)) % len(pictures)
+		e.changes[video] = true
+		e.breaks++
+	}
+}
+
+func newSound(e *encoder) {
+	if !e.audio {
+		return
+	}
+	e.sim.note("new sound")
+	if e.rand.IntN(2) == 0 {
+		e.soundFrom += float64(e.sound) * 1024 / float64(e.rate)
+		e.sound, e.rate = 0, map[int]int{8000: 16000, 16000: 8000, 44100: 16000}[e.rate]
+	} else {
+		e.channels = 3 - e.channels
+	}
+	e.changes[audio], e.waiting = true, e.video
+	e.breaks++
+}
+
+// leapSteps are steps of the encoder's clock in milliseconds, 0 for back to zero.
+var leapSteps = []int64{10_000, -10_000, 1 << 31, 0}
+
+func (e *encoder) leap(track int) int64 {
+	d := leapSteps[e.rand.IntN(len(leapSteps))]
+	if d == 0 {
+		d = 500 - e.timestamp(track, e.capture(track))
+	}
+	return d
+}
+
+func leap(e *encoder) {
+	d := e.leap(e.any())
+	e.sim.note("leap of %d ms", d)
+	e.added[video] += d
+	e.added[audio] += d
+	e.leapt = [2]bool{true, true}
+	e.leaps = append(e.leaps, e.capture(e.turn()))
+}
+
+func leapOfOne(e *encoder) {
+	const settled = 3 // before that, only arrival tells how the tracks belong together
+	track := e.any()
+	if e.capture(track) < settled {
+		return
+	}
+	d := e.leap(track)
+	e.sim.note("leap of %d ms, of %s only", d, trackNames[track])
+	e.added[track] += d
+	e.leapt[track] = true
+	e.lonely = append(e.lonely, e.capture(track))
+	e.breaks++
+}
+
+func stray(e *encoder) {
+	track := e.any()
+	e.stray[track] = int64(1+e.rand.IntN(100)) * 3_600_000 * int64(e.rand.IntN(2)*2-1)
+	e.sim.note("stray frame of %s by %d ms", trackNames[track], e.stray[track])
+}
+
+// cut breaks the line inside the next messages.
+func cut(e *encoder) {
+	e.line.left = e.rand.IntN(300)
+	for e.frame(e.turn()) {
+	}
+	e.client.Abort()
+}
+
+// halfOpen is a line that neither carries anything nor ends: the encoder has
+// another one.
+func halfOpen(e *encoder) { e.dead = e.client }
+
+// silence is an encoder that is gone without a word.
+func silence(e *encoder) {
+	time.Sleep(e.sim.app.cfg.RTMP.IdleTimeout + 2*time.Second)
+	e.client.Abort()
+}

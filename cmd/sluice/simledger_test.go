@@ -1,0 +1,377 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"hash/maphash"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The tracks of a session.
+const (
+	video = 0
+	audio = 1
+)
+
+var trackNames = [2]string{"video", "audio"}
+
+// unit is the name of an access unit. It is inside the payload.
+type unit struct{ session, track, index int }
+
+func (u unit) String() string {
+	return fmt.Sprintf("%d/%s/%d", u.session, trackNames[u.track], u.index)
+}
+
+// frame is what is known of an access unit.
+type frame struct {
+	captured int64   // true time, ns since 1970
+	at       float64 // media time at which it is decoded
+	key      bool
+	stray    bool  // its timestamp is nowhere near
+	leapt    bool  // it is the first behind a leap: the server waits for the next to be sure
+	spare    bool  // it may be dropped
+	sent     int64 // when, ns since 1970; 0 if it never was as a whole
+	shown    int64 // when players show it, ns since 1970; 0 when it was not downloaded
+	period   int64 // discontinuity sequence number that it came with
+}
+
+// take is one publication of an encoder, and how that encoder is.
+type take struct {
+	id                int
+	follows           bool // the encoder is that of the session before
+	video, audio      bool
+	fps               float64
+	gopLeast, gopMost int  // frames
+	keyint            int  // told in the first frame, as x264 does; 0: it isn't
+	reorder           bool // B-frames
+	rate, firstRate   int  // of the sound: now, and at the beginning
+	picture           int
+	channels          byte
+	floors            bool // timestamps are cut off, not rounded
+	interleaved       bool // frames are sent in decoding order, not as they are ready
+	rough             bool // the network delays this and that
+	calm              bool // … but not in the first two seconds
+	fragile           bool // the line breaks before the publication begins
+	drift             float64
+	base              [2]int64  // timestamp of media time 0, ms
+	start             time.Time // of media time, in true time
+
+	frames  [2][]frame
+	leaps   []float64 // media times at which all tracks leapt
+	breaks  int       // how many discontinuities there may be inside, beside those of leaps
+	stalls  []float64 // media times at which the network stood still
+	lonely  []float64 // and those at which one track leapt
+	stepped int64     // how far the server's clock is ahead of the true time, ns
+}
+
+func (s *take) String() string {
+	return fmt.Sprintf("video %v %.3f fps, GOP %d to %d, keyint %d, reorder %v; audio %v %d Hz; base %d, drift %.0f ppm, rough %v",
+		s.video, s.fps, s.gopLeast, s.gopMost, s.keyint, s.reorder, s.audio, s.rate, s.base, s.drift*1e6, s.rough)
+}
+
+// discontinuities tells how many there should be inside. Leaps without a
+// keyframe between them, or behind them, show as one, or not.
+func (s *take) discontinuities() (least, most int) {
+	gop := 2 + 2*float64(s.gopMost)/s.fps
+	last := math.Inf(-1)
+	end := 0.0
+	for _, frames := range s.frames {
+		for i := range frames {
+			if frames[i].sent != 0 {
+				end = max(end, frames[i].at)
+			}
+		}
+	}
+	for i, at := range s.leaps {
+		next := end
+		if i+1 < len(s.leaps) {
+			next = s.leaps[i+1]
+		}
+		if at-last > gop && next-at > gop && at > s.firstKeyOr(0)+gop {
+			least++
+		}
+		last = at
+	}
+	return least, len(s.leaps) + s.breaks
+}
+
+// firstKeyOr is firstKey for sessions without video, too.
+func (s *take) firstKeyOr(otherwise float64) float64 {
+	if !s.video {
+		return otherwise
+	}
+	return s.firstKey()
+}
+
+// firstKey is the media time of the first keyframe that came through.
+func (s *take) firstKey() float64 {
+	for _, f := range s.frames[video] {
+		if f.key && f.sent != 0 && !f.stray {
+			return f.at
+		}
+	}
+	return math.Inf(1)
+}
+
+// wanted tells whether a frame must come out, as far as it is promised.
+func (s *take) wanted(track int, f *frame, firstKey float64) bool {
+	const lead, rounding = 0.25, 0.005
+	switch {
+	case f.sent == 0, f.stray, f.spare:
+		return false
+	case !s.video:
+		return true
+	case track == video:
+		return f.at >= firstKey
+	case s.calm: // how the two tracks belong together is known by their arrival alone
+		return f.at >= firstKey
+	}
+	return f.at > firstKey-lead+rounding
+}
+
+// ledger has what was sent, and what came out.
+type ledger struct {
+	complain func(property, format string, args ...any)
+
+	mu       sync.Mutex
+	sessions []*take
+	steps    []int64
+	diary    []string
+	sums     map[string]sum   // by URL
+	periods  map[string]int64 // discontinuity sequence numbers by URL of a segment
+	floors   map[string][2]int64
+	count    struct{ playlists, files, units, manifests int }
+}
+
+func newLedger(complain func(property, format string, args ...any)) ledger {
+	return ledger{complain: complain, steps: []int64{0}, sums: make(map[string]sum),
+		periods: make(map[string]int64), floors: make(map[string][2]int64)}
+}
+
+func (l *ledger) note(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.diary = append(l.diary, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+// lately is what happened before something went wrong. mu is held.
+func (l *ledger) lately() string {
+	return "now " + time.Now().Format("15:04:05.000") + "\n\t" + strings.Join(l.diary[max(0, len(l.diary)-6):], "\n\t")
+}
+
+func (l *ledger) summary() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Sprintf("%d sessions, %d access units, %d playlists, %d manifests, %d files",
+		len(l.sessions), l.count.units, l.count.playlists, l.count.manifests, l.count.files)
+}
+
+var frameRates = []float64{5, 5, 10, 10, 10, 15, 15, 24000. / 1001, 30000. / 1001}
+
+// newTake begins a session of the encoder before, or of another one.
+func (l *ledger) newTake(before *take, r *rand.Rand, same bool) *take {
+	s := &take{}
+	if before != nil && same {
+		*s = take{follows: true, video: before.video, audio: before.audio, fps: before.fps, gopLeast: before.gopLeast,
+			gopMost: before.gopMost, keyint: before.keyint, reorder: before.reorder, rate: before.rate,
+			floors: before.floors, interleaved: before.interleaved}
+	} else {
+		kind := r.IntN(10)
+		s.video, s.audio = kind != 0, kind != 1
+		if before != nil {
+			s.video, s.audio = before.video, before.audio
+		}
+		s.fps = frameRates[r.IntN(len(frameRates))]
+		s.gopLeast = int(math.Ceil(s.fps * (1 + 3*r.Float64())))
+		s.gopMost = s.gopLeast
+		if r.IntN(2) == 0 {
+			s.gopLeast, s.gopMost = int(s.fps), int(s.fps*(1.5+2.5*r.Float64()))
+		}
+		if r.IntN(2) == 0 {
+			s.keyint = s.gopMost
+		}
+		s.reorder = r.IntN(3) == 0
+		s.rate = []int{8000, 8000, 8000, 16000, 16000, 44100}[r.IntN(6)]
+		s.floors, s.interleaved = r.IntN(2) == 0, r.IntN(2) == 0 || s.reorder
+	}
+	s.firstRate = s.rate
+	base := int64(500 + r.IntN(100_000))
+	if r.IntN(3) == 0 {
+		base = r.Int64N(1 << 32)
+	}
+	s.base = [2]int64{base, base}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.id = len(l.sessions)
+	l.sessions = append(l.sessions, s)
+	return s
+}
+
+// setStep notes an offset of the server's clock.
+func (l *ledger) setStep(d int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.steps = append(l.steps, d)
+}
+
+// add takes down a frame that will be sent.
+func (l *ledger) add(s *take, track int, f frame) unit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.frames[track] = append(s.frames[track], f)
+	return unit{s.id, track, len(s.frames[track]) - 1}
+}
+
+func (l *ledger) setSent(u unit, at int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sessions[u.session].frames[u.track][u.index].sent = at
+}
+
+// marker stands before a unit's name in its payload.
+var marker = []byte("sluice-simulate!") // as long as the UUID of an SEI message
+
+// appendPayload adds the access unit u as MP4 stores it. The same unit has the
+// same bytes whenever it is asked for.
+func (s *take) appendPayload(b []byte, u unit, key bool) []byte {
+	name := fmt.Appendf(nil, "%s%04x%02x%010x", marker, u.session, u.track, u.index)
+	if u.track == audio {
+		b = append(b, 0x21)
+		b = append(b, name...)
+		return append(b, name[len(name)-u.index%7:]...)
+	}
+	nal := func(nal ...[]byte) {
+		body := bytes.Join(nal, nil)
+		b = append(b, 0, 0, 0, byte(len(body)))
+		b = append(b, body...)
+	}
+	if u.index == 0 && s.keyint > 0 {
+		nal([]byte{6, 5, 60}, []byte("0123456789abcdefx264 - options: keyint="), []byte(strconv.Itoa(s.keyint)), []byte(" scenecut=40 \x80"))
+	}
+	nal([]byte{6, 5, byte(len(name))}, name, []byte{0x80})
+	slice := byte(0x41)
+	if key {
+		slice = 0x65
+	}
+	nal([]byte{slice}, name[len(name)-u.index%11:], []byte{0x80})
+	return b
+}
+
+// parseUnit finds the name of the unit in a payload.
+func parseUnit(payload []byte) (unit, bool) {
+	_, name, ok := bytes.Cut(payload, marker)
+	if !ok || len(name) < 16 {
+		return unit{}, false
+	}
+	n, err := strconv.ParseUint(string(name[:16]), 16, 64)
+	return unit{int(n >> 48), int(n >> 40 & 0xFF), int(n & (1<<40 - 1))}, err == nil
+}
+
+// same holds a URL to be the same bytes for ever.
+func (l *ledger) same(path string, body []byte) {
+	now := sum{len(body), maphash.Bytes(sumSeed, body)}
+	l.mu.Lock()
+	before, known := l.sums[path]
+	l.sums[path] = now
+	l.count.files++
+	l.mu.Unlock()
+	if known && before != now {
+		l.complain("N5", "%s has other bytes than before: %d of them, there were %d", path, now.size, before.size)
+	}
+}
+
+// sum is what a body is known by.
+type sum struct {
+	size int
+	hash uint64
+}
+
+var sumSeed = maphash.MakeSeed()
+
+// settle judges, at the end, what came out.
+func (l *ledger) settle() {
+	for _, s := range l.sessions {
+		var missing []unit
+		firstKey := s.firstKey()
+		periods := make(map[int64]bool)
+		for track := range s.frames {
+			for i := range s.frames[track] {
+				f := &s.frames[track][i]
+				if f.shown == 0 && s.wanted(track, f, firstKey) {
+					missing = append(missing, unit{s.id, track, i})
+				}
+				if f.shown != 0 && !f.stray {
+					periods[f.period] = true
+				}
+			}
+		}
+		if n := len(missing); n > 0 {
+			f := s.frames[missing[0].track][missing[0].index]
+			l.complain("N1", "%d access units never came, %v (captured %v, media time %.3f) to %v, of session %d: %v", n, missing[0],
+				time.Unix(0, f.captured).UTC().Format("15:04:05.000"), f.at, missing[n-1], s.id, s)
+		}
+		if least, most := s.discontinuities(); len(periods) > 0 && (len(periods)-1 < least || len(periods)-1 > most) {
+			l.complain("F8", "%d discontinuities inside session %d, %d to %d expected: %v", len(periods)-1, s.id, least, most, s)
+		}
+		l.compareTracks(s)
+	}
+}
+
+// compareTracks holds sound and picture together.
+func (l *ledger) compareTracks(s *take) {
+	const most, near = 30 * time.Millisecond, int64(200 * time.Millisecond)
+	allowed := most
+	if s.calm { // how long each takes to be ready is all that is known
+		wait := time.Duration((1024/float64(s.firstRate) + encoding/4 - encoding) * 1e9)
+		if s.reorder {
+			wait -= time.Duration(3 / s.fps * 1e9) // decoded one before it is shown, and sent two behind
+		}
+		allowed += wait.Abs()
+	}
+	var shown [2][]frame
+	for track := range shown {
+		for _, f := range s.frames[track] {
+			if f.shown != 0 && !f.stray && !s.leaptNear(f.at) {
+				shown[track] = append(shown[track], f)
+			}
+		}
+		slices.SortFunc(shown[track], func(a, b frame) int { return int(a.captured - b.captured) })
+	}
+	worst, bad, from := time.Duration(0), 0, int64(0)
+	i := 0
+	for _, a := range shown[audio] {
+		for i+1 < len(shown[video]) && shown[video][i+1].captured <= a.captured {
+			i++
+		}
+		if i >= len(shown[video]) || shown[video][i].period != a.period {
+			continue
+		}
+		v := shown[video][i]
+		if d := a.captured - v.captured; d > near || d < -near {
+			continue
+		}
+		off := time.Duration((a.shown - a.captured) - (v.shown - v.captured))
+		if off.Abs() > allowed {
+			if bad++; from == 0 {
+				from = a.captured
+			}
+			if off.Abs() > worst.Abs() {
+				worst = off
+			}
+		}
+	}
+	if bad > 0 {
+		l.complain("A/V", "sound is up to %v behind the picture at %d of %d access units, from %s on, of session %d: %v",
+			worst, bad, len(shown[audio]), time.Unix(0, from).UTC().Format("15:04:05.000"), s.id, s)
+	}
+}
+
+func (s *take) leaptNear(at float64) bool {
+	return slices.ContainsFunc(s.lonely, func(t float64) bool { return math.Abs(t-at) < 1 })
+}

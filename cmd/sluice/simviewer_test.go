@@ -1,0 +1,345 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// promptness is how long after a part is complete a viewer may wait for it.
+const promptness = 100 * time.Millisecond
+
+// viewer follows one rendition from the first segment to the last, and holds
+// all that it gets against what was sent.
+type viewer struct {
+	sim       *simulation
+	rendition string
+	track     int
+	rand      *rand.Rand
+
+	last    *listedPlaylist // nil at the beginning of a publication
+	text    []byte
+	headers map[string]int64 // timescales by URL
+	have    map[string]bool  // segments by URL
+	line    struct {         // where the media goes on
+		msn, discontinuity int64
+		dts                int64
+	}
+	recent []placed // the newest units
+	tail   placed   // the last of the newest segment
+}
+
+// placed is a unit and where it came out.
+type placed struct {
+	unit          unit
+	captured, pts int64
+}
+
+func newViewer(s *simulation, rendition string, r *rand.Rand) *viewer {
+	track := video
+	if rendition[0] == 'a' {
+		track = audio
+	}
+	return &viewer{sim: s, rendition: rendition, track: track, rand: r, headers: make(map[string]int64), have: make(map[string]bool)}
+}
+
+// request is what the viewer asks for next.
+type request struct {
+	query string
+	msn   int64 // 0: any playlist will do
+	part  int   // −1: the whole segment
+}
+
+func (v *viewer) next() request {
+	p := v.last
+	if p == nil || p.ended || v.rand.IntN(10) == 0 {
+		return request{}
+	}
+	q := request{msn: p.open.msn, part: -1}
+	q.query = fmt.Sprintf("?_HLS_msn=%d", q.msn)
+	if v.rand.IntN(6) == 0 {
+		q.part = len(p.open.parts)
+		q.query += fmt.Sprintf("&_HLS_part=%d", q.part)
+	}
+	if v.rand.IntN(8) == 0 {
+		q.query += "&_HLS_skip=YES"
+	}
+	return q
+}
+
+// follow is the viewer's life. It never rests while the stream lives: what a
+// viewer can miss by resting is not what this one is about.
+func (v *viewer) follow(ctx context.Context) {
+	rest := func(d time.Duration) {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
+	}
+	plain := 0
+	for ctx.Err() == nil {
+		q := v.next()
+		if q.msn == 0 {
+			if plain++; plain > 1 && v.last != nil && !v.last.ended {
+				plain = 0
+				continue // at one instant, one is enough
+			}
+		} else {
+			plain = 0
+		}
+		a := v.sim.get(ctx, v.rendition+".m3u8"+q.query)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case a.code == 404:
+			v.last, v.text = nil, nil
+			rest(200 * time.Millisecond)
+		case a.code == 503:
+			v.refused(ctx, q, a)
+		case a.code != 200:
+			v.sim.violate("N6", "%s: %d %s", a.path, a.code, a.body)
+			v.last = nil
+			rest(time.Second)
+		case q.msn == 0 && v.last != nil && !v.last.ended && a.held() > 0:
+			v.sim.violate("N6", "%s: held for %v, though it had been there", a.path, a.held())
+			v.text = a.body
+			v.look(ctx, q, a)
+		case v.last != nil && v.last.ended && bytes.Equal(a.body, v.text):
+			rest(100 * time.Millisecond)
+		default:
+			v.text = a.body
+			v.look(ctx, q, a)
+		}
+	}
+}
+
+// refused judges an answer of "not yet".
+func (v *viewer) refused(ctx context.Context, q request, a *answer) {
+	if most := v.sim.app.cfg.HTTP.HoldTimeout + promptness; a.held() > most {
+		v.sim.violate("N6", "%s: 503 after %v", a.path, a.held())
+	}
+	if q.msn == 0 {
+		return
+	}
+	now := v.sim.get(ctx, v.rendition+".m3u8")
+	if now.held() > 0 {
+		v.sim.violate("N6", "%s: held for %v, though it had been there", now.path, now.held())
+		return
+	}
+	if p, err := parsePlaylist(string(now.body)); now.code == 200 && err == nil {
+		if p.open.msn > q.msn || p.open.msn == q.msn && q.part >= 0 && len(p.open.parts) > q.part {
+			v.sim.violate("N6", "%s: 503 after %v, though it is there: segment %d has %d parts", a.path, a.held(), p.open.msn, len(p.open.parts))
+		}
+	}
+}
+
+// look checks a playlist, and downloads what is new in it.
+func (v *viewer) look(ctx context.Context, q request, a *answer) {
+	p, err := parsePlaylist(string(a.body))
+	if err != nil {
+		v.sim.violate("playlist", "%s: %v", a.path, err)
+		v.last = nil
+		return
+	}
+	v.inherit(p)
+	before := v.last
+	if before != nil && before.ended {
+		before = nil // another publication
+	}
+	v.sim.checkPlaylist(v.rendition, p, before, a)
+	v.last = p
+	for i := range p.segments {
+		if s := &p.segments[i]; !v.have[s.uri] {
+			v.have[s.uri] = true
+			v.download(ctx, s, before != nil)
+			if q.msn == s.msn && q.part < 0 && v.track == video {
+				v.checkPrompt(a, v.tail)
+			}
+		} else if v.rand.IntN(40) == 0 {
+			v.fetch(ctx, s.uri)
+		}
+	}
+	if n := len(p.open.parts); n > 0 && v.rand.IntN(4) == 0 {
+		uri := p.open.parts[n-1].uri
+		body := v.fetch(ctx, uri)
+		if q.part >= 0 && q.msn == p.open.msn && q.part == n-1 && body != nil {
+			v.checkPart(a, uri, body)
+		}
+	}
+	if p.hint != "" && v.rand.IntN(20) == 0 {
+		h := v.sim.get(ctx, p.hint)
+		if h.code == 200 {
+			v.sim.same(p.hint, h.body)
+		} else if h.code != 503 && h.code != 404 {
+			v.sim.violate("N6", "the hint %s: %d", p.hint, h.code)
+		}
+	}
+	if before != nil && len(before.segments) > 0 && v.rand.IntN(20) == 0 {
+		v.fetch(ctx, before.segments[0].uri) // it may have left the window just now
+	}
+}
+
+// inherit fills in what a delta update leaves out.
+func (v *viewer) inherit(p *listedPlaylist) {
+	if p.skipped == 0 || v.last == nil {
+		return
+	}
+	known := make(map[string]listedSegment)
+	for _, s := range v.last.segments {
+		known[s.uri] = s
+	}
+	header, shift := "", int64(0)
+	for i := range p.segments {
+		s := &p.segments[i]
+		if old, ok := known[s.uri]; ok {
+			header, shift = old.header, old.discontinuity-s.discontinuity
+		}
+		if s.header == "" {
+			s.header = header
+		}
+		s.discontinuity += shift
+	}
+	p.open.discontinuity += shift
+	if p.open.header == "" {
+		p.open.header = header
+	}
+}
+
+// fetch gets what a playlist announces.
+func (v *viewer) fetch(ctx context.Context, uri string) []byte {
+	a := v.sim.get(ctx, uri)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if a.code != 200 || a.broken || a.held() > 0 {
+		v.sim.violate("N6", "%s, which is listed: %d after %v, broken off: %v", uri, a.code, a.held(), a.broken)
+		return nil
+	}
+	v.sim.same(uri, a.body)
+	return a.body
+}
+
+func (v *viewer) timescale(ctx context.Context, header string) int64 {
+	if ts, ok := v.headers[header]; ok {
+		return ts
+	}
+	ts, err := readTimescale(v.fetch(ctx, header))
+	if err != nil {
+		v.sim.violate("N4", "%s: %v", header, err)
+		ts = 1
+	}
+	v.headers[header] = ts
+	return ts
+}
+
+// download gets a segment and takes it apart. It must go on where the one
+// before ended, if that was of the same publication.
+func (v *viewer) download(ctx context.Context, s *listedSegment, goesOn bool) {
+	body := v.fetch(ctx, s.uri)
+	if body == nil {
+		return
+	}
+	if goesOn && s.msn != v.line.msn+1 {
+		v.sim.violate("N1", "segments %d to %d were never listed", v.line.msn+1, s.msn-1)
+	}
+	if len(s.parts) > 0 && v.rand.IntN(6) == 0 {
+		var parts []byte
+		for _, part := range s.parts {
+			parts = append(parts, v.fetch(ctx, part.uri)...)
+		}
+		if !bytes.Equal(parts, body) {
+			v.sim.violate("N1", "%s has %d bytes, its parts %d, or other ones", s.uri, len(body), len(parts))
+		}
+	}
+	timescale := v.timescale(ctx, s.header)
+	samples, err := readSamples(body)
+	if err != nil || len(samples) == 0 {
+		v.sim.violate("N4", "%s: %d samples, %v", s.uri, len(samples), err)
+		return
+	}
+	continues := v.line.discontinuity == s.discontinuity && v.line.msn+1 == s.msn
+	next, total, earliest := v.line.dts, int64(0), placed{pts: math.MaxInt64}
+	for i, f := range samples {
+		if (continues || i > 0) && f.dts != next {
+			v.sim.violate("N4", "%s: sample %d is decoded at %d, %d ticks of 1/%d behind the end of the one before", s.uri, i, f.dts, f.dts-next, timescale)
+		}
+		if f.duration <= 0 {
+			v.sim.violate("N4", "%s: sample %d lasts %d ticks", s.uri, i, f.duration)
+		}
+		next = f.dts + f.duration
+		total += f.duration
+		if at := v.place(s, f, timescale); at.pts < earliest.pts && at.captured != 0 {
+			earliest = at
+		}
+	}
+	v.line.msn, v.line.discontinuity, v.line.dts = s.msn, s.discontinuity, next
+	if d := float64(total) / float64(timescale); math.Abs(d-s.duration) > 1e-5 {
+		v.sim.violate("EXTINF", "%s says %.5f and lasts %.5f", s.uri, s.duration, d)
+	}
+	v.sim.checkDate(s, earliest)
+}
+
+// place finds out which unit a sample is, and whether it belongs there.
+func (v *viewer) place(s *listedSegment, f sampleFound, timescale int64) placed {
+	u, ok := parseUnit(f.data)
+	ticks := f.dts + f.offset
+	pts := ticks/timescale*1e9 + ticks%timescale*1e9/timescale
+	at, what := placed{unit: u, pts: pts}, "no unit"
+	if ok {
+		at, what = v.sim.found(u, v.track, f.data, pts, s.discontinuity)
+	}
+	if what != "" {
+		v.sim.violate("N1", "%s: %v: %s", s.uri, u, what)
+		return placed{}
+	}
+	v.tail = at
+	if at.captured == 0 {
+		return at
+	}
+	for _, r := range v.recent {
+		if r.unit.session == u.session && v.line.discontinuity == s.discontinuity && (r.captured < at.captured) != (r.pts < at.pts) {
+			v.sim.violate("N4", "%s: %v is shown %v behind %v, and was taken %v behind it", s.uri, u,
+				time.Duration(at.pts-r.pts), r.unit, time.Duration(at.captured-r.captured))
+		}
+	}
+	v.recent = append(v.recent[max(0, len(v.recent)-4):], at)
+	return at
+}
+
+// checkPart is checkPrompt for a part.
+func (v *viewer) checkPart(a *answer, uri string, body []byte) {
+	samples, err := readSamples(body)
+	if err != nil || len(samples) == 0 {
+		v.sim.violate("N4", "%s: %d samples, %v", uri, len(samples), err)
+		return
+	}
+	if u, ok := parseUnit(samples[len(samples)-1].data); ok {
+		v.checkPrompt(a, placed{unit: u})
+	}
+}
+
+// checkPrompt holds an answer to have come as soon as what it brought was
+// complete: the unit behind it makes it so, if nothing else does.
+func (v *viewer) checkPrompt(a *answer, last placed) {
+	complete, ok := v.sim.sentBehind(last.unit)
+	if from := slices.MaxFunc([]time.Time{a.asked, complete}, time.Time.Compare); ok && a.at.Sub(from) > promptness {
+		v.sim.violate("N6", "%s came %v after the unit behind %v", a.path, a.at.Sub(from), last.unit)
+	}
+}
+
+// named returns the renditions that a multivariant playlist names.
+func named(text []byte) (uris []string) {
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "#EXT-X-MEDIA:") {
+			uris = append(uris, attribute(line, "URI"))
+		} else if line != "" && line[0] != '#' {
+			uris = append(uris, line)
+		}
+	}
+	return uris
+}
