@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +44,10 @@ func (s *Server) hold(r *http.Request, stream *packager.Stream,
 
 // begun tells whether viewers can have what they had: a rendition that is new in
 // a stream must not keep the others from them.
-func begun(w *packager.Window) bool { return w.Begun || w.Playable() }
+func begun(w *packager.Window) bool {
+	listed := slices.ContainsFunc(w.Renditions, func(r packager.Rendition) bool { return len(r.Segments) > 0 })
+	return w.Begun && listed || w.Playable()
+}
 
 // window waits until the stream that a URL names can be played.
 func (s *Server) window(r *http.Request, playable func(*packager.Window) bool) (*packager.Stream, *packager.Window, error) {
@@ -76,11 +80,14 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stream, win, err := s.window(r, begun)
+	id := packager.RenditionID(chi.URLParam(r, "rendition"))
+	stream, win, err := s.window(r, func(w *packager.Window) bool {
+		i := slices.IndexFunc(w.Renditions, func(r packager.Rendition) bool { return r.ID == id })
+		return w.Begun && (i < 0 || len(w.Renditions[i].Segments) > 0) || w.Playable()
+	})
 	if err != nil {
 		return err
 	}
-	id := packager.RenditionID(chi.URLParam(r, "rendition"))
 	rendition, ok := win.Rendition(id)
 	if !ok || len(rendition.Segments) == 0 {
 		return errNoMedia

@@ -7,6 +7,7 @@ import "time"
 type cutter struct {
 	segmentMin time.Duration
 	segmentMax time.Duration // for a segment that no keyframe ends
+	partEarly  time.Duration // for a part, while there is no grid
 	grid       grid
 }
 
@@ -44,10 +45,12 @@ func (c cutter) follower(segment, part, next time.Duration, beyond bool) cut {
 }
 
 func (c cutter) any(segment, part, next time.Duration) cut {
+	// A frame that gets lost leaves its time to the one before.
+	spare := min(next, 200*time.Millisecond)
 	switch {
-	case segment+next > c.segmentMax:
+	case segment+next+spare > c.segmentMax:
 		return cutSegment
-	case c.grid.ends(segment, part, next):
+	case c.grid.ends(segment, part, next), c.grid.step == 0 && part > 0 && part+next > c.partEarly:
 		return cutPart
 	}
 	return cutNothing

@@ -18,6 +18,10 @@ const (
 	// frames of 30 fps last 0.5 s give or take one.
 	gridSlack = 5 * time.Millisecond
 
+	// unitSlack is added to what audio needs: its grid follows the encoder's clock
+	// a sample at a time.
+	unitSlack = 2 * time.Millisecond
+
 	// fill is how much of the part target a part must last at least (RFC
 	// 8216bis, section 4.4.4.9), and a little more.
 	fill = 0.86
@@ -102,6 +106,8 @@ func (g grid) parts(c cadence) (least, most time.Duration) {
 	}
 	if c.video {
 		most += gridSlack
+	} else {
+		most += unitSlack
 	}
 	return least, most
 }

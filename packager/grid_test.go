@@ -20,14 +20,14 @@ func TestGrid(t *testing.T) {
 		all           []cadence
 		grid          grid
 	}{
-		{500 * ms, 2000 * ms, []cadence{{33 * ms, true}, {aac48, false}}, grid{500 * ms, 512 * ms}},               // 30 fps in RTMP's milliseconds
-		{500 * ms, 0, []cadence{{33 * ms, true}, {aac48, false}}, grid{495 * ms, 512 * ms}},                       // nothing known of keyframes
+		{500 * ms, 2000 * ms, []cadence{{33 * ms, true}, {aac48, false}}, grid{500 * ms, 514 * ms}},               // 30 fps in RTMP's milliseconds
+		{500 * ms, 0, []cadence{{33 * ms, true}, {aac48, false}}, grid{495 * ms, 514 * ms}},                       // nothing known of keyframes
 		{500 * ms, 2000 * ms, []cadence{{40 * ms, true}, {aac48, false}}, grid{500 * ms, 525 * ms}},               // 12 and 13 frames of 25 fps
-		{500 * ms, 2002 * ms, []cadence{{perSecond(29.97), true}, {aac44, false}}, grid{500500 * 1000, 511 * ms}}, // 15 frames each
-		{200 * ms, 2000 * ms, []cadence{{perSecond(24), true}, {aac44, false}}, grid{250 * ms, 256 * ms}},         // 4 and 5 frames differ by too much
-		{200 * ms, 2000 * ms, []cadence{{40 * ms, true}, {aac48, false}}, grid{200 * ms, 214 * ms}},
+		{500 * ms, 2002 * ms, []cadence{{perSecond(29.97), true}, {aac44, false}}, grid{500500 * 1000, 513 * ms}}, // 15 frames each
+		{200 * ms, 2000 * ms, []cadence{{perSecond(24), true}, {aac44, false}}, grid{250 * ms, 258 * ms}},         // 4 and 5 frames differ by too much
+		{200 * ms, 2000 * ms, []cadence{{40 * ms, true}, {aac48, false}}, grid{200 * ms, 216 * ms}},
 		{500 * ms, 3200 * ms, []cadence{{40 * ms, true}}, grid{3200 * ms / 6, 565 * ms}},
-		{500 * ms, 2000 * ms, []cadence{{aac48, false}}, grid{500 * ms, 512 * ms}},  // audio alone
+		{500 * ms, 2000 * ms, []cadence{{aac48, false}}, grid{500 * ms, 514 * ms}},  // audio alone
 		{500 * ms, 0, []cadence{{time.Second, true}}, grid{time.Second, 1005 * ms}}, // 1 fps
 	} {
 		t.Run(fmt.Sprintf("%v of %v, frames of %v", tt.want, tt.segment, tt.all), func(t *testing.T) {

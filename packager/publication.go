@@ -52,7 +52,7 @@ func newPublication(s *Stream, set Settings, least floor, now func() time.Time, 
 		set:     set,
 		now:     now,
 		release: release,
-		cutter:  cutter{segmentMin: set.SegmentMinDuration, segmentMax: set.SegmentMaxDuration},
+		cutter:  cutter{segmentMin: set.SegmentMinDuration, segmentMax: set.SegmentMaxDuration, partEarly: set.PartDuration * 4 / 5},
 		changed: now(),
 	}
 	if old := s.Window(); len(old.Renditions)+len(old.Former) > 0 {
@@ -405,8 +405,17 @@ func (p *Publication) closeSegment(w *writer) error {
 
 func (p *Publication) segmentClosed(w *writer) {
 	p.dirty = changeSegment
+	if w == p.leader && p.cutter.grid.step == 0 { // a segment of one frame
+		p.measure(w.duration(int64(w.frame)))
+	}
 	if w == p.leader && p.target == 0 {
-		p.freeze(targetDuration(w.closed[len(w.closed)-1].duration(), p.set.SegmentMinDuration))
+		longest := w.closed[len(w.closed)-1].duration()
+		for _, o := range p.writers {
+			if o.open != nil {
+				longest = max(longest, o.duration(o.open.Duration+o.expected()))
+			}
+		}
+		p.freeze(targetDuration(longest, p.set.SegmentMinDuration))
 	}
 	p.extent = max(p.extent, w.extent())
 	w.forget(p.extent + longest(p.target))

@@ -224,7 +224,7 @@ func (a *audioClock) dts(ns int64) int64 {
 	case !a.started:
 		a.next = want
 	case off > min(a.frame*3/4, most):
-		if lost := (off + a.frame/2) / a.frame * a.frame; off-lost <= slack && lost-off <= slack {
+		if lost := (off + a.frame/2) / a.frame * a.frame; near(off, lost, 4*slack) {
 			a.next += lost
 		} else {
 			a.next, a.off = want, 0

@@ -118,8 +118,9 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 		}
 		switch v.Packet {
 		case flv.PacketConfig:
+			err := r.settle(Video)
 			r.configureVideo(v.Data)
-			return nil
+			return err
 		case flv.PacketFrame:
 			return r.frame(tag)
 		}
@@ -131,8 +132,9 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 		}
 		switch a.Packet {
 		case flv.PacketConfig:
+			err := r.settle(Audio)
 			r.configureAudio(a.Data)
-			return nil
+			return err
 		case flv.PacketFrame:
 			return r.frame(tag)
 		}
@@ -150,11 +152,9 @@ func (r *Remuxer) Close(cause error) {
 }
 
 func (r *Remuxer) finish() error {
-	for k, tag := range r.held {
-		if tag.Body != nil {
-			if err := r.pass(tag, r.clock.flush(Kind(k))); err != nil {
-				return err
-			}
+	for k := range r.held {
+		if err := r.settle(Kind(k)); err != nil {
+			return err
 		}
 	}
 	if r.tracks == nil && (r.audio.codec != nil || r.video.codec != nil && r.start >= 0) {
@@ -276,6 +276,17 @@ func kindOf(tag flv.Tag) Kind {
 	return Audio
 }
 
+// settle passes on the frame that waits for another one of its kind, before
+// something that must come behind it.
+func (r *Remuxer) settle(k Kind) error {
+	tag := r.held[k]
+	if tag.Body == nil {
+		return nil
+	}
+	r.held[k] = flv.Tag{}
+	return r.pass(tag, r.clock.flush(k))
+}
+
 // arrived is the time since the first frame came.
 func (r *Remuxer) arrived() time.Duration {
 	now := r.now()
@@ -288,6 +299,13 @@ func (r *Remuxer) arrived() time.Duration {
 
 // pass takes a frame through the stages.
 func (r *Remuxer) pass(tag flv.Tag, at int64) error {
+	if r.tracks == nil && r.clock.broken {
+		later, err := r.cutShort()
+		if err != nil {
+			return err
+		}
+		at += later
+	}
 	if r.first < 0 {
 		r.first = at
 	}
@@ -304,6 +322,16 @@ func (r *Remuxer) pass(tag flv.Tag, at int64) error {
 		r.start = at
 	}
 	return r.advance(time.Duration(at - r.first))
+}
+
+// cutShort ends gathering where the line breaks in the middle of it: with what
+// there is, or, where nothing can be made of that, without.
+func (r *Remuxer) cutShort() (later int64, err error) {
+	if r.start >= 0 && r.video.codec != nil || r.video.codec == nil && r.audio.codec != nil {
+		return 0, r.release()
+	}
+	r.queue, r.queueBytes, r.first, r.start = nil, 0, -1, -1
+	return r.clock.mend(r.arrived()), nil
 }
 
 // advance begins the first period when all is known that will be, span being
@@ -384,6 +412,8 @@ func (r *Remuxer) trimQueue() {
 func (r *Remuxer) release() error {
 	queue, start := r.queue, r.start
 	r.queue = nil
+	defer func(broken bool) { r.clock.broken = broken }(r.clock.broken)
+	r.clock.broken = false // what waited lies before the break
 	for _, q := range queue {
 		if v, err := flv.ParseVideo(q.tag.Body); q.tag.Type == flv.TagVideo && err == nil && v.Keyframe {
 			if au, err := r.video.reader.accessUnit(v.Data); err == nil {

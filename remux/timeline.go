@@ -39,6 +39,7 @@ type trackClock struct {
 	heard   time.Duration // when it arrived
 	held    *suspect
 	moved   time.Duration // when it jumped alone, 0 when it didn't
+	leap    uint32        // … by how much
 	jumped  bool          // since the line was mended
 	gap     int64         // ns that it is behind the present by that
 	behind  bool          // it hasn't come along yet to where the line was mended
@@ -210,18 +211,22 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 		return
 	case !other.started || arrived-other.heard > maxStepForward:
 		t.broken = true
-	case other.held != nil && close(other.held.timestamp-timestamp):
+	case other.held != nil && alike(other.held.timestamp-other.last, delta):
 		t.broken = true // it is about to follow
-	case joined && other.moved > 0 && arrived-other.moved < followTime:
+	case other.moved > 0 && arrived-other.moved < followTime && alike(other.leap, delta):
 		t.broken = true
 		other.moved = 0
 	case !joined:
-		c.moved = max(arrived, 1)
+		c.moved, c.leap = max(arrived, 1), delta
 	}
 	if away > int64(maxStepForward) {
 		c.gap += away
 	}
 }
+
+// alike tells whether two tracks made the same step, give or take where each of
+// them was.
+func alike(a, b uint32) bool { return near(milliseconds(a-b), 0, int64(time.Second)) }
 
 // adopt takes the other track's offset if that puts this track near a time at
 // which it may be: then both are of one base, and stay in sync.

@@ -92,7 +92,7 @@ func (s *simulation) checkDate(g *listedSegment, first placed) {
 	s.mu.Lock()
 	session := s.sessions[first.unit.session]
 	f := session.frames[first.unit.track][first.unit.index]
-	exempt := len(session.stalls) > 0 && session.stalls[0] < 2 // its first frames came late: nobody can know
+	exempt := session.unknowable(f.at)
 	s.mu.Unlock()
 	off := time.Duration(g.date.UnixNano() - f.captured - session.stepped)
 	if off.Abs() > most && !exempt {

@@ -92,7 +92,6 @@ func (e *encoder) begin(until time.Time) {
 	before := e.take
 	*e = encoder{sim: e.sim, rand: e.rand, ending: e.ending, dead: e.dead}
 	e.take = e.sim.newTake(before, e.rand, e.ending.when == atEnd && e.rand.IntN(4) > 0)
-	e.take.stepped = int64(e.sim.app.clock.now().Sub(time.Now()))
 	e.picture, e.channels = e.rand.IntN(len(pictures)), byte(1+e.rand.IntN(2))
 	if before != nil && e.take.follows {
 		e.picture, e.channels = before.picture, before.channels
@@ -151,6 +150,7 @@ func (e *encoder) connect() bool {
 
 // publish sends the session's media.
 func (e *encoder) publish() {
+	e.take.stepped = int64(e.sim.app.clock.now().Sub(time.Now()))
 	if e.video {
 		e.send(flv.TagVideo, 0, append([]byte{0x17, 0, 0, 0, 0}, pictures[e.picture]...))
 	}

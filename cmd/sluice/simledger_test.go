@@ -67,6 +67,7 @@ type take struct {
 	breaks  int       // how many discontinuities there may be inside, beside those of leaps
 	stalls  []float64 // media times at which the network stood still
 	lonely  []float64 // and those at which one track leapt
+	halts   []float64 // and those at which the encoder paused
 	stepped int64     // how far the server's clock is ahead of the true time, ns
 }
 
@@ -130,7 +131,7 @@ func (s *take) wanted(track int, f *frame, firstKey float64) bool {
 	case track == video:
 		return f.at >= firstKey
 	case s.calm: // how the two tracks belong together is known by their arrival alone
-		return f.at >= firstKey
+		return f.at >= firstKey+0.5
 	}
 	return f.at > firstKey-lead+rounding
 }
@@ -317,7 +318,7 @@ func (l *ledger) settle() {
 				time.Unix(0, f.captured).UTC().Format("15:04:05.000"), f.at, missing[n-1], s.id, s)
 		}
 		if least, most := s.discontinuities(); len(periods) > 0 && (len(periods)-1 < least || len(periods)-1 > most) {
-			l.complain("F8", "%d discontinuities inside session %d, %d to %d expected: %v", len(periods)-1, s.id, least, most, s)
+			l.complain("F8", "%d discontinuities inside session %d, %d to %d expected for leaps at %.1f, of one track at %.1f, stalls at %.1f: %v", len(periods)-1, s.id, least, most, s.leaps, s.lonely, s.stalls, s)
 		}
 		l.compareTracks(s)
 	}
@@ -336,12 +337,18 @@ func (l *ledger) compareTracks(s *take) {
 	}
 	var shown [2][]frame
 	for track := range shown {
-		for _, f := range s.frames[track] {
-			if f.shown != 0 && !f.stray && !s.leaptNear(f.at) {
+		for i, f := range s.frames[track] {
+			// What follows a unit that was dropped may be heard in its place.
+			follows := i > 0 && s.frames[track][i-1].stray
+			if f.shown != 0 && !f.stray && !follows && !s.leaptNear(f.at) {
 				shown[track] = append(shown[track], f)
 			}
 		}
 		slices.SortFunc(shown[track], func(a, b frame) int { return int(a.captured - b.captured) })
+	}
+	if len(s.lonely) > 0 {
+		// Where a track that leapt alone belongs is known to one of its steps.
+		allowed += time.Second * 1024 / time.Duration(s.rate)
 	}
 	worst, bad, from := time.Duration(0), 0, int64(0)
 	i := 0
@@ -373,5 +380,23 @@ func (l *ledger) compareTracks(s *take) {
 }
 
 func (s *take) leaptNear(at float64) bool {
-	return slices.ContainsFunc(s.lonely, func(t float64) bool { return math.Abs(t-at) < 1 })
+	return slices.ContainsFunc(slices.Concat(s.lonely, s.leaps, s.halts), func(t float64) bool { return math.Abs(t-at) < 1 })
+}
+
+// unknowable tells whether the true time is lost behind a point: an encoder
+// that is away while its clock is set, or behind a network that stands still.
+func (s *take) unknowable(at float64) bool {
+	for _, h := range s.halts { // up to the next keyframe the line goes on as if there had been none
+		if at > h-1 && at < h+5+float64(s.gopMost)/s.fps {
+			return true
+		}
+	}
+	breaks := slices.Concat(s.leaps, s.halts)
+	for i, b := range breaks {
+		near := func(t float64) bool { return math.Abs(t-b) < 15 }
+		if b <= at && (slices.ContainsFunc(s.stalls, near) || slices.ContainsFunc(slices.Delete(slices.Clone(breaks), i, i+1), near)) {
+			return true
+		}
+	}
+	return len(s.stalls) > 0 && s.stalls[0] < 2 // its first frames came late
 }

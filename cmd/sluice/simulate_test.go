@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -124,6 +125,9 @@ func simulate(t *testing.T, seed uint64, length time.Duration, choice string) {
 	server.Wait()
 	s.settle()
 	t.Log(s.summary(), s.violations)
+	if os.Getenv("SIMULATE_DIARY") != "" {
+		t.Log(strings.Join(s.diary, "\n\t"))
+	}
 }
 
 // random returns the seed's source of randomness for one purpose.
