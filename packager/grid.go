@@ -58,6 +58,12 @@ func newGrid(want, segment time.Duration, all ...cadence) grid {
 	return g
 }
 
+// looseGrid is for frames of any usual duration.
+func looseGrid(want time.Duration) grid {
+	const frame = 100 * time.Millisecond
+	return grid{step: want + frame/2, target: want + frame}
+}
+
 // with returns the grid for segments of that duration that keeps the target, or
 // g if there is none.
 func (g grid) with(segment time.Duration, all ...cadence) grid {

@@ -405,8 +405,8 @@ func (p *Publication) closeSegment(w *writer) error {
 
 func (p *Publication) segmentClosed(w *writer) {
 	p.dirty = changeSegment
-	if w == p.leader && p.cutter.grid.step == 0 { // a segment of one frame
-		p.measure(w.duration(int64(w.frame)))
+	if w == p.leader && p.cutter.grid.step == 0 {
+		p.cutter.grid = looseGrid(p.set.PartDuration) // it was one frame: nobody knows how long they last
 	}
 	if w == p.leader && p.target == 0 {
 		longest := w.closed[len(w.closed)-1].duration()

@@ -25,8 +25,8 @@ func ticks(ns, timescale int64) int64 {
 type videoClock struct {
 	started bool
 	last    int64
-	frame   int64 // ticks that a frame should last: as the latest two did
-	step    int64 // … that the latest lasted
+	frame   int64 // ticks that a frame should last
+	others  int   // how many frames in a row lasted otherwise; the first must be believed
 	grid    grid
 }
 
@@ -44,7 +44,7 @@ func (v *videoClock) expect(r Rational) {
 func (v *videoClock) place(ns, composition int64) (dts, offset int64) {
 	want := ticks(ns, VideoTimescale)
 	if !v.started {
-		v.started, v.last = true, want
+		v.started, v.last, v.others = true, want, 1
 		if v.frame <= 0 || v.frame > VideoTimescale {
 			v.frame = VideoTimescale / 30
 		}
@@ -61,13 +61,16 @@ func (v *videoClock) place(ns, composition int64) (dts, offset int64) {
 	step := dts - v.last
 	switch {
 	case even && step*fine < v.grid.frame+2*fine: // one frame, not several
-		v.frame = step
+		v.frame, v.others = step, 0
 	case near(step, v.frame, jitter):
 		v.frame += (step - v.frame) / 16 // towards the encoder's true rate
-	case v.step == 0, near(step, v.step, jitter): // else one was lost, or there was a pause
-		v.frame = min(step, ticks(int64(maxStepForward), VideoTimescale))
+		v.others = 0
+	case v.others == 0: // one was lost, or there was a pause: that tells nothing
+		v.others++
+	default:
+		v.frame, v.others = min(step, ticks(int64(maxStepForward), VideoTimescale)), 1
 	}
-	v.last, v.step = dts, step
+	v.last = dts
 	return dts, offset
 }
 
@@ -224,7 +227,8 @@ func (a *audioClock) dts(ns int64) int64 {
 	case !a.started:
 		a.next = want
 	case off > min(a.frame*3/4, most):
-		if lost := (off + a.frame/2) / a.frame * a.frame; near(off, lost, 4*slack) {
+		// One unit more or less is lost, and the grid may lag while it follows.
+		if lost := (off + a.frame/2) / a.frame * a.frame; near(off, lost, slack) || lost == a.frame && near(off, lost, 4*slack) {
 			a.next += lost
 		} else {
 			a.next, a.off = want, 0

@@ -244,7 +244,7 @@ func (r *Remuxer) configureAudio(config []byte) {
 	}
 }
 
-var errStray = errors.New("a frame far off the timestamps before and behind it")
+var errStray = errors.New("a frame far off the timestamps before and behind it, which are believed")
 
 // frame puts one audio or video frame on the timeline, and with it the one
 // that had to wait for that.
@@ -254,8 +254,13 @@ func (r *Remuxer) frame(tag flv.Tag) error {
 	before := r.held[k]
 	r.held[k] = flv.Tag{}
 	switch p.held {
-	case fateDropped:
+	case fateStray:
 		r.drop(errStray)
+		// Much depends on a keyframe: it goes where it belongs.
+		if v, err := flv.ParseVideo(before.Body); k != Video || err != nil || !v.Keyframe {
+			break
+		}
+		fallthrough
 	case fateKept:
 		if err := r.pass(before, p.heldAt); err != nil {
 			return err

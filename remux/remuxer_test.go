@@ -561,6 +561,12 @@ func TestF8F9Timeline(t *testing.T) {
 			f.sound(2064)
 			f.key(2160)
 		}, "video 0 key, audio 0, video 40, audio 21, video 80, video 120, audio 43, audio 64, tracks avc1.640028 mp4a.40.2, video 160 key"},
+		{"a stray keyframe", func(f *feed) {
+			f.key(0)
+			f.inter(40)
+			f.key(500_080)
+			f.inter(120)
+		}, "video 0 key, video 40, video 80 key, video 120"},
 		{"a gap of 2 s is a gap", func(f *feed) {
 			f.key(0)
 			f.sound(0)

@@ -57,7 +57,7 @@ type placement struct {
 	at     int64 // ns since 1970
 	wait   bool  // there is no knowing before the next frame of the track
 	held   fate  // of the frame that had to wait
-	heldAt int64
+	heldAt int64 // where it belongs
 }
 
 type fate uint8
@@ -65,7 +65,7 @@ type fate uint8
 const (
 	fateNone fate = iota // none waited
 	fateKept
-	fateDropped
+	fateStray
 )
 
 // at places a timestamp that arrived at a time since the timeline began.
@@ -79,7 +79,9 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 	if s := c.held; s != nil {
 		c.held = nil
 		if !c.follows(timestamp-s.timestamp) && c.plausible(timestamp-c.last) {
-			p.held = fateDropped
+			p.held = fateStray
+			p.heldAt = c.line() + c.step
+			p.heldAt += t.slew.at(p.heldAt)
 		} else {
 			p.held = fateKept
 			t.jump(k, s.timestamp, s.heard)

@@ -346,6 +346,9 @@ func (l *ledger) compareTracks(s *take) {
 		}
 		slices.SortFunc(shown[track], func(a, b frame) int { return int(a.captured - b.captured) })
 	}
+	if s.base[0] != s.base[1] && len(s.stalls) > 0 && s.stalls[0] < 2 {
+		return // only their arrival tells how the tracks belong together
+	}
 	if len(s.lonely) > 0 {
 		// Where a track that leapt alone belongs is known to one of its steps.
 		allowed += time.Second * 1024 / time.Duration(s.rate)
@@ -391,7 +394,7 @@ func (s *take) unknowable(at float64) bool {
 			return true
 		}
 	}
-	breaks := slices.Concat(s.leaps, s.halts)
+	breaks := slices.Concat(s.leaps, s.halts, s.lonely)
 	for i, b := range breaks {
 		near := func(t float64) bool { return math.Abs(t-b) < 15 }
 		if b <= at && (slices.ContainsFunc(s.stalls, near) || slices.ContainsFunc(slices.Delete(slices.Clone(breaks), i, i+1), near)) {
