@@ -52,7 +52,7 @@ func newPublication(s *Stream, set Settings, least floor, now func() time.Time, 
 		set:     set,
 		now:     now,
 		release: release,
-		cutter:  cutter{segmentMin: set.SegmentMinDuration, segmentMax: set.SegmentMaxDuration, partEarly: set.PartDuration * 4 / 5},
+		cutter:  cutter{segmentMin: set.SegmentMinDuration, segmentMax: set.SegmentMaxDuration, partEarly: set.PartDuration / 2},
 		changed: now(),
 	}
 	if old := s.Window(); len(old.Renditions)+len(old.Former) > 0 {

@@ -227,6 +227,9 @@ func leapOfOne(e *encoder) {
 func stray(e *encoder) {
 	track := e.any()
 	e.stray[track] = int64(1+e.rand.IntN(100)) * 3_600_000 * int64(e.rand.IntN(2)*2-1)
+	e.sim.mu.Lock()
+	e.sim.strayAt = time.Now()
+	e.sim.mu.Unlock()
 	e.sim.note("stray frame of %s by %d ms", trackNames[track], e.stray[track])
 }
 

@@ -144,6 +144,7 @@ type ledger struct {
 	sessions []*take
 	steps    []int64
 	diary    []string
+	strayAt  time.Time        // when the newest stray frame was sent
 	sums     map[string]sum   // by URL
 	periods  map[string]int64 // discontinuity sequence numbers by URL of a segment
 	floors   map[string][2]int64
@@ -212,6 +213,13 @@ func (l *ledger) newTake(before *take, r *rand.Rand, same bool) *take {
 	s.id = len(l.sessions)
 	l.sessions = append(l.sessions, s)
 	return s
+}
+
+// straySince is when the newest stray frame was sent.
+func (l *ledger) straySince() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.strayAt
 }
 
 // setStep notes an offset of the server's clock.
