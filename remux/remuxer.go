@@ -251,6 +251,7 @@ var errStray = errors.New("a frame far off the timestamps before and behind it, 
 func (r *Remuxer) frame(tag flv.Tag) error {
 	k := kindOf(tag)
 	p := r.clock.at(k, tag.Timestamp, r.arrived())
+	mended := r.clock.mended
 	before := r.held[k]
 	r.held[k] = flv.Tag{}
 	switch p.held {
@@ -271,7 +272,7 @@ func (r *Remuxer) frame(tag flv.Tag) error {
 		r.held[k] = tag
 		return nil
 	}
-	return r.pass(tag, p.at)
+	return r.pass(tag, p.at+r.clock.mended-mended) // where the frame before began a period
 }
 
 func kindOf(tag flv.Tag) Kind {

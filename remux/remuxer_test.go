@@ -593,6 +593,15 @@ func TestF8F9Timeline(t *testing.T) {
 			f.key(4080)
 			f.sound(4052)
 		}, "video 0 key, audio 10, video 40, video 80, audio 71, tracks avc1.640028 mp4a.40.2, video 4080 key, audio 4052"},
+		{"a pause of 4 s, and a leap at the keyframe behind it", func(f *feed) {
+			f.key(0)
+			f.inter(40)
+			f.now = f.now.Add(4 * time.Second)
+			f.inter(4040)
+			f.key(500_000)
+			f.inter(500_040)
+			f.inter(500_080)
+		}, "video 0 key, video 40, video 80, tracks avc1.640028 mp4a.40.2, video 4080 key, video 4120, video 4160"},
 		{"video pauses 4 s, audio doesn't", func(f *feed) {
 			f.key(0)
 			for i := range uint32(190) {

@@ -23,11 +23,12 @@ const followTime = 10 * time.Second
 // where that fits. When all tracks have jumped, the line is broken: it goes on
 // all the same until the remuxer can begin a new period and mend it.
 type timeline struct {
-	tracks [2]trackClock // by Kind
-	began  time.Time     // wall clock of the first arrival, or later
-	slew   slew
-	broken bool          // the next period must be another stretch of time
-	mended time.Duration // when it was mended last
+	tracks   [2]trackClock // by Kind
+	began    time.Time     // wall clock of the first arrival, or later
+	slew     slew
+	broken   bool          // the next period must be another stretch of time
+	mended   int64         // ns that it was moved by so far
+	mendedAt time.Duration // when the last time
 }
 
 type trackClock struct {
@@ -38,7 +39,7 @@ type trackClock struct {
 	step    int64         // last plausible step, ns; 0 before the first
 	heard   time.Duration // when it arrived
 	held    *suspect
-	moved   time.Duration // when it jumped alone, 0 when it didn't
+	moved   time.Duration // when it jumped before the other, 0 when it didn't
 	leap    uint32        // … by how much
 	jumped  bool          // since the line was mended
 	gap     int64         // ns that it is behind the present by that
@@ -202,11 +203,11 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	if d := milliseconds(delta); t.paused(c, delta, arrived) {
 		away = d - step
 	}
-	follows := c.behind && arrived-t.mended < followTime
+	follows := c.behind && arrived-t.mendedAt < followTime
 	c.last = timestamp
 	c.at += milliseconds(delta)
 	c.offset = next - c.at
-	joined := c.adopt(other, next, maxStep)
+	c.adopt(other, next, maxStep)
 	c.behind, c.jumped = false, true
 	switch {
 	case follows:
@@ -218,7 +219,7 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	case other.moved > 0 && arrived-other.moved < followTime && alike(other.leap, delta):
 		t.broken = true
 		other.moved = 0
-	case !joined:
+	default:
 		c.moved, c.leap = max(arrived, 1), delta
 	}
 	if away > int64(maxStepForward) {
@@ -232,12 +233,10 @@ func alike(a, b uint32) bool { return near(milliseconds(a-b), 0, int64(time.Seco
 
 // adopt takes the other track's offset if that puts this track near a time at
 // which it may be: then both are of one base, and stay in sync.
-func (c *trackClock) adopt(other *trackClock, at int64, within time.Duration) bool {
-	if !other.started || !near(c.at+other.offset, at, int64(within)) {
-		return false
+func (c *trackClock) adopt(other *trackClock, at int64, within time.Duration) {
+	if other.started && near(c.at+other.offset, at, int64(within)) {
+		c.offset = other.offset
 	}
-	c.offset = other.offset
-	return true
 }
 
 // mend joins a broken line to the present, where it fell behind that: it
@@ -253,7 +252,7 @@ func (t *timeline) mend(arrived time.Duration) int64 {
 	if late := -t.slew.best() - later; late > int64(slight) {
 		later += late
 	}
-	t.broken, t.mended = false, arrived
+	t.broken, t.mendedAt = false, arrived
 	for k := range t.tracks {
 		c := &t.tracks[k]
 		c.offset += later
@@ -263,6 +262,7 @@ func (t *timeline) mend(arrived time.Duration) int64 {
 	if later > 0 {
 		t.slew.restart()
 	}
+	t.mended += later
 	return later
 }
 

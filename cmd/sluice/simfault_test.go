@@ -198,10 +198,16 @@ func (e *encoder) leap(track int) int64 {
 	if d == 0 {
 		d = 500 - e.timestamp(track, e.capture(track))
 	}
+	if small := int64(int32(uint32(d))); small > -2000 && small < 2000 { // 32 bits are all that is sent
+		d = 10_000
+	}
 	return d
 }
 
 func leap(e *encoder) {
+	if n := len(e.leaps); n > 0 && e.capture(e.turn())-e.leaps[n-1] < 2 {
+		return // there and back for one frame is a stray frame
+	}
 	d := e.leap(e.any())
 	e.sim.note("leap of %d ms", d)
 	e.added[video] += d
