@@ -4,13 +4,14 @@ GO          ?= go
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 20s
 FLAGS       ?=
+SEEDS       ?= 1000
 
 # Debian's packages that the end-to-end tests use, each by a command it brings.
 TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gstreamer1.0-tools \
         varnishd:varnish nginx:nginx-light
 GSTREAMER = gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
-.PHONY: help run demo build web test check unit fuzz e2e latency bench-latency bench deps clean
+.PHONY: help run demo build web test check unit simulate fuzz e2e latency bench-latency bench deps clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +41,9 @@ check: web ## gofmt, vet, staticcheck, and all tests but the end-to-end ones, un
 
 unit: ## the tests but the end-to-end ones, under the race detector
 	$(GO) test -race $$($(GO) list ./... | grep -v /e2e)
+
+simulate: ## the server in fake time, a virtual hour of faults for each of SEEDS (1000) seeds: takes 20 minutes
+	SIMULATE_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 120m -run '^TestSimulation$$' ./cmd/sluice
 
 # Go's fuzzer sometimes ends a good run with "context deadline exceeded", when
 # its time is up while it shortens an input: only then a target runs again.

@@ -207,20 +207,25 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	c.last = timestamp
 	c.at += milliseconds(delta)
 	c.offset = next - c.at
-	c.adopt(other, next, maxStep)
+	together := other.moved > 0 && arrived-other.moved < followTime && alike(other.leap, delta)
+	within := maxStep
+	if !together && !follows {
+		within = time.Duration(step) + 20*time.Millisecond // it may be by chance
+	}
+	c.adopt(other, next, within)
 	c.behind, c.jumped = false, true
+	c.moved, c.leap = max(arrived, 1), delta
 	switch {
 	case follows:
+		c.moved = 0
 		return
+	case together:
+		t.broken = true
+		c.moved, other.moved = 0, 0
 	case !other.started || arrived-other.heard > maxStepForward:
 		t.broken = true
 	case other.held != nil && alike(other.held.timestamp-other.last, delta):
 		t.broken = true // it is about to follow
-	case other.moved > 0 && arrived-other.moved < followTime && alike(other.leap, delta):
-		t.broken = true
-		other.moved = 0
-	default:
-		c.moved, c.leap = max(arrived, 1), delta
 	}
 	if away > int64(maxStepForward) {
 		c.gap += away
