@@ -7,7 +7,7 @@ import (
 )
 
 // TestFaults plays each row of the fault table by itself, again and again, for
-// a quarter of a virtual hour. TestSimulation mixes them.
+// six virtual minutes. TestSimulation mixes them.
 func TestFaults(t *testing.T) {
 	for _, row := range []struct{ name, faults string }{
 		{"F1 F2 F3 the connection is lost at any byte and comes back", "cut"},
@@ -30,7 +30,7 @@ func TestFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { simulate(t, 4711, 15*time.Minute, row.faults) })
+			synctest.Test(t, func(t *testing.T) { simulate(t, 4711, 6*time.Minute, row.faults) })
 		})
 	}
 }

@@ -103,7 +103,7 @@ func (e *encoder) begin(until time.Time) {
 	case 1:
 		e.length *= 8
 	}
-	e.length = min(e.length, until.Sub(time.Now()).Seconds()+1)
+	e.length = min(e.length, time.Until(until).Seconds()+1)
 	e.nextFault = 30 * e.rand.ExpFloat64()
 	e.newGOP()
 	for _, f := range e.sim.faults {
@@ -150,7 +150,7 @@ func (e *encoder) connect() bool {
 
 // publish sends the session's media.
 func (e *encoder) publish() {
-	e.take.stepped = int64(e.sim.app.clock.now().Sub(time.Now()))
+	e.take.stepped = time.Until(int64(e.sim.app.clock.now()))
 	if e.video {
 		e.send(flv.TagVideo, 0, append([]byte{0x17, 0, 0, 0, 0}, pictures[e.picture]...))
 	}

@@ -35,11 +35,11 @@ import (
 //	   │                                                 │
 //	   └── what was sent, and when it was true ──▶ ledger ◀── what came out
 //
-// By the environment: SIMULATE_SEEDS (10) from SIMULATE_FIRST (1) on, each for
+// By the environment: SIMULATE_SEEDS (3) from SIMULATE_FIRST (1) on, each for
 // SIMULATE_HOURS (1), with SIMULATE_FAULTS: names from faultTable with commas
 // between them, "all", or nothing for those that are not off.
 func TestSimulation(t *testing.T) {
-	seeds, hours := 10.0, 1.0
+	seeds, hours := 3.0, 1.0
 	if testing.Short() {
 		seeds, hours = 2, 1.0/6
 	}
