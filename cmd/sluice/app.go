@@ -52,28 +52,9 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		return nil, err
 	}
 	a := &app{cfg: cfg, log: log, clock: machineClock()}
-	a.catalog = packager.NewCatalog(packager.Settings{
-		Segments:           cfg.Window.Segments,
-		SegmentMinDuration: cfg.Window.SegmentMinDuration,
-		SegmentMaxDuration: cfg.Window.SegmentMaxDuration,
-		PartDuration:       cfg.Window.PartDuration,
-		TargetDuration:     cfg.Window.TargetDuration,
-		FrameChunks:        cfg.Window.FrameChunks,
-		Grace:              cfg.Window.Grace,
-		Linger:             cfg.Window.Linger,
-	}, a.clock.now)
-	limits := chunk.DefaultLimits()
-	limits.MediaSize = uint32(cfg.RTMP.MaxMessageSize)
-	limits.ChunkStreams = cfg.RTMP.MaxChunkStreams
+	a.catalog = packager.NewCatalog(settings(cfg.Window), a.clock.now)
 	a.rtmp = &ingest.Server{
-		Limits: ingest.Limits{
-			HandshakeTimeout: cfg.RTMP.HandshakeTimeout,
-			PublishTimeout:   cfg.RTMP.PublishTimeout,
-			IdleTimeout:      cfg.RTMP.IdleTimeout,
-			WriteTimeout:     cfg.RTMP.WriteTimeout,
-			Connections:      cfg.RTMP.MaxConnections,
-			Chunk:            limits,
-		},
+		Limits:  limits(cfg.RTMP),
 		Handler: &gate{catalog: a.catalog, networks: networks, now: a.clock.now, log: log},
 		Log:     log.With().Str("room", "ingest").Logger(),
 		Now:     time.Now, // it sets deadlines
@@ -90,6 +71,34 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		return nil, err
 	}
 	return a, nil
+}
+
+// settings and limits are what the configuration says to the rooms.
+func settings(c config.Window) packager.Settings {
+	return packager.Settings{
+		Segments:           c.Segments,
+		SegmentMinDuration: c.SegmentMinDuration,
+		SegmentMaxDuration: c.SegmentMaxDuration,
+		PartDuration:       c.PartDuration,
+		TargetDuration:     c.TargetDuration,
+		FrameChunks:        c.FrameChunks,
+		Grace:              c.Grace,
+		Linger:             c.Linger,
+	}
+}
+
+func limits(c config.RTMP) ingest.Limits {
+	messages := chunk.DefaultLimits()
+	messages.MediaSize = uint32(c.MaxMessageSize)
+	messages.ChunkStreams = c.MaxChunkStreams
+	return ingest.Limits{
+		HandshakeTimeout: c.HandshakeTimeout,
+		PublishTimeout:   c.PublishTimeout,
+		IdleTimeout:      c.IdleTimeout,
+		WriteTimeout:     c.WriteTimeout,
+		Connections:      c.MaxConnections,
+		Chunk:            messages,
+	}
 }
 
 func (a *app) open() error {

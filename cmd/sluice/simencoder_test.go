@@ -150,7 +150,7 @@ func (e *encoder) connect() bool {
 
 // publish sends the session's media.
 func (e *encoder) publish() {
-	e.take.stepped = time.Until(int64(e.sim.app.clock.now()))
+	e.take.stepped = int64(time.Until(e.sim.app.clock.now()))
 	if e.video {
 		e.send(flv.TagVideo, 0, append([]byte{0x17, 0, 0, 0, 0}, pictures[e.picture]...))
 	}

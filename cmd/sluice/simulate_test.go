@@ -24,7 +24,6 @@ import (
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
-	"github.com/sluice-live/sluice/ingest/chunk"
 	"github.com/sluice-live/sluice/packager"
 )
 
@@ -143,30 +142,11 @@ func (s *simulation) compose(r *rand.Rand) {
 	if r.IntN(4) == 0 {
 		cfg.Window.PartDuration = time.Second
 	}
-	limits := chunk.DefaultLimits()
-	limits.MediaSize = uint32(cfg.RTMP.MaxMessageSize)
-	limits.ChunkStreams = cfg.RTMP.MaxChunkStreams
 	a := &app{cfg: cfg, log: zerolog.Nop()}
 	a.clock = newClock(s.wallClock, func() time.Duration { return time.Since(s.began) })
-	a.catalog = packager.NewCatalog(packager.Settings{
-		Segments:           cfg.Window.Segments,
-		SegmentMinDuration: cfg.Window.SegmentMinDuration,
-		SegmentMaxDuration: cfg.Window.SegmentMaxDuration,
-		PartDuration:       cfg.Window.PartDuration,
-		TargetDuration:     cfg.Window.TargetDuration,
-		FrameChunks:        cfg.Window.FrameChunks,
-		Grace:              cfg.Window.Grace,
-		Linger:             cfg.Window.Linger,
-	}, a.clock.now)
+	a.catalog = packager.NewCatalog(settings(cfg.Window), a.clock.now)
 	a.rtmp = &ingest.Server{
-		Limits: ingest.Limits{
-			HandshakeTimeout: cfg.RTMP.HandshakeTimeout,
-			PublishTimeout:   cfg.RTMP.PublishTimeout,
-			IdleTimeout:      cfg.RTMP.IdleTimeout,
-			WriteTimeout:     cfg.RTMP.WriteTimeout,
-			Connections:      cfg.RTMP.MaxConnections,
-			Chunk:            limits,
-		},
+		Limits:  limits(cfg.RTMP),
 		Handler: s.gate(a),
 		Log:     zerolog.Nop(),
 		Now:     time.Now, // it sets deadlines, which a stepped clock doesn't move
