@@ -110,6 +110,27 @@ func TestF3Reconnect(t *testing.T) {
 	}
 }
 
+// F3: the connection is lost behind the first part, and what comes back has
+// another rendition in the lead.
+func TestF3ReconnectInTheOpening(t *testing.T) {
+	l := newLife(t)
+	f := l.publish(t, audio)
+	for i := range 60 {
+		f.write(remux.Sample{DTS: start.Unix()*48000 + int64(i)*1024, Duration: 1024, Sync: true}, []byte("sound"))
+	}
+	f.p.Close(errLost)
+	l.now = l.now.Add(5 * time.Second)
+	told := video
+	told.KeyframeInterval = 2 * time.Second
+	f = l.publish(t, told)
+	for i := range 200 {
+		f.write(remux.Sample{DTS: (start.Unix()+5)*90000 + int64(i)*3000, Duration: 3000, Sync: i%60 == 0}, []byte("picture"))
+	}
+	if w := l.window(t); len(w.Renditions) != 1 || len(w.Renditions[0].Segments) < 3 {
+		t.Error("the picture doesn't go on")
+	}
+}
+
 // A lost encoder that stays away ends its stream, a goodbye at once.
 func TestGrace(t *testing.T) {
 	l := newLife(t)

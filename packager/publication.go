@@ -159,6 +159,9 @@ func (p *Publication) SetTracks(tracks []remux.Track) error {
 	if p.led() != led {
 		p.rhythm = rhythm{}
 	}
+	if p.opening == openingSecond { // the rest of its GOP is not to come
+		p.opening = openingDone
+	}
 	return nil
 }
 
