@@ -13,6 +13,9 @@ const millisecond = VideoTimescale / 1000
 // are rounded, and encoders add what their cameras do.
 const jitter = 4 * millisecond
 
+// longestFrame is the most that a frame is expected to last, in ticks.
+const longestFrame = 3 * VideoTimescale
+
 // ticks turns nanoseconds since 1970 into a timescale, to the nearest tick.
 func ticks(ns, timescale int64) int64 {
 	const second = int64(time.Second)
@@ -26,7 +29,7 @@ type videoClock struct {
 	started bool
 	last    int64
 	frame   int64 // ticks that a frame should last
-	others  int   // how many frames in a row lasted otherwise; the first must be believed
+	odd     int64 // that the latest lasted where that is something else, 0 where it isn't
 	grid    grid
 }
 
@@ -44,7 +47,7 @@ func (v *videoClock) expect(r Rational) {
 func (v *videoClock) place(ns, composition int64) (dts, offset int64) {
 	want := ticks(ns, VideoTimescale)
 	if !v.started {
-		v.started, v.last, v.others = true, want, 1
+		v.started, v.last, v.odd = true, want, longestFrame
 		if v.frame <= 0 || v.frame > VideoTimescale {
 			v.frame = VideoTimescale / 30
 		}
@@ -61,14 +64,14 @@ func (v *videoClock) place(ns, composition int64) (dts, offset int64) {
 	step := dts - v.last
 	switch {
 	case even && step*fine < v.grid.frame+2*fine: // one frame, not several
-		v.frame, v.others = step, 0
+		v.frame, v.odd = step, 0
 	case near(step, v.frame, jitter):
 		v.frame += (step - v.frame) / 16 // towards the encoder's true rate
-		v.others = 0
-	case v.others == 0: // one was lost, or there was a pause: that tells nothing
-		v.others++
+		v.odd = 0
+	case v.odd == 0: // one was lost, or there was a pause: that tells nothing
+		v.odd = step
 	default:
-		v.frame, v.others = min(step, ticks(int64(maxStepForward), VideoTimescale)), 1
+		v.frame, v.odd = min(step, v.odd, longestFrame), step
 	}
 	v.last = dts
 	return dts, offset

@@ -53,6 +53,8 @@ type Remuxer struct {
 	audio audioTrack
 	held  [2]flv.Tag // by Kind: copies of frames whose timestamps can't be believed yet
 
+	silence *uint32 // timestamp of the first frame that can't be used; nil before it
+
 	changes bucket // of periods that the encoder may yet begin
 
 	queue      []queued // copies of frames that can't be written yet
@@ -375,14 +377,11 @@ func (r *Remuxer) checkSilence(tag flv.Tag) error {
 	if r.known() || len(tag.Body) == 0 {
 		return nil
 	}
-	p := r.clock.at(kindOf(tag), tag.Timestamp, r.arrived())
-	if p.wait {
-		return nil
+	// Not on the timeline: what can't be used must not move it.
+	if r.silence == nil {
+		r.silence = &tag.Timestamp
 	}
-	if r.first < 0 {
-		r.first = p.at
-	}
-	if time.Duration(p.at-r.first) >= silentTime {
+	if milliseconds(tag.Timestamp-*r.silence) >= int64(silentTime) {
 		return errNothing
 	}
 	return nil
