@@ -93,7 +93,7 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 	case c.plausible(delta), t.honest(k, delta):
 		t.advance(c, delta)
 	case t.paused(c, delta, arrived):
-		if close(delta) {
+		if beside(delta) {
 			t.advance(c, delta)
 		} else {
 			t.jump(k, timestamp, arrived)
@@ -121,7 +121,7 @@ func (t *timeline) flush(k Kind) int64 {
 func (c *trackClock) plausible(delta uint32) bool {
 	d := milliseconds(delta)
 	if c.step == 0 {
-		return close(delta)
+		return beside(delta)
 	}
 	return d >= -int64(maxStep) && d <= max(int64(maxStep), 2*c.step)
 }
@@ -132,8 +132,8 @@ func (c *trackClock) follows(delta uint32) bool {
 	return c.plausible(delta) && milliseconds(delta) >= -int64(reordered)
 }
 
-// close tells whether a timestamp is near another one on the same line.
-func close(delta uint32) bool {
+// beside tells whether a timestamp is near another one on the same line.
+func beside(delta uint32) bool {
 	d := milliseconds(delta)
 	return d >= -int64(maxStep) && d <= int64(maxStepForward)
 }

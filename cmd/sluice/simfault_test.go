@@ -12,8 +12,7 @@ import (
 type fault struct {
 	name   string
 	when   moment
-	weight int    // among those of its moment; at the beginning, percent of sessions
-	off    string // why it isn't played unless it is asked for
+	weight int // among those of its moment; at the beginning, percent of sessions
 	play   func(*encoder)
 	gap    func(*rand.Rand) time.Duration // how long the encoder stays away, after an end
 }
@@ -61,7 +60,7 @@ func chooseFaults(choice string) ([]fault, error) {
 	var chosen []fault
 	names := strings.Split(choice, ",")
 	for _, f := range faultTable {
-		if choice == "" && f.off == "" || choice == "all" || slices.Contains(names, f.name) {
+		if choice == "" || choice == "all" || slices.Contains(names, f.name) {
 			chosen = append(chosen, f)
 			names = slices.DeleteFunc(names, func(n string) bool { return n == f.name })
 		}
