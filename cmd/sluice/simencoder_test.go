@@ -43,6 +43,7 @@ type encoder struct {
 	picture   int      // index into pictures
 	channels  byte     // of the sound
 	waiting   bool     // the audio's decoder changed, and no keyframe came since
+	keyLeapt  bool     // the last video frame was a keyframe that leapt
 	changes   [2]bool  // decoders to be changed, before the next keyframe or audio frame
 }
 
@@ -274,6 +275,11 @@ func (e *encoder) frame(track int) bool {
 	if track == video {
 		f.at = e.decode()
 		f.key = e.position == 0
+		// The server believes a keyframe that leapt when the next frame comes.
+		if believed := e.keyLeapt && !f.leapt; f.key && !f.leapt || believed {
+			e.waiting = e.waiting && e.changes[audio] // what was not sent yet waits for the next one
+		}
+		e.keyLeapt = f.key && f.leapt
 		if f.key {
 			e.keyframeComes()
 		}
@@ -321,7 +327,6 @@ func (e *encoder) frame(track int) bool {
 
 // keyframeComes changes what changes at a keyframe.
 func (e *encoder) keyframeComes() {
-	e.waiting = e.waiting && e.changes[audio] // what was not sent yet waits for the next one
 	if e.changes[video] {
 		e.changes[video] = false
 		e.send(flv.TagVideo, e.timestamp(video, e.decode()), append([]byte{0x17, 0, 0, 0, 0}, pictures[e.picture]...))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -197,15 +198,21 @@ func (e *encoder) leap(track int) int64 {
 	if d == 0 {
 		d = 500 - e.timestamp(track, e.capture(track))
 	}
-	if small := int64(int32(uint32(d))); small > -2000 && small < 2000 { // 32 bits are all that is sent
+	if small := int64(int32(uint32(d))); small > -3500 && small < 3500 { // 32 bits are all that is sent, and this is a pause where the network stands still
 		d = 10_000
 	}
 	return d
 }
 
+// leaptNow tells whether a track leapt just now: there and back for one frame is
+// a stray frame.
+func (e *encoder) leaptNow(track int) bool {
+	return slices.ContainsFunc(slices.Concat(e.leaps, e.lonely), func(at float64) bool { return e.capture(track)-at < 2 })
+}
+
 func leap(e *encoder) {
-	if n := len(e.leaps); n > 0 && e.capture(e.turn())-e.leaps[n-1] < 2 {
-		return // there and back for one frame is a stray frame
+	if e.leaptNow(e.turn()) {
+		return
 	}
 	d := e.leap(e.any())
 	e.sim.note("leap of %d ms", d)
@@ -218,7 +225,7 @@ func leap(e *encoder) {
 func leapOfOne(e *encoder) {
 	const settled = 3 // before that, only arrival tells how the tracks belong together
 	track := e.any()
-	if e.capture(track) < settled {
+	if e.capture(track) < settled || e.leaptNow(track) {
 		return
 	}
 	d := e.leap(track)
@@ -235,6 +242,9 @@ func stray(e *encoder) {
 	e.sim.mu.Lock()
 	e.sim.strayAt = time.Now()
 	e.sim.mu.Unlock()
+	if e.leaptNow(track) || slices.ContainsFunc(e.halts, func(at float64) bool { return math.Abs(e.capture(track)-at) < 5 }) {
+		e.breaks++ // the line may break twice there
+	}
 	e.sim.note("stray frame of %s by %d ms", trackNames[track], e.stray[track])
 }
 

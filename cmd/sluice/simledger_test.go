@@ -131,7 +131,11 @@ func (s *take) wanted(track int, f *frame, firstKey float64) bool {
 	case track == video:
 		return f.at >= firstKey
 	case s.calm: // how the two tracks belong together is known by their arrival alone
-		return f.at >= firstKey+0.5
+		lead := 0.5
+		if len(s.stalls) > 0 && s.stalls[0] < 2 {
+			lead = 1
+		}
+		return f.at >= firstKey+lead
 	}
 	return f.at > firstKey-lead+rounding
 }
@@ -392,6 +396,20 @@ func (l *ledger) compareTracks(s *take) {
 
 func (s *take) leaptNear(at float64) bool {
 	return slices.ContainsFunc(slices.Concat(s.lonely, s.leaps, s.halts), func(t float64) bool { return math.Abs(t-at) < 1 })
+}
+
+// inherited is how far a session's line begins ahead of the clock, as the one
+// before had come that far: the numbers of a stream go on. mu is held.
+func (l *ledger) inherited(s *take) time.Duration {
+	var end int64
+	for _, before := range l.sessions[:s.id] {
+		for track := range before.frames {
+			for i := range before.frames[track] {
+				end = max(end, before.frames[track][i].shown)
+			}
+		}
+	}
+	return max(0, time.Duration(end-s.start.UnixNano()-s.stepped))
 }
 
 // unknowable tells whether the true time is lost behind a point: an encoder
