@@ -40,7 +40,7 @@ type trackClock struct {
 	heard   time.Duration // when it arrived
 	held    *suspect
 	moved   time.Duration // when it jumped before the other, 0 when it didn't
-	leap    uint32        // … by how much
+	leap    uint32        // … by how much, beyond the step to its next frame
 	jumped  bool          // since the line was mended
 	gap     int64         // ns that it is behind the present by that
 	behind  bool          // it hasn't come along yet to where the line was mended
@@ -197,6 +197,10 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	c, other := &t.tracks[k], &t.tracks[1-k]
 	delta := timestamp - c.last
 	step := max(c.step, int64(20*time.Millisecond))
+	together := other.moved > 0 && arrived-other.moved < followTime && alike(other.leap, delta)
+	if s := milliseconds(delta - other.leap); together && s > 0 && s <= int64(maxStep) {
+		step = s // the other says how much of it is the leap
+	}
 	next := c.line() + step
 	// How long the encoder was away: it says so itself, or nothing came.
 	away := int64(min(arrived-c.heard, arrived-other.heard)) - step
@@ -206,15 +210,18 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	follows := c.behind && arrived-t.mendedAt < followTime
 	c.last = timestamp
 	c.at += milliseconds(delta)
+	if other.started {
+		// Half of 2^32 is as far forward as back: both tracks count alike.
+		c.at = other.at + milliseconds(timestamp-other.last)
+	}
 	c.offset = next - c.at
-	together := other.moved > 0 && arrived-other.moved < followTime && alike(other.leap, delta)
 	within := maxStep
 	if !together && !follows {
 		within = time.Duration(step) + 20*time.Millisecond // it may be by chance
 	}
 	c.adopt(other, next, within)
 	c.behind, c.jumped = false, true
-	c.moved, c.leap = max(arrived, 1), delta
+	c.moved, c.leap = max(arrived, 1), delta-uint32(step/int64(time.Millisecond))
 	switch {
 	case follows:
 		c.moved = 0

@@ -135,6 +135,9 @@ func (l *ledger) sentBehind(u unit) (time.Time, bool) {
 	defer l.mu.Unlock()
 	s := l.sessions[u.session]
 	frames := s.frames[u.track]
+	if frames[u.index].stray {
+		return time.Time{}, false // it waited itself
+	}
 	next := u.index + 1
 	if next < len(frames) && frames[next].leapt {
 		next++
