@@ -56,36 +56,38 @@ func TestParseAVCConfig(t *testing.T) {
 	}
 }
 
+var accessUnits = []struct {
+	name       string
+	lengthSize int
+	frame      string
+	want       string // NAL units, or the error
+	idr        bool
+}{
+	{"one slice", 4, "00000003 419a02", "[419a02]", false},
+	{"delimiter, parameter sets, picture", 4, "00000002 09f0 00000004 67010203 00000002 6801 00000003 658884",
+		"[09f0 67010203 6801 658884]", true},
+	{"padded with empty NAL units", 4, "00000000 00000003 419a02 00000000", "[419a02]", false},
+	{"length size 1", 1, "02 09f0 03 658884", "[09f0 658884]", true},
+	{"length size 2", 2, "0002 09f0 0003 658884 0000", "[09f0 658884]", true},
+	{"length size 3", 3, "000003 658884", "[658884]", true},
+	{"Annex B", 4, "00000001 09f0 00000001 658884", "[09f0 658884]", true},
+	{"Annex B, short start codes and trailing zeros", 4, "00000001 67010203 0000 000001 6801 000001 658884 0000", "[67010203 6801 658884]", true},
+	{"Annex B where the length size is 2", 2, "00000001 658884", "[658884]", true},
+	{"NAL unit of one byte", 4, "00000001 0a", "[0a]", false},
+	{"length longer than the rest", 4, "00000004 419a02", "longer than the frame", false},
+	{"second length longer than the rest", 4, "00000003 419a02 00000001", "longer than the frame", false},
+	{"length of 2^32−1", 4, "ffffffff 419a02", "longer than the frame", false},
+	{"half a length", 4, "00000003 419a02 0000", "longer than the frame", false},
+	{"length longer than the rest, size 2", 2, "0004 419a02", "longer than the frame", false},
+	{"half a length, size 2", 2, "0003 419a02 00", "longer than the frame", false},
+	{"nothing but padding", 4, "00000000 00000000", "without NAL units", false},
+	{"nothing", 4, "", "without NAL units", false},
+	{"start codes alone", 4, "00000001 00000001", "without NAL units", false},
+	{"too many NAL units", 4, "00000002 09f0" + strings.Repeat("00000001 41", maxNALUnits+1), "longer than the frame", false},
+}
+
 func TestAccessUnit(t *testing.T) {
-	for _, c := range []struct {
-		name       string
-		lengthSize int
-		frame      string
-		want       string // NAL units, or the error
-		idr        bool
-	}{
-		{"one slice", 4, "00000003 419a02", "[419a02]", false},
-		{"delimiter, parameter sets, picture", 4, "00000002 09f0 00000004 67010203 00000002 6801 00000003 658884",
-			"[09f0 67010203 6801 658884]", true},
-		{"padded with empty NAL units", 4, "00000000 00000003 419a02 00000000", "[419a02]", false},
-		{"length size 1", 1, "02 09f0 03 658884", "[09f0 658884]", true},
-		{"length size 2", 2, "0002 09f0 0003 658884 0000", "[09f0 658884]", true},
-		{"length size 3", 3, "000003 658884", "[658884]", true},
-		{"Annex B", 4, "00000001 09f0 00000001 658884", "[09f0 658884]", true},
-		{"Annex B, short start codes and trailing zeros", 4, "00000001 67010203 0000 000001 6801 000001 658884 0000", "[67010203 6801 658884]", true},
-		{"Annex B where the length size is 2", 2, "00000001 658884", "[658884]", true},
-		{"NAL unit of one byte", 4, "00000001 0a", "[0a]", false},
-		{"length longer than the rest", 4, "00000004 419a02", "longer than the frame", false},
-		{"second length longer than the rest", 4, "00000003 419a02 00000001", "longer than the frame", false},
-		{"length of 2^32−1", 4, "ffffffff 419a02", "longer than the frame", false},
-		{"half a length", 4, "00000003 419a02 0000", "longer than the frame", false},
-		{"length longer than the rest, size 2", 2, "0004 419a02", "longer than the frame", false},
-		{"half a length, size 2", 2, "0003 419a02 00", "longer than the frame", false},
-		{"nothing but padding", 4, "00000000 00000000", "without NAL units", false},
-		{"nothing", 4, "", "without NAL units", false},
-		{"start codes alone", 4, "00000001 00000001", "without NAL units", false},
-		{"too many NAL units", 4, "00000002 09f0" + strings.Repeat("00000001 41", maxNALUnits+1), "longer than the frame", false},
-	} {
+	for _, c := range accessUnits {
 		r := avcReader{lengthSize: c.lengthSize}
 		frame := unhex(c.frame)
 		before := hex.EncodeToString(frame)

@@ -46,8 +46,20 @@ const (
 	maxParameterSetSize = 4 << 10
 )
 
-// maxDimension bounds width and height: H.264 level 6.2 ends well below.
-const maxDimension = 16384
+// Bounds of what an SPS may say (H.264, annex A and section 7.4.2.1.1).
+const (
+	maxDimension    = 16384 // pixels; level 6.2 ends well below
+	maxMacroblocks  = maxDimension / 16
+	maxRefFrames    = 16
+	maxChromaFormat = 3
+	maxBitDepth     = 14
+	maxFrameRate    = 1000 // a second; what is more is no rate, but a mistake
+)
+
+// maxAACConfig bounds an AudioSpecificConfig: it goes into the header of each
+// period. The longest that means something has a program config element with
+// a comment of 255 bytes.
+const maxAACConfig = 512
 
 // newH264 reads the parameter sets that a stream is decoded with.
 func newH264(sps, pps [][]byte) (*H264, error) {
@@ -63,6 +75,9 @@ func newH264(sps, pps [][]byte) (*H264, error) {
 	if err := s.Unmarshal(sps[0]); err != nil {
 		return nil, fmt.Errorf("H.264 SPS: %w", err)
 	}
+	if err := checkSPS(&s); err != nil {
+		return nil, fmt.Errorf("H.264 SPS: %w", err)
+	}
 	c := &H264{
 		SPS:          cloneAll(sps),
 		PPS:          cloneAll(pps),
@@ -76,16 +91,36 @@ func newH264(sps, pps [][]byte) (*H264, error) {
 	}
 	if v := s.VUI; v != nil {
 		if v.AspectRatioInfoPresentFlag {
-			c.SAR = aspectRatio(v)
+			c.SAR = aspectRatio(v, c.Width)
 		}
 		if v.ColourDescriptionPresentFlag {
 			c.Colour = &ColourCodes{v.ColourPrimaries, v.TransferCharacteristics, v.MatrixCoefficients, v.VideoFullRangeFlag}
 		}
-		if t := v.TimingInfo; t != nil && t.TimeScale > 0 && t.NumUnitsInTick > 0 && t.NumUnitsInTick < 1<<30 {
+		if t := v.TimingInfo; t != nil && t.TimeScale > 0 && t.NumUnitsInTick > 0 && t.NumUnitsInTick < 1<<30 &&
+			t.TimeScale/(2*t.NumUnitsInTick) < maxFrameRate {
 			c.FrameRate = Rational{t.TimeScale, 2 * t.NumUnitsInTick} // a tick is a field
 		}
 	}
 	return c, nil
+}
+
+// checkSPS looks at the numbers as they were sent: sums and products of them
+// would be taken modulo 2^32, and a picture that is far too large look small.
+func checkSPS(s *h264.SPS) error {
+	switch {
+	case s.PicWidthInMbsMinus1 >= maxMacroblocks || s.PicHeightInMapUnitsMinus1 >= maxMacroblocks:
+		return fmt.Errorf("a picture of %d × %d macroblocks", uint64(s.PicWidthInMbsMinus1)+1, uint64(s.PicHeightInMapUnitsMinus1)+1)
+	case s.ChromaFormatIdc > maxChromaFormat:
+		return fmt.Errorf("chroma format %d", s.ChromaFormatIdc)
+	case s.BitDepthLumaMinus8 > maxBitDepth-8 || s.BitDepthChromaMinus8 > maxBitDepth-8:
+		return fmt.Errorf("bit depths of %d and %d more than 8", s.BitDepthLumaMinus8, s.BitDepthChromaMinus8)
+	case s.MaxNumRefFrames > maxRefFrames:
+		return fmt.Errorf("%d reference frames", s.MaxNumRefFrames)
+	}
+	if c := s.FrameCropping; c != nil && max(c.LeftOffset, c.RightOffset, c.TopOffset, c.BottomOffset) > maxDimension {
+		return errors.New("cropping of more than the picture")
+	}
+	return nil
 }
 
 // aspectRatios is table E-1 of H.264.
@@ -94,10 +129,15 @@ var aspectRatios = [...][2]uint32{
 	9: {80, 33}, 10: {18, 11}, 11: {15, 11}, 12: {64, 33}, 13: {160, 99}, 14: {4, 3}, 15: {3, 2}, 16: {2, 1},
 }
 
-func aspectRatio(v *h264.SPS_VUI) [2]uint32 {
+// aspectRatio is that of a picture so many pixels wide. Headers have 16 bits for
+// the width as it is shown: what doesn't fit is nobody's picture.
+func aspectRatio(v *h264.SPS_VUI, width int) [2]uint32 {
 	const extendedSAR = 255
 	switch id := v.AspectRatioIdc; {
 	case id == extendedSAR && v.SarWidth > 0 && v.SarHeight > 0:
+		if shown := width * int(v.SarWidth) / int(v.SarHeight); shown == 0 || shown > 0xFFFF {
+			return [2]uint32{}
+		}
 		return [2]uint32{uint32(v.SarWidth), uint32(v.SarHeight)}
 	case int(id) < len(aspectRatios):
 		return aspectRatios[id]
@@ -128,6 +168,9 @@ type AAC struct {
 
 // newAAC reads an AudioSpecificConfig (ISO/IEC 14496-3, section 1.6.2.1).
 func newAAC(config []byte) (*AAC, error) {
+	if len(config) > maxAACConfig {
+		return nil, fmt.Errorf("AAC configuration: %d bytes", len(config))
+	}
 	var asc mpeg4audio.AudioSpecificConfig
 	if err := asc.Unmarshal(config); err != nil {
 		return nil, fmt.Errorf("AAC configuration: %w", err)

@@ -55,30 +55,32 @@ func TestH264(t *testing.T) {
 	}
 }
 
+var aacConfigs = []struct {
+	name, config, codec, want string
+}{
+	{"LC 44.1 kHz mono", "1208", "mp4a.40.2", "44100 Hz, 1 ch, 1024: 1208"},
+	{"LC 48 kHz stereo", "1190", "mp4a.40.2", "48000 Hz, 2 ch, 1024: 1190"},
+	{"LC 48 kHz 5.1", "11b0", "mp4a.40.2", "48000 Hz, 6 ch, 1024: 11b0"},
+	{"LC 48 kHz 7.1", "11b8", "mp4a.40.2", "48000 Hz, 8 ch, 1024: 11b8"},
+	{"ffmpeg's, which says there is no SBR", "119056e500", "mp4a.40.2", "48000 Hz, 2 ch, 1024: 1190"},
+	{"garbage behind it (Omnia)", "1190ffffff", "mp4a.40.2", "48000 Hz, 2 ch, 1024: 1190"},
+	{"960 samples", "1194", "mp4a.40.2", "48000 Hz, 2 ch, 960: 1194"},
+	{"rate by number", "1780bb8010", "mp4a.40.2", "96000 Hz, 2 ch, 1024: 1010"},
+	{"channels by program config element", "1180048080", "mp4a.40.2", "48000 Hz, 2 ch, 1024: 1180048080"},
+	{"HE-AAC, explicit", "2b118800", "mp4a.40.5", "24000 Hz, 2 ch, 1024: 2b118800"},
+	{"HE-AAC v2, explicit", "eb098800", "mp4a.40.29", "24000 Hz, 2 ch, 1024: eb098800"},
+	{"HE-AAC, backward compatible", "131056e598", "mp4a.40.5", "24000 Hz, 2 ch, 1024: 131056e598"},
+	{"HE-AAC v2, backward compatible", "130856e59d4880", "mp4a.40.5", "24000 Hz, 1 ch, 1024: 130856e59d4880"},
+	{"empty", "", "", "AAC configuration"},
+	{"one byte", "11", "", "AAC configuration"},
+	{"AAC Main", "0990", "", "AAC configuration"},
+	{"rate index 13", "1690", "", "AAC configuration"},
+	{"rate 1 Hz", "1780000090", "", "AAC configuration"},
+	{"channel configuration 15", "11f8", "", "AAC configuration"},
+}
+
 func TestAAC(t *testing.T) {
-	for _, c := range []struct {
-		name, config, codec, want string
-	}{
-		{"LC 44.1 kHz mono", "1208", "mp4a.40.2", "44100 Hz, 1 ch, 1024: 1208"},
-		{"LC 48 kHz stereo", "1190", "mp4a.40.2", "48000 Hz, 2 ch, 1024: 1190"},
-		{"LC 48 kHz 5.1", "11b0", "mp4a.40.2", "48000 Hz, 6 ch, 1024: 11b0"},
-		{"LC 48 kHz 7.1", "11b8", "mp4a.40.2", "48000 Hz, 8 ch, 1024: 11b8"},
-		{"ffmpeg's, which says there is no SBR", "119056e500", "mp4a.40.2", "48000 Hz, 2 ch, 1024: 1190"},
-		{"garbage behind it (Omnia)", "1190ffffff", "mp4a.40.2", "48000 Hz, 2 ch, 1024: 1190"},
-		{"960 samples", "1194", "mp4a.40.2", "48000 Hz, 2 ch, 960: 1194"},
-		{"rate by number", "1780bb8010", "mp4a.40.2", "96000 Hz, 2 ch, 1024: 1010"},
-		{"channels by program config element", "1180048080", "mp4a.40.2", "48000 Hz, 2 ch, 1024: 1180048080"},
-		{"HE-AAC, explicit", "2b118800", "mp4a.40.5", "24000 Hz, 2 ch, 1024: 2b118800"},
-		{"HE-AAC v2, explicit", "eb098800", "mp4a.40.29", "24000 Hz, 2 ch, 1024: eb098800"},
-		{"HE-AAC, backward compatible", "131056e598", "mp4a.40.5", "24000 Hz, 2 ch, 1024: 131056e598"},
-		{"HE-AAC v2, backward compatible", "130856e59d4880", "mp4a.40.5", "24000 Hz, 1 ch, 1024: 130856e59d4880"},
-		{"empty", "", "", "AAC configuration"},
-		{"one byte", "11", "", "AAC configuration"},
-		{"AAC Main", "0990", "", "AAC configuration"},
-		{"rate index 13", "1690", "", "AAC configuration"},
-		{"rate 1 Hz", "1780000090", "", "AAC configuration"},
-		{"channel configuration 15", "11f8", "", "AAC configuration"},
-	} {
+	for _, c := range aacConfigs {
 		a, err := newAAC(unhex(c.config))
 		if err != nil {
 			if c.codec != "" || !strings.HasPrefix(err.Error(), c.want) {

@@ -182,7 +182,8 @@ func unhex(s string) []byte {
 
 // record is an AVCDecoderConfigurationRecord of an SPS and a PPS.
 func record(sps, pps []byte) []byte {
-	b := []byte{1, sps[1], sps[2], sps[3], 0xFF, 0xE1}
+	profile := append(sps[1:len(sps):len(sps)], 0, 0, 0)
+	b := []byte{1, profile[0], profile[1], profile[2], 0xFF, 0xE1}
 	b = append(binary.BigEndian.AppendUint16(b, uint16(len(sps))), sps...)
 	b = append(b, 1)
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(pps))), pps...)
