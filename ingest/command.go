@@ -98,7 +98,7 @@ func (c *conn) answer(cmd command) error {
 	case "createStream":
 		c.netStreams++
 		if c.netStreams > maxNetStreams {
-			c.callFailed(cmd, "too many streams on this connection")
+			c.callFailed(cmd, callFailed, "too many streams on this connection")
 			break
 		}
 		c.reply(commandStream, 0, "_result", cmd.txn, amf.Null{}, float64(c.netStreams))
@@ -106,10 +106,10 @@ func (c *conn) answer(cmd command) error {
 		c.reply(commandStream, 0, "_result", cmd.txn, amf.Null{}, amf.Undefined{})
 	case "FCPublish":
 		// Some hardware waits for onFCPublish with its own transaction id.
-		c.reply(commandStream, 0, "onFCPublish", cmd.txn, amf.Null{}, info("status", "NetStream.Publish.Start", cmd.stringArg(0)))
+		c.reply(commandStream, 0, "onFCPublish", cmd.txn, amf.Null{}, info("status", "NetStream.Publish.Start", short(cmd.stringArg(0))))
 		c.reply(commandStream, 0, "_result", cmd.txn, amf.Null{}, amf.Undefined{})
 	case "FCUnpublish":
-		c.reply(commandStream, 0, "onFCUnpublish", 0, amf.Null{}, info("status", "NetStream.Unpublish.Success", cmd.stringArg(0)))
+		c.reply(commandStream, 0, "onFCUnpublish", 0, amf.Null{}, info("status", "NetStream.Unpublish.Success", short(cmd.stringArg(0))))
 		c.reply(commandStream, 0, "_result", cmd.txn, amf.Null{}, amf.Undefined{})
 	case "deleteStream", "closeStream":
 		c.onStatus(cmd.streamID, "status", "NetStream.Unpublish.Success", "Stream is now unpublished.")
@@ -120,14 +120,16 @@ func (c *conn) answer(cmd command) error {
 	case "_result", "_error", "onStatus", "onBWDone":
 	default:
 		if cmd.txn != 0 {
-			c.callFailed(cmd, "unknown command "+cmd.name)
+			c.callFailed(cmd, callFailed, "unknown command "+short(cmd.name))
 		}
 	}
 	return c.flush()
 }
 
-func (c *conn) callFailed(cmd command, why string) {
-	c.reply(commandStream, 0, "_error", cmd.txn, amf.Null{}, info("error", "NetConnection.Call.Failed", why))
+const callFailed = "NetConnection.Call.Failed"
+
+func (c *conn) callFailed(cmd command, code, why string) {
+	c.reply(commandStream, 0, "_error", cmd.txn, amf.Null{}, info("error", code, why))
 }
 
 // onStatus reports on a message stream. Some encoders filter it by the stream

@@ -35,6 +35,12 @@ const (
 
 	maxNetStreams = 8 // OBS's library may open several
 
+	// maxQuery bounds the queries of app and stream together: a long token fits
+	// in twice. maxShort is how much of a name that is not one comes back in
+	// answers and in the log.
+	maxQuery = 4 << 10
+	maxShort = 128
+
 	// lingerTime lets an encoder read why it is refused before TCP closes:
 	// OBS shows an early close as "failed to connect".
 	lingerTime = time.Second
@@ -89,6 +95,9 @@ func (c *conn) run(ctx context.Context) error {
 	c.idle.until(c.server.Limits.PublishTimeout)
 	session, err := c.connect()
 	if err != nil {
+		if faulty(err) {
+			c.refuseConnect(err)
+		}
 		return phase("connect", err)
 	}
 	for first := true; ; first = false {
@@ -97,6 +106,9 @@ func (c *conn) run(ctx context.Context) error {
 			return nil // it had said goodbye
 		}
 		if err != nil {
+			if faulty(err) {
+				c.refuse(0, err)
+			}
 			return phase("publish", err)
 		}
 		if bye := c.tags(ctx, p); !bye {
@@ -111,6 +123,21 @@ func gone(err error) bool {
 	var op *net.OpError
 	return errors.Is(err, io.EOF) || errors.As(err, &op)
 }
+
+// faulty tells whether err is a fault in what the peer sent: it is still there
+// to hear of it.
+func faulty(err error) bool {
+	var network net.Error
+	var told *toldError
+	return err != nil && !errors.As(err, &network) && !errors.As(err, &told) && !errors.Is(err, io.EOF) &&
+		!errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrClosedPipe) &&
+		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// toldError is one that the encoder has heard of.
+type toldError struct{ error }
+
+func (e *toldError) Unwrap() error { return e.error }
 
 func (c *conn) handshake() error {
 	c.idle.until(c.server.Limits.HandshakeTimeout)
@@ -140,7 +167,7 @@ func (c *conn) connect() (session, error) {
 			continue // nothing else has a meaning yet; nothing else is a fault
 		}
 		args, _ := cmd.object.(amf.Object)
-		s := session{software: args.String("flashVer")}
+		s := session{software: short(args.String("flashVer"))}
 		s.app, s.query, _ = strings.Cut(args.String("app"), "?")
 		s.app = strings.Trim(s.app, "/")
 		s.app = strings.TrimSuffix(s.app, "/_definst_")
@@ -190,9 +217,12 @@ func (c *conn) publish(ctx context.Context, s session) (publication, error) {
 			continue
 		}
 		r := c.request(s, cmd)
+		if n := len(r.Query); n > maxQuery {
+			return publication{}, c.refuse(m.StreamID, fmt.Errorf("%s/%s: a query of %d bytes, the limit is %d", short(r.App), short(r.Name), n, maxQuery))
+		}
 		sink, err := c.server.Handler.Publish(ctx, r)
 		if err != nil {
-			return publication{}, c.refuse(m.StreamID, fmt.Errorf("%s/%s: %w", r.App, r.Name, err))
+			return publication{}, c.refuse(m.StreamID, fmt.Errorf("%s/%s: %w", short(r.App), short(r.Name), err))
 		}
 		p := publication{
 			sink:     sink,
@@ -226,6 +256,14 @@ func (c *conn) request(s session, cmd command) Request {
 	return r
 }
 
+// short is the beginning of a stranger's text.
+func short(s string) string {
+	if len(s) <= maxShort {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxShort], "") + "…"
+}
+
 // Heard is part of Peer.
 func (c *conn) Heard() time.Time { return time.Unix(0, c.idle.last.Load()) }
 
@@ -244,11 +282,22 @@ func (c *conn) start(p publication, name string) error {
 // returns why.
 func (c *conn) refuse(streamID uint32, why error) error {
 	c.onStatus(streamID, "error", status(why), why.Error())
+	c.linger()
+	return &toldError{why}
+}
+
+// refuseConnect is refuse before there is anything to publish to.
+func (c *conn) refuseConnect(why error) {
+	const connectTransaction = 1
+	c.callFailed(command{txn: connectTransaction}, "NetConnection.Connect.Rejected", why.Error())
+	c.linger()
+}
+
+func (c *conn) linger() {
 	if err := c.flush(); err == nil {
 		c.idle.until(lingerTime)
 		io.Copy(io.Discard, c.idle)
 	}
-	return why
 }
 
 // tags carries a publication's tags to its sink until the encoder says
@@ -272,7 +321,10 @@ func (c *conn) tags(ctx context.Context, p publication) (bye bool) {
 		}
 	}
 	if sink := (*sinkError)(nil); errors.As(err, &sink) {
-		c.refuse(p.streamID, sink.err)
+		err = sink.err
+	}
+	if ctx.Err() == nil && faulty(err) {
+		c.refuse(p.streamID, err)
 	}
 	return bye
 }

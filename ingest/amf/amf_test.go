@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // wires feeds the decoder, the encoder and the fuzzer.
@@ -267,9 +268,10 @@ func TestUnsupportedError(t *testing.T) {
 	}
 }
 
-// Bombs are small messages that ask for much. They must fail early: the place
-// in the error tells how far the decoder went, the allocations what it built.
-func TestBombs(t *testing.T) {
+// F23: bombs are small messages that ask for much. They must fail early: the place
+// in the error tells how far the decoder went, the allocations what it built. The
+// time is the best of some, as this machine may have other things to do.
+func TestF23Bombs(t *testing.T) {
 	nest := func(open string, levels int) []byte { return bytes.Repeat(unhex(open), levels) }
 
 	// An object, then arrays of two references to the array before.
@@ -304,10 +306,26 @@ func TestBombs(t *testing.T) {
 		{"many properties", append(unhex("03"), bytes.Repeat(unhex("0000 05"), 1<<18)...), "more than 4096 values", 100},
 		{"doubling references", doubling, "more than", 20_000},
 		{"deepening references", deepening, "nested deeper than 16", 1000},
+		{"a string longer than the rest", append(unhex("0c ffffffff"), make([]byte, 60_000)...), "unexpected EOF", 100},
+		{"an array of 2^32−1", append(unhex("0a ffffffff"), bytes.Repeat([]byte{markerNull}, 60_000)...), "unexpected EOF", 100},
+		{"an array that says 2^32−1 and has none", unhex("08 ffffffff 0001 61 0a ffffffff"), "unexpected EOF", 100},
+		{"an array in itself", unhex("0a 00000001 07 0000"), "enclosing value", 100},
+		{"an array in an array in it", unhex("0a 00000001 0a 00000001 07 0000"), "enclosing value", 100},
+		{"a reference to what will come", unhex("07 ffff"), "not there", 100},
+		{"AMF3", append(unhex("11 0a ffffffff"), make([]byte, 60_000)...), "not supported", 100},
 		{"heavy references", heavy, "references add more than 65536 bytes", 100},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var err error
+			best := time.Hour
+			for range 20 {
+				began := time.Now()
+				_, err = Decode(tt.wire)
+				best = min(best, time.Since(began))
+			}
+			if best > longestDecoding {
+				t.Errorf("took %v", best)
+			}
 			allocs := testing.AllocsPerRun(1, func() { _, err = Decode(tt.wire) })
 			if err == nil || !strings.Contains(err.Error(), tt.text) {
 				t.Errorf("got error %v, want one with %q", err, tt.text)
@@ -316,6 +334,15 @@ func TestBombs(t *testing.T) {
 				t.Errorf("%v allocations for a message that fails early", allocs)
 			}
 		})
+	}
+}
+
+// NaN and infinity are numbers like others here: who uses one looks.
+func TestF23NotANumber(t *testing.T) {
+	for _, wire := range []string{"00 7ff8000000000000", "00 fff0000000000000", "0b 7ff0000000000000 0000", "03 0001 61 00 7ff8000000000001 0000 09"} {
+		if _, err := Decode(unhex(wire)); err != nil {
+			t.Errorf("%s: %v", wire, err)
+		}
 	}
 }
 
@@ -375,8 +402,34 @@ func TestProperties(t *testing.T) {
 	}
 }
 
-// FuzzDecode knows three laws: what was decoded can be encoded, what was encoded
-// can be decoded, and from there on nothing changes any more.
+// measure returns how deep a value is, and counts all that are in it.
+func measure(v any, count *int) (depth int) {
+	*count++
+	var properties Object
+	switch v := v.(type) {
+	case Object:
+		properties = v
+	case ECMAArray:
+		properties = Object(v)
+	case TypedObject:
+		properties = v.Object
+	case StrictArray:
+		for _, e := range v {
+			depth = max(depth, measure(e, count))
+		}
+		return depth + 1
+	default:
+		return 0
+	}
+	for _, p := range properties {
+		depth = max(depth, measure(p.Value, count))
+	}
+	return depth + 1
+}
+
+// FuzzDecode knows four laws: what was decoded can be encoded, what was encoded
+// can be decoded, from there on nothing changes any more, and nothing is deeper
+// or more than it may be.
 func FuzzDecode(f *testing.F) {
 	for _, tt := range wires {
 		if len(tt.wire) < 1024 { // long ones only slow the fuzzer down
@@ -388,7 +441,16 @@ func FuzzDecode(f *testing.F) {
 	f.Add(unhex("05 11 01"))
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		values, err := Decode(wire)
+		count := 0
+		for _, v := range values {
+			if depth := measure(v, &count); depth > MaxDepth {
+				t.Fatalf("%d levels", depth)
+			}
+		}
 		once := Append(nil, values...)
+		if count > MaxValues || len(once) > len(wire)+MaxReferenced+16*count { // 16: what a value is wrapped in
+			t.Fatalf("%d values, %d bytes out of %d", count, len(once), len(wire))
+		}
 		if err == nil && len(values) == 0 && len(wire) > 0 {
 			t.Fatal("no values and no error")
 		}
