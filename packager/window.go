@@ -122,6 +122,15 @@ func (w *Window) Playable() bool {
 	return true
 }
 
+// Newest is the header of what came last: of the segments that are listed, where
+// the period has no part yet. It is nil where there are none.
+func (r *Rendition) Newest() *Header {
+	if n := len(r.Segments); r.Header == nil && n > 0 {
+		return r.Segments[n-1].Header
+	}
+	return r.Header
+}
+
 // Segment finds a segment that is listed or was until lately.
 func (r *Rendition) Segment(period string, n MSN) (*Segment, bool) {
 	for _, list := range [][]*Segment{r.Segments, r.Retired} {

@@ -1,7 +1,11 @@
 package dash_test
 
 import (
+	"bytes"
+	"encoding/xml"
 	"flag"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +13,7 @@ import (
 	"github.com/Eyevinn/dash-mpd/mpd"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/packager/dash"
 	"github.com/sluice-live/sluice/packager/packagertest"
 )
@@ -53,4 +58,83 @@ func TestManifests(t *testing.T) {
 	golden(t, "two-periods.mpd", f)
 	f.Publication.Close(nil)
 	golden(t, "ended.mpd", f)
+}
+
+// FuzzMPD draws whatever a stream can become: it is XML, dash-mpd reads it, and
+// a segment keeps its number, its time and its length.
+func FuzzMPD(f *testing.F) {
+	f.Add([]byte{60, 60, 60, 62, 60, 63, 60, 60}, true)
+	f.Add([]byte{0, 4, 255, 8, 252, 2, 252, 3, 252, 7, 252}, false)
+	f.Add([]byte{254, 254, 254, 252, 252, 255, 252}, true)
+	f.Fuzz(func(t *testing.T, program []byte, goodbye bool) {
+		feed := packagertest.New(t)
+		known := make(map[string]uint64)
+		newest := make(map[string]uint32)
+		look := func(w *packager.Window) {
+			if !w.Playable() {
+				return
+			}
+			text, err := dash.MPD(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			decoder := xml.NewDecoder(bytes.NewReader(text))
+			decoder.Strict = true
+			for err == nil {
+				_, err = decoder.Token()
+			}
+			if err != io.EOF {
+				t.Fatalf("not XML: %v\n%s", err, text)
+			}
+			m, err := mpd.MPDFromBytes(text)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			checkTimelines(t, m, known, newest)
+		}
+		feed.Play(program[:min(len(program), 30)], look)
+		if goodbye {
+			feed.Publication.Close(nil)
+			look(feed.Stream.Window())
+		}
+	})
+}
+
+// checkTimelines holds segments to the times that they had.
+func checkTimelines(t *testing.T, m *mpd.MPD, known map[string]uint64, newest map[string]uint32) {
+	t.Helper()
+	for _, period := range m.Periods {
+		for _, set := range period.AdaptationSets {
+			template := set.SegmentTemplate
+			if template == nil || template.SegmentTimeline == nil || template.StartNumber == nil {
+				t.Fatalf("period %s: no timeline, or no first number", period.Id)
+			}
+			number, at := *template.StartNumber, uint64(0)
+			track := set.Representations[0].Id + " of " + period.Id
+			if number < newest[track] {
+				t.Errorf("%s begins with number %d, it was %d", track, number, newest[track])
+			}
+			newest[track] = number
+			for _, s := range template.SegmentTimeline.S {
+				if s.T != nil {
+					if *s.T < at {
+						t.Errorf("%s: S@t %d is before %d, the end of the one before", track, *s.T, at)
+					}
+					at = *s.T
+				}
+				if s.D == 0 {
+					t.Errorf("%s: number %d lasts nothing", track, number)
+				}
+				for range s.R + 1 {
+					name := fmt.Sprintf("%s, number %d", track, number)
+					if before, ok := known[name]; ok && before != at {
+						t.Errorf("%s begins at %d, it was %d", name, at, before)
+					}
+					known[name] = at
+					at += s.D
+					number++
+				}
+			}
+		}
+	}
 }

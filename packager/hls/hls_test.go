@@ -1,10 +1,12 @@
 package hls_test
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	reader "github.com/bluenviron/gohlslib/v2/pkg/playlist"
@@ -13,6 +15,7 @@ import (
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/packager/hls"
 	"github.com/sluice-live/sluice/packager/packagertest"
+	"github.com/sluice-live/sluice/remux"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -75,4 +78,96 @@ func TestAudioAlone(t *testing.T) {
 	f.GOP(60)
 	w := f.Stream.Window()
 	golden(t, "audio.txt", hls.Multivariant(&packager.Window{Renditions: w.Renditions[1:]}))
+}
+
+// A picture of another size has come, and no part of it is complete.
+func TestBetweenTwoDecoders(t *testing.T) {
+	f := packagertest.New(t)
+	f.GOP(60)
+	f.GOP(60)
+	tracks := packagertest.Tracks()
+	c := *tracks[0].Codec.(*remux.H264)
+	c.Width, c.SPS = 320, [][]byte{append(bytes.Clone(c.SPS[0]), 1)}
+	tracks[0].Codec = &c
+	f.SetTracks(tracks...)
+	f.GOP(1)
+	w := f.Stream.Window()
+	if w.Renditions[0].Header != nil {
+		t.Fatal("there is a part already")
+	}
+	if text := draw(t, w); !strings.Contains(string(text), "RESOLUTION=960x540") {
+		t.Errorf("what is listed is gone:\n%s", text)
+	}
+}
+
+// FuzzPlaylists draws whatever a stream can become: gohlslib reads it, and no
+// number goes back.
+func FuzzPlaylists(f *testing.F) {
+	f.Add([]byte{60, 60, 60, 62, 60, 63, 60, 60}, true)
+	f.Add([]byte{0, 4, 255, 8, 252, 2, 252, 3, 252, 7, 252}, false)
+	f.Add([]byte{254, 254, 254, 252, 252, 255, 252}, true)
+	f.Fuzz(func(t *testing.T, program []byte, goodbye bool) {
+		feed := packagertest.New(t)
+		last := make(map[packager.RenditionID]reader.Media)
+		look := func(w *packager.Window) {
+			if !w.Playable() {
+				return
+			}
+			read[*reader.Multivariant](t, hls.Multivariant(w))
+			for i := range w.Renditions {
+				r := &w.Renditions[i]
+				if len(r.Segments) == 0 {
+					continue
+				}
+				now := *read[*reader.Media](t, hls.Media(w, r, hls.Full))
+				read[*reader.Media](t, hls.Media(w, r, hls.Delta))
+				checkFollows(t, last[r.ID], now)
+				last[r.ID] = now
+			}
+		}
+		feed.Play(program[:min(len(program), 30)], look)
+		if goodbye {
+			feed.Publication.Close(nil)
+			look(feed.Stream.Window())
+		}
+	})
+}
+
+func read[P any](t *testing.T, text []byte) P {
+	t.Helper()
+	p, err := reader.Unmarshal(text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	got, ok := any(p).(P)
+	if !ok {
+		t.Fatalf("it is a %T:\n%s", p, text)
+	}
+	return got
+}
+
+// checkFollows holds a playlist to the one before it.
+func checkFollows(t *testing.T, before, now reader.Media) {
+	t.Helper()
+	if now.MediaSequence < before.MediaSequence || len(now.Segments) == 0 {
+		t.Errorf("%d segments from %d, behind %d", len(now.Segments), now.MediaSequence, before.MediaSequence)
+	}
+	if a, b := before.DiscontinuitySequence, now.DiscontinuitySequence; a != nil && (b == nil || *b < *a) {
+		t.Errorf("discontinuity sequence %v behind %d", b, *a)
+	}
+	if before.TargetDuration != 0 && now.TargetDuration != before.TargetDuration {
+		t.Errorf("target duration %d, it was %d", now.TargetDuration, before.TargetDuration)
+	}
+	uris := make(map[int]string)
+	for i, s := range before.Segments {
+		uris[before.MediaSequence+i] = s.URI
+	}
+	for i, s := range now.Segments {
+		if old, known := uris[now.MediaSequence+i]; known && old != s.URI {
+			t.Errorf("number %d is %s, it was %s", now.MediaSequence+i, s.URI, old)
+		}
+		if s.Duration.Seconds() >= float64(now.TargetDuration)+0.5 {
+			t.Errorf("%s lasts %v, the target is %d", s.URI, s.Duration, now.TargetDuration)
+		}
+	}
 }

@@ -19,7 +19,7 @@ func Multivariant(w *packager.Window) []byte {
 		allIndependent = allIndependent && independent(r.Segments)
 		switch {
 		case len(r.Segments) == 0:
-		case r.Header.Track.Kind() == remux.Video:
+		case r.Newest().Track.Kind() == remux.Video:
 			video = append(video, r)
 		default:
 			audio = append(audio, r)
@@ -46,7 +46,7 @@ func appendAudio(b []byte, r *packager.Rendition, isDefault bool) []byte {
 		choice = "YES"
 	}
 	b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%q,NAME=%q,LANGUAGE=\"und\",DEFAULT=%s,AUTOSELECT=YES", audioGroup, r.ID, choice)
-	if c, ok := r.Header.Track.Codec.(*remux.AAC); ok {
+	if c, ok := r.Newest().Track.Codec.(*remux.AAC); ok {
 		b = fmt.Appendf(b, ",CHANNELS=\"%d\"", c.Channels)
 	}
 	return fmt.Appendf(b, ",URI=\"%s.m3u8\"\n", r.ID)
@@ -54,14 +54,14 @@ func appendAudio(b []byte, r *packager.Rendition, isDefault bool) []byte {
 
 // appendVariant adds a rendition with the audio that goes with it.
 func appendVariant(b []byte, r *packager.Rendition, audio []*packager.Rendition) []byte {
-	peak, average, codecs := r.Peak, r.Average, r.Header.Track.Codec.String()
+	peak, average, codecs := r.Peak, r.Average, r.Newest().Track.Codec.String()
 	if len(audio) > 0 {
 		peak += audio[0].Peak
 		average += audio[0].Average
-		codecs += "," + audio[0].Header.Track.Codec.String()
+		codecs += "," + audio[0].Newest().Track.Codec.String()
 	}
 	b = fmt.Appendf(b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=%q", max(peak, 1), max(average, 1), codecs)
-	if c, ok := r.Header.Track.Codec.(*remux.H264); ok {
+	if c, ok := r.Newest().Track.Codec.(*remux.H264); ok {
 		b = fmt.Appendf(b, ",RESOLUTION=%dx%d", c.Width, c.Height)
 		if r.FrameRate.Den > 0 {
 			b = fmt.Appendf(b, ",FRAME-RATE=%.3f", float64(r.FrameRate.Num)/float64(r.FrameRate.Den))

@@ -3,6 +3,7 @@
 package packagertest
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"testing"
@@ -44,6 +45,7 @@ type Feed struct {
 	Publication  *packager.Publication
 	Stream       *packager.Stream
 	video, audio int // samples written
+	look         func()
 }
 
 // New begins a stream with a window of four segments.
@@ -102,9 +104,48 @@ func (f *Feed) GOP(frames int) {
 	}
 }
 
+// Play does with the stream what a program says, an instruction a byte: groups
+// of pictures of all lengths, new periods, and other tracks. look sees each Window.
+func (f *Feed) Play(program []byte, look func(*packager.Window)) {
+	var last *packager.Window
+	f.tb.Helper()
+	f.look = func() {
+		if w := f.Stream.Window(); w != last {
+			last = w
+			look(w)
+		}
+	}
+	tracks := Tracks()
+	for _, b := range program {
+		switch n := int(b >> 2); b & 3 {
+		case 0, 1:
+			if len(tracks) == 2 { // GOP writes both
+				f.GOP(1 + 4*n)
+			}
+		case 2:
+			f.video += n * n // a gap: nothing came for a while
+			f.audio = f.video * 48000 / 30 / 1024
+			tracks = Tracks()
+			f.SetTracks(tracks...)
+		case 3:
+			c := *tracks[0].Codec.(*remux.H264)
+			c.SPS = [][]byte{append(bytes.Clone(c.SPS[0]), b)} // what makes it another one
+			c.Width, c.Height, c.SAR = 16*(1+n), 16*(64-n), [2]uint32{uint32(1 + n), 64}
+			c.FrameRate = remux.Rational{Num: uint32(n) << 24, Den: uint32(b)}
+			c.Colour = &remux.ColourCodes{Primaries: b, Transfer: b, Matrix: b}
+			tracks[0].Codec = &c
+			tracks[0].Bitrate, tracks[1].Bitrate = n<<20, -n
+			f.SetTracks(tracks...)
+		}
+	}
+}
+
 func (f *Feed) write(s remux.Sample) {
 	f.tb.Helper()
 	if err := f.Publication.WriteSample(s); err != nil {
 		f.tb.Fatal(err)
+	}
+	if f.look != nil {
+		f.look()
 	}
 }
