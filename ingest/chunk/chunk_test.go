@@ -483,7 +483,52 @@ func TestReceived(t *testing.T) {
 	}
 }
 
-// However the network cuts the bytes, the messages and the end are the same.
+// rechunk writes messages in chunks of another size, and some of them at a time
+// in each other's gaps. It returns them in the order in which they end.
+func rechunk(messages []chunk.Message, seed uint64) (out []byte, ended []chunk.Message) {
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	size := 1 << rnd.IntN(18)
+	out = setChunkSize(uint32(size))
+	for len(messages) > 0 {
+		together := messages[:min(len(messages), 1+rnd.IntN(6))]
+		messages = messages[len(together):]
+		sent := make([]int, len(together))
+		for left := len(together); left > 0; {
+			i := rnd.IntN(len(together))
+			m := together[i]
+			m.ChunkStreamID = uint32(64 + i) // a basic header of two bytes
+			if sent[i] < 0 {
+				continue
+			}
+			if sent[i] == 0 {
+				out = appendHeader(append(out, 0, byte(i)), m)
+			} else {
+				out = append(out, 3<<6, byte(i))
+			}
+			if m.Timestamp >= 0xFFFFFF { // in all its chunks, as Adobe has it
+				out = binary.BigEndian.AppendUint32(out, m.Timestamp)
+			}
+			n := min(size, len(m.Body)-sent[i])
+			out = append(out, m.Body[sent[i]:sent[i]+n]...)
+			if sent[i] += n; sent[i] == len(m.Body) {
+				sent[i] = -1
+				ended = append(ended, m)
+				left--
+			}
+		}
+	}
+	return out, ended
+}
+
+// appendHeader adds a message header of type 0.
+func appendHeader(b []byte, m chunk.Message) []byte {
+	field := min(m.Timestamp, 0xFFFFFF)
+	b = append(b, byte(field>>16), byte(field>>8), byte(field), byte(len(m.Body)>>16), byte(len(m.Body)>>8), byte(len(m.Body)), byte(m.Type))
+	return binary.LittleEndian.AppendUint32(b, m.StreamID)
+}
+
+// However the network cuts the bytes, and the writer the messages, these and the
+// end are the same; no more is held than came.
 func FuzzReader(f *testing.F) {
 	for i, c := range table {
 		f.Add(c.wire, uint64(i))
@@ -503,6 +548,16 @@ func FuzzReader(f *testing.F) {
 				t.Fatalf("%s ends with %q, whole with %q", how, err, wantErr)
 			}
 		}
+		r := chunk.NewReader(cuts(b, seed), limits)
+		for {
+			_, err := r.ReadMessage()
+			if most := 2*r.Received() + 64<<10; uint64(r.Held()) > most {
+				t.Fatalf("holds %d bytes, %d came", r.Held(), r.Received())
+			}
+			if err != nil {
+				break
+			}
+		}
 		// What was read can be written and read again.
 		var out bytes.Buffer
 		w := chunk.NewWriter(&out)
@@ -512,6 +567,12 @@ func FuzzReader(f *testing.F) {
 		w.Flush()
 		again, _ := readAll(&out, limits)
 		checkSame(t, "written again", again, want)
+		other, ended := rechunk(want, seed)
+		again, err := readAll(bytes.NewReader(other), limits)
+		checkSame(t, "in other chunks", again, ended)
+		if err != io.EOF {
+			t.Fatalf("in other chunks: %v", err)
+		}
 	})
 }
 
