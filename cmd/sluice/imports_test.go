@@ -29,7 +29,8 @@ var rooms = map[string][]string{
 	"config":                {},
 	"cmd/sluice": {"config", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
 		"packager", "remux"},
-	"e2e": {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
+	"e2e":      {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
+	"e2e/soak": {"ingest/flv", "ingest/client"},
 }
 
 // doors is who may import a third party: one room each, or two where a library
@@ -37,7 +38,7 @@ var rooms = map[string][]string{
 var doors = map[string][]string{
 	"github.com/bluenviron/mediacommon": {"remux", "cmd/sluice"},
 	"github.com/bluenviron/gohlslib":    {"cmd/sluice"},
-	"github.com/Eyevinn/mp4ff":          {"packager/cmaf", "cmd/sluice"},
+	"github.com/Eyevinn/mp4ff":          {"packager/cmaf", "cmd/sluice", "e2e/soak"},
 	"github.com/Eyevinn/dash-mpd":       {"packager/dash", "cmd/sluice"},
 	"github.com/go-chi/chi":             {"httpserve"},
 	"github.com/rs/zerolog":             {"ingest", "httpserve", "cmd/sluice"},

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -60,10 +59,11 @@ func inHouse(t *testing.T, f func(h *house)) {
 		log := zerolog.New(zerolog.SyncWriter(h.log))
 		h.app = &app{cfg: cfg, log: zerolog.Nop(), clock: machineClock()}
 		h.app.catalog = packager.NewCatalog(settings(cfg.Window), h.app.clock.now)
-		all := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
+		door := (&simulation{}).gate(h.app)
+		door.log = log
 		h.app.rtmp = &ingest.Server{
 			Limits:  limits(cfg.RTMP),
-			Handler: &gate{catalog: h.app.catalog, networks: all, now: h.app.clock.now, log: log},
+			Handler: door,
 			Log:     log, Now: time.Now,
 		}
 		h.app.http = &httpserve.Server{Catalog: h.app.catalog, Hold: time.Second, WriteTimeout: time.Second, Log: log, Now: h.app.clock.now}

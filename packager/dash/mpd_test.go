@@ -92,7 +92,7 @@ func FuzzMPD(f *testing.F) {
 			}
 			checkTimelines(t, m, known, newest)
 		}
-		feed.Play(program[:min(len(program), 30)], look)
+		feed.Play(program[:min(len(program), 20)], look)
 		if goodbye {
 			feed.Publication.Close(nil)
 			look(feed.Stream.Window())

@@ -125,7 +125,7 @@ func FuzzPlaylists(f *testing.F) {
 				last[r.ID] = now
 			}
 		}
-		feed.Play(program[:min(len(program), 30)], look)
+		feed.Play(program[:min(len(program), 20)], look)
 		if goodbye {
 			feed.Publication.Close(nil)
 			look(feed.Stream.Window())

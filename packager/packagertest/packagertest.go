@@ -120,7 +120,7 @@ func (f *Feed) Play(program []byte, look func(*packager.Window)) {
 		switch n := int(b >> 2); b & 3 {
 		case 0, 1:
 			if len(tracks) == 2 { // GOP writes both
-				f.GOP(1 + 4*n)
+				f.GOP(1 + 2*n)
 			}
 		case 2:
 			f.video += n * n // a gap: nothing came for a while
