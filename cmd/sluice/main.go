@@ -31,6 +31,7 @@ const usage = `sluice takes RTMP in and gives HLS and DASH out.
 `
 
 func main() {
+	collectOften()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
@@ -40,6 +41,16 @@ func main() {
 	default:
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+}
+
+// collectOften keeps what is no longer needed small. Nearly all of the heap are
+// windows: bytes without pointers, which a collection doesn't look into, so that
+// it costs next to nothing. With Go's own setting, memory is twice the windows.
+func collectOften() {
+	const percent = 25
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
 	}
 }
 
