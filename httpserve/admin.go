@@ -39,6 +39,7 @@ func (s *Server) AdminHandler(ready func() bool) http.Handler {
 type streamStatus struct {
 	Name       string            `json:"name"`
 	Live       bool              `json:"live"`
+	Bytes      int               `json:"bytes"` // in memory, fetchable, also of what the stream had before
 	Renditions []renditionStatus `json:"renditions"`
 }
 
@@ -67,6 +68,9 @@ func (s *Server) streams(w http.ResponseWriter, _ *http.Request) error {
 
 func describe(win *packager.Window) streamStatus {
 	out := streamStatus{Name: win.Stream.String(), Live: !win.Ended, Renditions: []renditionStatus{}}
+	for _, r := range slices.Concat(win.Renditions, win.Former) {
+		out.Bytes += fetchable(&r)
+	}
 	for _, r := range win.Renditions {
 		if r.Header == nil {
 			continue
@@ -83,18 +87,25 @@ func describeRendition(r *packager.Rendition) renditionStatus {
 		Segments: len(r.Segments),
 		Peak:     r.Peak,
 		Average:  r.Average,
+		Bytes:    fetchable(r),
 	}
 	s.Width, s.Height = r.Header.Track.Size()
 	for _, seg := range r.Segments {
 		s.Seconds += seg.Seconds()
-		s.Bytes += seg.Size
-	}
-	for _, seg := range r.Retired {
-		s.Bytes += seg.Size
 	}
 	if n := len(r.Segments); n > 0 {
 		last := r.Segments[n-1]
 		s.End = last.Header.Time(last.PTS + last.Duration).Format(time.RFC3339Nano)
 	}
 	return s
+}
+
+// fetchable is how many bytes of a rendition are in memory.
+func fetchable(r *packager.Rendition) (n int) {
+	for _, list := range [][]*packager.Segment{r.Segments, r.Retired} {
+		for _, seg := range list {
+			n += seg.Size
+		}
+	}
+	return n + size(bodies(r.Parts)) + len(r.Growing)
 }

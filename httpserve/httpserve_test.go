@@ -335,6 +335,14 @@ func TestAdmin(t *testing.T) {
 	if len(list.Streams) != 1 || list.Streams[0].Name != "live/cam1" || !list.Streams[0].Live || list.Streams[0].Renditions[0].Codec != "mp4a.40.2" {
 		t.Errorf("streams: %+v", list)
 	}
+	r := mustWindow(t, s).Renditions[0]
+	want := size(bodies(r.Parts))
+	for _, seg := range append(r.Retired[:len(r.Retired):len(r.Retired)], r.Segments...) {
+		want += seg.Size
+	}
+	if got := list.Streams[0]; got.Bytes != want || got.Renditions[0].Bytes != want || len(r.Parts) == 0 {
+		t.Errorf("%d bytes, %d of the rendition, want %d", got.Bytes, got.Renditions[0].Bytes, want)
+	}
 }
 
 // FuzzRequest asks for anything: the answer is one of those that exist, says how

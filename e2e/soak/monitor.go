@@ -64,13 +64,10 @@ func (m *monitor) raise(s sample) int {
 	return m.bound(m.peak)
 }
 
-// bound is what N9 allows of that much. The server's list of streams leaves out
-// the segments in production.
+// bound is what N9 allows of that much.
 func (m *monitor) bound(s sample) int {
-	const openSegment = gop / framesPerSecond
 	connections := max(0, s.files-m.before.files)
-	open := min(s.streams, m.w.publishers) * m.w.bitrate / 8 * openSegment
-	return m.before.rss + (s.window+open)*13/10 + s.streams*2<<20 + connections*64<<10
+	return m.before.rss + s.window*13/10 + s.streams*2<<20 + connections*64<<10
 }
 
 // settle waits until all is as it was (N8), as long as that may take.

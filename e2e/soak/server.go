@@ -129,9 +129,9 @@ func (s *server) checkLog(l *ledger) {
 
 // sample is what the server holds at a moment.
 type sample struct {
-	at                                   time.Time
-	rss, live, window                    int // bytes; live is the heap behind a collection, where it was asked for
-	goroutines, files, streams, segments int
+	at                         time.Time
+	rss, live, window          int // bytes; live is the heap behind a collection, where it was asked for
+	goroutines, files, streams int
 }
 
 func (s *server) sample(collect bool) (sample, error) {
@@ -191,19 +191,14 @@ func (s *server) streams(now *sample) error {
 	}
 	defer resp.Body.Close()
 	var list struct {
-		Streams []struct {
-			Renditions []struct{ Segments, Bytes int }
-		}
+		Streams []struct{ Bytes int }
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 16<<20)).Decode(&list); err != nil {
 		return err
 	}
 	now.streams = len(list.Streams)
 	for _, stream := range list.Streams {
-		for _, r := range stream.Renditions {
-			now.window += r.Bytes
-			now.segments += r.Segments
-		}
+		now.window += stream.Bytes
 	}
 	return nil
 }
