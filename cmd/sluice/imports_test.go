@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 	"web":                   {},
 	"httpserve":             {"remux", "packager", "packager/hls", "packager/dash", "web"},
 	"config":                {},
+	"access":                {},
 	"cmd/sluice": {"config", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
 		"packager", "remux"},
 	"e2e":      {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
@@ -41,6 +42,8 @@ var doors = map[string][]string{
 	"github.com/Eyevinn/mp4ff":          {"packager/cmaf", "cmd/sluice", "e2e/soak"},
 	"github.com/Eyevinn/dash-mpd":       {"packager/dash", "cmd/sluice"},
 	"github.com/go-chi/chi":             {"httpserve"},
+	"github.com/golang-jwt/jwt":         {"access"},
+	"github.com/MicahParks/jwkset":      {"access"},
 	"github.com/rs/zerolog":             {"ingest", "httpserve", "cmd/sluice"},
 	"github.com/quic-go/quic-go":        {"cmd/sluice"},
 	"go.yaml.in/yaml":                   {"config"},

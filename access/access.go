@@ -1,0 +1,69 @@
+// Package access decides who may publish and who may watch.
+//
+// It is asked, and answers: it logs nothing and refuses nobody by itself. Time
+// is an argument. What it can't find out is a no, told apart from a refusal:
+// whoever meets a webhook that is down has done nothing wrong.
+package access
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+// Action is what somebody wants to do with a stream.
+type Action string
+
+// The actions.
+const (
+	Publish Action = "publish"
+	Watch   Action = "watch"
+)
+
+// The two ways to be turned away.
+var (
+	// ErrDenied is for one who showed nothing that lets him in.
+	ErrDenied = errors.New("access denied")
+	// ErrUnknown is for one who could not be judged: nobody gets in then, but
+	// it is not his fault.
+	ErrUnknown = errors.New("access could not be checked")
+)
+
+// Claims is what a token says of the one who shows it.
+type Claims struct {
+	Subject string // who that is; empty when the token doesn't say
+	Grants  []Grant
+	Expires time.Time
+}
+
+// Allows tells whether the claims let their bearer do action on the stream at
+// path, APP/NAME.
+func (c Claims) Allows(action Action, path string) bool {
+	for _, g := range c.Grants {
+		if g.Action == action && g.covers(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// Grant allows one action on one stream, or on all below a path.
+type Grant struct {
+	Action Action
+	Path   string // empty: all streams
+	Exact  bool   // only the stream of that name, none below it
+}
+
+func (g Grant) covers(path string) bool {
+	if g.Path == "" || g.Path == path {
+		return true
+	}
+	return !g.Exact && below(path, g.Path)
+}
+
+// below tells whether path is under prefix, on a boundary of components:
+// live/a/x is under live/a, live/ab is not.
+func below(path, prefix string) bool {
+	rest, ok := strings.CutPrefix(path, prefix)
+	return ok && strings.HasPrefix(rest, "/")
+}
