@@ -144,7 +144,7 @@ func TestForgedTokens(t *testing.T) {
 	part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	body, _ := json.Marshal(with())
 	none := part(`{"alg":"none"}`) + "." + part(string(body)) + "."
-	der, _ := json.Marshal(jwk(t, "r", key.Public()))
+	der, _ := json.Marshal(jwk(t, "r", key.Public()).Marshal())
 	critical := jwt.NewWithClaims(jwt.SigningMethodHS256, with())
 	critical.Header["crit"] = []string{"b64"}
 	withCrit, _ := critical.SignedString(secret)

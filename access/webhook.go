@@ -144,8 +144,8 @@ func (w *Webhook) Tell(q Question) bool {
 	}
 }
 
-// Run sends notifications until ctx ends, one after the other. What can't be
-// delivered is given to lost.
+// Run sends notifications, one after the other, until ctx ends; what waits
+// then is tried once more. What can't be delivered is given to lost.
 func (w *Webhook) Run(ctx context.Context, lost func(Question, error)) {
 	for {
 		select {
@@ -154,6 +154,22 @@ func (w *Webhook) Run(ctx context.Context, lost func(Question, error)) {
 				lost(q, err)
 			}
 		case <-ctx.Done():
+			w.drain(lost)
+			return
+		}
+	}
+}
+
+func (w *Webhook) drain(lost func(Question, error)) {
+	ended, cancel := context.WithTimeout(context.Background(), callTime)
+	defer cancel()
+	for {
+		select {
+		case q := <-w.queue:
+			if _, _, err := w.post(ended, q); err != nil {
+				lost(q, err)
+			}
+		default:
 			return
 		}
 	}
@@ -161,7 +177,8 @@ func (w *Webhook) Run(ctx context.Context, lost func(Question, error)) {
 
 func (w *Webhook) deliver(ctx context.Context, q Question) error {
 	for try := 0; ; try++ {
-		r, _, err := w.post(ctx, q)
+		// What is on its way when all ends has its five seconds.
+		r, _, err := w.post(context.WithoutCancel(ctx), q)
 		if err == nil {
 			if r.StatusCode/100 == 2 {
 				return nil

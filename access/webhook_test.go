@@ -237,8 +237,15 @@ func TestWebhookNotifications(t *testing.T) {
 		if calls.Load() != 6 || lost.Load() != 1 {
 			t.Errorf("%d calls, %d lost: want no fourth", calls.Load(), lost.Load())
 		}
+		failures.Store(0)
+		for range 5 { // what waits when all ends is told, too
+			w.Tell(question)
+		}
 		cancel()
 		<-done
+		if calls.Load() != 11 || lost.Load() != 1 {
+			t.Errorf("%d calls, %d lost at the end", calls.Load(), lost.Load())
+		}
 		for range webhookQueue {
 			if !w.Tell(question) {
 				t.Fatal("no room in the queue")

@@ -17,14 +17,15 @@ var Sample []byte
 // Every address is host:port, an empty host means all interfaces, port 0 means any free port, and
 // an empty address means off. File names are relative to the working directory.
 type Config struct {
-	RTMP   RTMP   `yaml:"rtmp" usage:"Publishers (RTMP)"`
-	HTTP   HTTP   `yaml:"http" usage:"Viewers (HTTP)"`
-	Admin  Admin  `yaml:"admin" usage:"Operators (HTTP)"`
-	Window Window `yaml:"window" usage:"The live window"`
-	Log    Log    `yaml:"log" usage:"Log"`
+	RTMP    RTMP    `yaml:"rtmp" usage:"Publishers (RTMP)"`
+	Publish Publish `yaml:"publish" usage:"Who may publish"`
+	HTTP    HTTP    `yaml:"http" usage:"Viewers (HTTP)"`
+	Admin   Admin   `yaml:"admin" usage:"Operators (HTTP)"`
+	Window  Window  `yaml:"window" usage:"The live window"`
+	Log     Log     `yaml:"log" usage:"Log"`
 }
 
-// RTMP says who may publish, where, and how much a publisher may ask of us.
+// RTMP says where encoders connect, and how much a publisher may ask of us.
 type RTMP struct {
 	// Addr is the RTMP listen address. Default ":1935", the port every encoder assumes.
 	Addr string `yaml:"addr" usage:"RTMP listen address, empty = off"`
@@ -67,10 +68,76 @@ type RTMP struct {
 	// MaxConnections bounds the connections open at once, published or not. Default 1000: keeps
 	// memory and descriptors bounded whatever the network does.
 	MaxConnections int `yaml:"max_connections" usage:"most connections at once"`
+}
 
-	// PublishFrom lists the networks that may publish: CIDRs or the words ParseNetworks knows.
-	// Default "private": a newcomer needs no setup and nobody on the internet gets in.
-	PublishFrom []string `yaml:"publish_from" usage:"who may publish: CIDRs, loopback, private, any"`
+// Publish says who may publish. With Keys, Users, JWT or Webhook, whoever satisfies any one of them
+// may, and nobody else; with none of them, whoever is in the networks of From.
+type Publish struct {
+	// From lists the networks that may publish: CIDRs or the words ParseNetworks knows. Default empty,
+	// which means private where there is nothing else to go by, so that a newcomer needs no setup and
+	// nobody on the internet gets in; and any with keys, users, tokens or a webhook.
+	From []string `yaml:"from" usage:"networks that may: CIDRs, loopback, private, any"`
+
+	// Deny lists networks that may not publish, whatever they have. Default empty.
+	Deny []string `yaml:"deny" usage:"networks that may not, whatever they have"`
+
+	// Keys has the SHA-256 of a stream key for each NAME or APP/NAME: the encoder sends the key,
+	// viewers see the name. Default empty. "sluice key NAME" makes both.
+	Keys map[string]string `yaml:"keys" usage:"NAME or APP/NAME = hash of its stream key"`
+
+	// Users has a password for each user, or what "sluice key -user NAME" prints of one. Default
+	// empty. A user may publish any stream.
+	Users map[string]string `yaml:"users" usage:"user = password, for encoders that log in"`
+
+	// Login says when encoders are refused until they log in with user and password by the Adobe
+	// challenge: auto, always or never. Default "auto", which is when there are users and nothing else.
+	Login string `yaml:"login" usage:"ask encoders to log in: auto, always or never"`
+
+	JWT     JWT     `yaml:"jwt" usage:"Who may publish: tokens"`
+	Webhook Webhook `yaml:"webhook" usage:"Who may publish: a webhook"`
+}
+
+// Open tells whether the network is all that matters.
+func (p Publish) Open() bool {
+	return len(p.Keys) == 0 && len(p.Users) == 0 && !p.JWT.On() && p.Webhook.URL == ""
+}
+
+// JWT says which tokens count. At most one of Secret, SecretFile and JWKSURL is set.
+type JWT struct {
+	// Secret signs tokens with HS256. Default "". At least 32 bytes, as RFC 7518 has it: less can be
+	// guessed by whoever has seen a token.
+	Secret string `yaml:"secret" usage:"secret for HS256, at least 32 bytes"`
+
+	// SecretFile is a file with the secret. Default "".
+	SecretFile string `yaml:"secret_file" usage:"file with the secret"`
+
+	// JWKSURL has the public keys for RS256, ES256 and EdDSA. Default "".
+	JWKSURL string `yaml:"jwks_url" usage:"URL of the keys for RS256, ES256 and EdDSA"`
+
+	// Issuer is what the claim iss must be. Default "": anything.
+	Issuer string `yaml:"issuer" usage:"what the claim iss must be, empty = anything"`
+
+	// Audience is what the claim aud must have. Default "": anything.
+	Audience string `yaml:"audience" usage:"what the claim aud must have, empty = anything"`
+}
+
+// On tells whether tokens count.
+func (j JWT) On() bool { return j.Secret != "" || j.SecretFile != "" || j.JWKSURL != "" }
+
+// Webhook says whom to ask.
+type Webhook struct {
+	// URL is asked by POST, once for each publication. Default "": nobody is asked.
+	URL string `yaml:"url" usage:"URL to ask, empty = none"`
+
+	// Style is json, or form as nginx-rtmp has it. Default "json".
+	Style string `yaml:"style" usage:"json, or form as nginx-rtmp has it"`
+
+	// Secret signs the questions. Default "": unsigned.
+	Secret string `yaml:"secret" usage:"secret that signs the questions, empty = unsigned"`
+
+	// NotifyDone also tells the webhook when a stream that it let in is over. Default false: not
+	// everything that is asked expects to be told.
+	NotifyDone bool `yaml:"notify_done" usage:"also tell when a stream that it let in is over"`
 }
 
 // HTTP says where viewers come in and how long one may hold a request.
@@ -172,7 +239,10 @@ func Default() Config {
 			MaxMessageSize:   10 * MiB,
 			MaxChunkStreams:  64,
 			MaxConnections:   1000,
-			PublishFrom:      []string{"private"},
+		},
+		Publish: Publish{
+			Login:   "auto",
+			Webhook: Webhook{Style: "json"},
 		},
 		HTTP: HTTP{
 			Addr:         ":8080",

@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+const someHash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
 // at moves the test to an empty working directory holding the files given as name, content, ….
 func at(t *testing.T, files ...string) {
 	t.Helper()
@@ -72,24 +74,29 @@ func TestEmptyFile(t *testing.T) {
 }
 
 func TestFileForms(t *testing.T) {
-	at(t, "sluice.yaml", `
+	at(t, "sluice.yaml", fmt.Sprintf(`
 rtmp.addr: ":1"            # a path is as good as nesting
 rtmp:
   max_message_size: 1048576
   tls_addr: &tls ":443"
-  publish_from:
+publish:
+  from:
     - loopback
     - 192.0.2.0/24
+  keys:
+    cam1: %[1]s
+    live/cam2: "%[1]s"
 http:
   tls_addr: ""
   addr: *tls
 window: {segments: "12", linger: 2m}
-`)
+`, someHash))
 	want := Default()
 	want.RTMP.Addr = ":1"
 	want.RTMP.MaxMessageSize = MiB
 	want.RTMP.TLSAddr = ":443"
-	want.RTMP.PublishFrom = []string{"loopback", "192.0.2.0/24"}
+	want.Publish.From = []string{"loopback", "192.0.2.0/24"}
+	want.Publish.Keys = map[string]string{"cam1": someHash, "live/cam2": someHash}
 	want.HTTP.Addr = ":443"
 	want.Window.Segments = 12
 	want.Window.Linger = 2 * time.Minute
@@ -138,12 +145,12 @@ func TestFaults(t *testing.T) {
 			want: `sluice.yaml:1: log.level: want one value, not a list`},
 		{name: "no value", file: "http:\n  addr:\n",
 			want: `sluice.yaml:2: http.addr: has no value (write "" for empty, or remove the line for the default)`},
-		{name: "list is a value", file: "rtmp:\n  publish_from: any\n",
-			want: `sluice.yaml:2: rtmp.publish_from: want a list such as [a, b], not "any"`},
-		{name: "list of lists", file: "rtmp:\n  publish_from: [[any]]\n",
-			want: `sluice.yaml:2: rtmp.publish_from: want a list of values, not of a list`},
-		{name: "list of nothing", file: "rtmp:\n  publish_from:\n    -\n",
-			want: `sluice.yaml:2: rtmp.publish_from: want a list of values, not of nothing`},
+		{name: "list is a value", file: "publish:\n  from: any\n",
+			want: `sluice.yaml:2: publish.from: want a list such as [a, b], not "any"`},
+		{name: "list of lists", file: "publish:\n  from: [[any]]\n",
+			want: `sluice.yaml:2: publish.from: want a list of values, not of a list`},
+		{name: "list of nothing", file: "publish:\n  from:\n    -\n",
+			want: `sluice.yaml:2: publish.from: want a list of values, not of nothing`},
 
 		// The file as such.
 		{name: "two documents", file: "log: {level: warn}\n---\nlog: {level: info}\n",
@@ -154,7 +161,7 @@ func TestFaults(t *testing.T) {
 			want: `sluice.yaml:5: did not find expected key`},
 		{name: "open quote", file: "log:\n  level: \"info\nadmin:\n  addr: x\n",
 			want: `sluice.yaml:2: found unexpected end of stream`},
-		{name: "open bracket", file: "rtmp:\n  publish_from: [any\nlog:\n  level: info\n",
+		{name: "open bracket", file: "publish:\n  from: [any\nlog:\n  level: info\n",
 			want: `sluice.yaml:2: did not find expected ',' or ']'`},
 		{name: "tab", file: "log:\n\tlevel: info\n",
 			want: `sluice.yaml:2: found character that cannot start any token`},
@@ -208,7 +215,8 @@ SLUICE_RTMP_TLS_KEY: read .: is a directory`},
   max_message_size: 17MiB
   max_chunk_streams: 0
   max_connections: 0
-  publish_from: [private, home, 10.0.0.1, 10.0.0.0/33]
+publish:
+  from: [private, home, 10.0.0.1, 10.0.0.0/33]
 `,
 			want: `sluice.yaml:2: rtmp.handshake_timeout: 0s is not more than 0s
 sluice.yaml:3: rtmp.publish_timeout: -1s is not more than 0s
@@ -217,11 +225,47 @@ sluice.yaml:5: rtmp.write_timeout: 0s is not more than 0s
 sluice.yaml:6: rtmp.max_message_size: 17MiB is not between 1MiB and 16MiB
 sluice.yaml:7: rtmp.max_chunk_streams: 0 is not between 1 and 65598
 sluice.yaml:8: rtmp.max_connections: 0 is less than 1
-sluice.yaml:9: rtmp.publish_from: "home" is not a network such as 192.0.2.0/24, loopback, private or any
-sluice.yaml:9: rtmp.publish_from: "10.0.0.1" is not a network such as 192.0.2.0/24, loopback, private or any
-sluice.yaml:9: rtmp.publish_from: "10.0.0.0/33" is not a network such as 192.0.2.0/24, loopback, private or any`},
-		{name: "nobody may publish", env: []string{"SLUICE_RTMP_PUBLISH_FROM="},
-			want: `SLUICE_RTMP_PUBLISH_FROM: is empty, so nobody could publish`},
+sluice.yaml:10: publish.from: "home" is not a network such as 192.0.2.0/24, loopback, private or any
+sluice.yaml:10: publish.from: "10.0.0.1" is not a network such as 192.0.2.0/24, loopback, private or any
+sluice.yaml:10: publish.from: "10.0.0.0/33" is not a network such as 192.0.2.0/24, loopback, private or any`},
+		{name: "moved", file: "rtmp:\n  publish_from: [any]\n", env: []string{"SLUICE_RTMP_PUBLISH_FROM=any"},
+			want: `sluice.yaml:2: rtmp.publish_from: unknown key (it is publish.from now)
+SLUICE_RTMP_PUBLISH_FROM: unknown variable (it is SLUICE_PUBLISH_FROM now)`},
+		{name: "moved flag", args: []string{"-rtmp-publish-from=any"},
+			want: `-rtmp-publish-from: unknown flag (it is -publish-from now)`},
+		{name: "keys of the wrong shape", file: "publish:\n  keys: [a]\n  users: {a: [b]}\n",
+			want: `sluice.yaml:2: publish.keys: want names and values, not a list
+sluice.yaml:3: publish.users: a: want one value, not a list`},
+		{name: "a key twice", file: "publish:\n  keys:\n    a: x\n    a: y\n",
+			want: `sluice.yaml:2: publish.keys: a: is there twice (line 4)`},
+		{name: "keys without hash", env: []string{"SLUICE_PUBLISH_KEYS=cam1"},
+			want: `SLUICE_PUBLISH_KEYS: want a list such as a=x,b=y`},
+		{name: "publish", file: `publish:
+  deny: [some]
+  keys: {cam1: SECRET, a/b/c: ` + someHash + `}
+  users: {anna: "", "a b": x, bert: "md5:x:SECRET"}
+  login: perhaps
+  jwt: {secret: SECRET, jwks_url: "ftp://SECRET"}
+  webhook: {url: SECRET, style: xml}
+`,
+			want: `sluice.yaml:2: publish.deny: "some" is not a network such as 192.0.2.0/24, loopback, private or any
+sluice.yaml:3: publish.keys: "a/b/c" is not NAME or APP/NAME in letters, digits and - _ . ~
+sluice.yaml:3: publish.keys: cam1: is not a hash of 64 hex digits; sluice key cam1 makes a key and its hash
+sluice.yaml:4: publish.users: "a b" is not a user in letters, digits and - _ . @, at most 64
+sluice.yaml:4: publish.users: anna: has no password
+sluice.yaml:4: publish.users: bert: is not md5:SALT:HASH as sluice key -user bert prints it
+sluice.yaml:5: publish.login: "perhaps" is not one of auto, always, never
+sluice.yaml:6: publish.jwt.secret: has 6 bytes: less than 32 can be guessed by whoever has seen a token
+sluice.yaml:6: publish.jwt.jwks_url: is set, but so is publish.jwt.secret (sluice.yaml:6)
+sluice.yaml:6: publish.jwt.jwks_url: is not a URL such as https://example.com/path
+sluice.yaml:7: publish.webhook.url: is not a URL such as https://example.com/path
+sluice.yaml:7: publish.webhook.style: "xml" is not one of json, form`},
+		{name: "login without users", file: "publish: {login: always, jwt: {issuer: x}}\n",
+			want: `sluice.yaml:1: publish.login: is always, but publish.users is empty (default)
+sluice.yaml:1: publish.jwt.issuer: is set, but no secret and no jwks_url: no token would count`},
+		{name: "secret file", file: "publish: {jwt: {secret_file: sluice.yaml, secret: " + someHash + "}}\n", args: []string{"-publish-jwt-secret-file=none"},
+			want: `-publish-jwt-secret-file: is set, but so is publish.jwt.secret (sluice.yaml:1)
+-publish-jwt-secret-file: open none: no such file or directory`},
 		{name: "HTTP", file: "http:\n  hold_timeout: 9s\n  write_timeout: 0s\n",
 			want: `sluice.yaml:2: http.hold_timeout: 9s is not between 1s and 8s
 sluice.yaml:3: http.write_timeout: 0s is not more than 0s`},
@@ -375,6 +419,16 @@ func other(t *testing.T, f field) string {
 			return "warn"
 		case f.path == "log.format":
 			return "json"
+		case f.path == "publish.login":
+			return "never"
+		case strings.HasSuffix(f.path, ".style"):
+			return "form"
+		case strings.HasSuffix(f.path, "url"):
+			return "https://example.com/"
+		case strings.HasSuffix(f.path, "_file"):
+			return "secret.txt"
+		default:
+			return someHash
 		}
 	case *int:
 		return "100"
@@ -389,6 +443,8 @@ func other(t *testing.T, f field) string {
 		return "2MiB"
 	case *[]string:
 		return "loopback,192.0.2.0/24"
+	case *map[string]string:
+		return "a=" + someHash + ",b=" + someHash
 	}
 	t.Fatalf("this test does not know what to write into %s", f.path)
 	return ""
@@ -399,6 +455,9 @@ func companions(path string) []string {
 	if path == "http.http3" {
 		return []string{"-http-tls-addr=127.0.0.1:0", "-http-tls-cert=some.pem", "-http-tls-key=some.pem"}
 	}
+	if path == "publish.jwt.issuer" || path == "publish.jwt.audience" {
+		return []string{"-publish-jwt-jwks-url=https://example.com/"}
+	}
 	group, name, _ := strings.Cut(path, ".")
 	if !strings.HasPrefix(name, "tls_") {
 		return nil
@@ -408,7 +467,7 @@ func companions(path string) []string {
 
 // Every field can be set by each source, and the source sets no other field.
 func TestEveryField(t *testing.T) {
-	at(t, "some.pem", "-")
+	at(t, "some.pem", "-", "secret.txt", someHash+"\n")
 	def := Default()
 	for i, f := range fieldsOf(&def) {
 		value := other(t, f)
@@ -430,8 +489,11 @@ func TestEveryField(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", flagName(f.path), diff)
 		}
 		inYAML := `"` + value + `"`
-		if _, ok := f.ptr.(*[]string); ok {
+		switch f.ptr.(type) {
+		case *[]string:
 			inYAML = "[" + value + "]"
+		case *map[string]string:
+			inYAML = "{" + strings.NewReplacer("=", ": ", ",", ", ").Replace(value) + "}"
 		}
 		file := filepath.Join(t.TempDir(), "one.yaml")
 		if err := os.WriteFile(file, []byte(f.path+": "+inYAML+"\n"), 0o600); err != nil {
@@ -612,7 +674,7 @@ func TestParseNetworks(t *testing.T) {
 func FuzzLoadYAML(f *testing.F) {
 	for _, seed := range []string{
 		string(Sample), "", "---\n", "a: 1\n---\nb: 2\n", "[a, b]: c\n", "rtmp: &a {addr: *a}\n",
-		"&a log: {level: info}\n*a : x\n", "? {}\n: - -\n", "rtmp:\n  publish_from: [[x]]\n",
+		"&a log: {level: info}\n*a : x\n", "? {}\n: - -\n", "publish:\n  from: [[x]]\n",
 		"<<: {log: {level: info}}\n", "window: !!binary x\n", "\xff\xfe", "a:\n\tb",
 	} {
 		f.Add([]byte(seed))

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +17,7 @@ type field struct {
 	path    string // rtmp.addr
 	usage   string
 	section string // usage of the group the field is in
-	ptr     any    // *string, *bool, *int, *time.Duration, *Size or *[]string
+	ptr     any    // *string, *bool, *int, *time.Duration, *Size, *[]string or *map[string]string
 }
 
 // fieldsOf lists the fields of the struct that ptr points to, in the order they are declared.
@@ -75,11 +78,18 @@ func (f field) set(text string) error {
 		}
 		*p = s
 	case *[]string:
+		*p = splitList(text)
+	case *map[string]string:
 		*p = nil
-		for entry := range strings.SplitSeq(text, ",") {
-			if entry = strings.TrimSpace(entry); entry != "" {
-				*p = append(*p, entry)
+		for _, entry := range splitList(text) {
+			name, value, ok := strings.Cut(entry, "=")
+			if !ok || name == "" {
+				return errors.New("want a list such as a=x,b=y")
 			}
+			if *p == nil {
+				*p = make(map[string]string)
+			}
+			(*p)[name] = value
 		}
 	default:
 		panic(fmt.Sprintf("config: %s has a type that set does not know: %T", f.path, p))
@@ -87,11 +97,26 @@ func (f field) set(text string) error {
 	return nil
 }
 
+func splitList(text string) (list []string) {
+	for entry := range strings.SplitSeq(text, ",") {
+		if entry = strings.TrimSpace(entry); entry != "" {
+			list = append(list, entry)
+		}
+	}
+	return list
+}
+
 // String returns the field's value as set would take it.
 func (f field) String() string {
 	switch p := f.ptr.(type) {
 	case *[]string:
 		return strings.Join(*p, ",")
+	case *map[string]string:
+		var list []string
+		for _, name := range slices.Sorted(maps.Keys(*p)) {
+			list = append(list, name+"="+(*p)[name])
+		}
+		return strings.Join(list, ",")
 	default:
 		return fmt.Sprint(reflect.ValueOf(p).Elem())
 	}

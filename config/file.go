@@ -152,6 +152,9 @@ func setNode(f field, n *yaml.Node) error {
 	if isNull(n) {
 		return errors.New(`has no value (write "" for empty, or remove the line for the default)`)
 	}
+	if m, ok := f.ptr.(*map[string]string); ok {
+		return setMap(m, n)
+	}
 	list, isList := f.ptr.(*[]string)
 	switch {
 	case isList && n.Kind != yaml.SequenceNode:
@@ -172,6 +175,30 @@ func setNode(f field, n *yaml.Node) error {
 	default:
 		return f.set(n.Value)
 	}
+}
+
+func setMap(m *map[string]string, n *yaml.Node) error {
+	if n.Kind != yaml.MappingNode {
+		return errors.New("want names and values, not " + kindName(n))
+	}
+	*m = nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, value := n.Content[i], target(n.Content[i+1])
+		if name.Kind != yaml.ScalarNode {
+			return errors.New("want a name, not " + kindName(name))
+		}
+		if value.Kind != yaml.ScalarNode || isNull(value) {
+			return fmt.Errorf("%s: want one value, not %s", name.Value, kindName(value))
+		}
+		if _, ok := (*m)[name.Value]; ok {
+			return fmt.Errorf("%s: is there twice (line %d)", name.Value, name.Line)
+		}
+		if *m == nil {
+			*m = make(map[string]string)
+		}
+		(*m)[name.Value] = value.Value
+	}
+	return nil
 }
 
 // target follows an alias (*name) to the node it stands for.

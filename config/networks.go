@@ -10,7 +10,7 @@ var loopback = []netip.Prefix{
 	netip.MustParsePrefix("::1/128"),
 }
 
-// networkWords are the names rtmp.publish_from takes besides CIDRs.
+// networkWords are the names lists of networks take besides CIDRs.
 var networkWords = map[string][]netip.Prefix{
 	"loopback": loopback,
 	"private": append(loopback[:len(loopback):len(loopback)],

@@ -1,8 +1,20 @@
 package config
 
+import "strings"
+
+// moved are paths that were elsewhere once.
+var moved = map[string]string{"rtmp.publish_from": "publish.from"}
+
 // suggest returns " (did you mean …?)" with the name closest to word, or nothing when none is close
 // enough to be what was meant.
 func suggest(word string, names []string) string {
+	for was, is := range moved {
+		for _, form := range []func(string) string{strings.Clone, flagName, envName} {
+			if word == form(was) {
+				return " (it is " + form(is) + " now)"
+			}
+		}
+	}
 	best, distance := "", max(2, len(word)/4)+1
 	for _, name := range names {
 		if d := editDistance(word, name, distance); d < distance {

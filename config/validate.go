@@ -1,11 +1,15 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +46,8 @@ func (c *Config) faults() []fault {
 	between(&fs, "rtmp.max_message_size", c.RTMP.MaxMessageSize, 1*MiB, 16*MiB)
 	between(&fs, "rtmp.max_chunk_streams", c.RTMP.MaxChunkStreams, 1, 65598)
 	atLeast(&fs, "rtmp.max_connections", c.RTMP.MaxConnections, 1)
-	fs.networks("rtmp.publish_from", c.RTMP.PublishFrom)
+
+	fs.publish(c.Publish)
 
 	fs.addr("http.addr", c.HTTP.Addr)
 	fs.addr("http.tls_addr", c.HTTP.TLSAddr)
@@ -132,10 +137,84 @@ func (fs *faults) readable(path, file string) {
 	}
 }
 
-func (fs *faults) networks(path string, list []string) {
-	if len(list) == 0 {
-		fs.add(path, "is empty, so nobody could publish")
+func (fs *faults) publish(p Publish) {
+	fs.networks("publish.from", p.From)
+	fs.networks("publish.deny", p.Deny)
+	for _, name := range slices.Sorted(maps.Keys(p.Keys)) {
+		if !streamName.MatchString(name) {
+			fs.add("publish.keys", "%q is not NAME or APP/NAME in letters, digits and - _ . ~", name)
+		}
+		// The value may be a key by mistake: it isn't repeated.
+		if !keyHash.MatchString(p.Keys[name]) {
+			fs.add("publish.keys", "%s: is not a hash of 64 hex digits; sluice key %s makes a key and its hash", name, name)
+		}
 	}
+	for _, user := range slices.Sorted(maps.Keys(p.Users)) {
+		if !userName.MatchString(user) {
+			fs.add("publish.users", "%q is not a user in letters, digits and - _ . @, at most 64", user)
+		}
+		switch password := p.Users[user]; {
+		case password == "":
+			fs.add("publish.users", "%s: has no password", user)
+		case strings.HasPrefix(password, "md5:") && !saltedPassword.MatchString(password):
+			fs.add("publish.users", "%s: is not md5:SALT:HASH as sluice key -user %s prints it", user, user)
+		}
+	}
+	fs.oneOf("publish.login", p.Login, "auto", "always", "never")
+	if p.Login == "always" && len(p.Users) == 0 {
+		fs.clash("publish.login", "publish.users", "is always, but publish.users is empty")
+	}
+	fs.jwt("publish.jwt", p.JWT)
+	fs.url("publish.webhook.url", p.Webhook.URL)
+	fs.oneOf("publish.webhook.style", p.Webhook.Style, "json", "form")
+}
+
+var (
+	streamName     = regexp.MustCompile(`^([A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}$`)
+	userName       = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,64}$`)
+	keyHash        = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
+	saltedPassword = regexp.MustCompile(`^md5:[A-Za-z0-9._@-]{1,64}:[A-Za-z0-9+/]{22}==$`)
+)
+
+func (fs *faults) jwt(path string, j JWT) {
+	const least = 32
+	if j.Secret != "" && len(j.Secret) < least {
+		fs.add(path+".secret", "has %d bytes: less than %d can be guessed by whoever has seen a token", len(j.Secret), least)
+	}
+	switch {
+	case j.Secret != "" && j.SecretFile != "":
+		fs.clash(path+".secret_file", path+".secret", "is set, but so is %s.secret", path)
+	case j.JWKSURL != "" && j.Secret != "":
+		fs.clash(path+".jwks_url", path+".secret", "is set, but so is %s.secret", path)
+	case j.JWKSURL != "" && j.SecretFile != "":
+		fs.clash(path+".jwks_url", path+".secret_file", "is set, but so is %s.secret_file", path)
+	}
+	if j.SecretFile != "" {
+		if b, err := os.ReadFile(j.SecretFile); err != nil {
+			fs.add(path+".secret_file", "%v", err)
+		} else if n := len(bytes.TrimRight(b, "\r\n")); n < least {
+			fs.add(path+".secret_file", "has %d bytes: less than %d can be guessed by whoever has seen a token", n, least)
+		}
+	}
+	fs.url(path+".jwks_url", j.JWKSURL)
+	for name, value := range map[string]string{".issuer": j.Issuer, ".audience": j.Audience} {
+		if value != "" && !j.On() {
+			fs.add(path+name, "is set, but no secret and no jwks_url: no token would count")
+		}
+	}
+}
+
+func (fs *faults) url(path, s string) {
+	if s == "" {
+		return
+	}
+	// The text isn't repeated: it may hold a password.
+	if u, err := url.Parse(s); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		fs.add(path, "is not a URL such as https://example.com/path")
+	}
+}
+
+func (fs *faults) networks(path string, list []string) {
 	for _, entry := range list {
 		if _, err := ParseNetworks([]string{entry}); err != nil {
 			fs.add(path, "%v", err)

@@ -93,10 +93,11 @@ func (c *conn) run(ctx context.Context) error {
 		return err
 	}
 	c.idle.until(c.server.Limits.PublishTimeout)
-	session, err := c.connect()
+	session, err := c.connect(ctx)
 	if err != nil {
 		if faulty(err) {
-			c.refuseConnect(err)
+			const connectTransaction = 1
+			err = c.reject(command{txn: connectTransaction}, err)
 		}
 		return phase("connect", err)
 	}
@@ -107,7 +108,7 @@ func (c *conn) run(ctx context.Context) error {
 		}
 		if err != nil {
 			if faulty(err) {
-				c.refuse(0, err)
+				err = c.refuse(0, err)
 			}
 			return phase("publish", err)
 		}
@@ -152,11 +153,14 @@ func (c *conn) handshake() error {
 // session is what the connect command settles.
 type session struct {
 	app, query string
+	tcURL      string
 	software   string
+	user       string
 }
 
-// connect waits for the connect command and accepts it.
-func (c *conn) connect() (session, error) {
+// connect waits for the connect command and accepts it, if the encoder needn't
+// log in, or has.
+func (c *conn) connect(ctx context.Context) (session, error) {
 	for {
 		m, err := c.read()
 		if err != nil {
@@ -167,10 +171,15 @@ func (c *conn) connect() (session, error) {
 			continue // nothing else has a meaning yet; nothing else is a fault
 		}
 		args, _ := cmd.object.(amf.Object)
-		s := session{software: short(args.String("flashVer"))}
+		s := session{software: short(args.String("flashVer")), tcURL: args.String("tcUrl")}
 		s.app, s.query, _ = strings.Cut(args.String("app"), "?")
 		s.app = strings.Trim(s.app, "/")
 		s.app = strings.TrimSuffix(s.app, "/_definst_")
+		if a, ok := c.server.Handler.(Authenticator); ok {
+			if s.user, err = a.Connect(ctx, c.request(s, "")); err != nil {
+				return session{}, c.reject(cmd, err)
+			}
+		}
 		c.writer.WriteMessage(control(chunk.TypeWindowAckSize, ackWindow))
 		const dynamic = 2
 		bandwidth := control(chunk.TypeSetPeerBand, ackWindow)
@@ -216,21 +225,21 @@ func (c *conn) publish(ctx context.Context, s session) (publication, error) {
 			}
 			continue
 		}
-		r := c.request(s, cmd)
+		r := c.request(s, cmd.stringArg(0))
 		if n := len(r.Query); n > maxQuery {
-			return publication{}, c.refuse(m.StreamID, fmt.Errorf("%s/%s: a query of %d bytes, the limit is %d", short(r.App), short(r.Name), n, maxQuery))
+			return publication{}, c.refuse(m.StreamID, fmt.Errorf("a query of %d bytes, the limit is %d", n, maxQuery))
 		}
-		sink, err := c.server.Handler.Publish(ctx, r)
+		stream, sink, err := c.server.Handler.Publish(ctx, r)
 		if err != nil {
-			return publication{}, c.refuse(m.StreamID, fmt.Errorf("%s/%s: %w", short(r.App), short(r.Name), err))
+			return publication{}, c.refuse(m.StreamID, err)
 		}
 		p := publication{
 			sink:     sink,
 			streamID: m.StreamID,
 			early:    early,
-			log:      c.log.With().Str("stream", r.App+"/"+r.Name).Logger(),
+			log:      c.log.With().Str("stream", stream).Logger(),
 		}
-		if err := c.start(p, r.Name); err != nil {
+		if err := c.start(p); err != nil {
 			sink.Close(err)
 			return publication{}, err
 		}
@@ -239,14 +248,16 @@ func (c *conn) publish(ctx context.Context, s session) (publication, error) {
 	}
 }
 
-func (c *conn) request(s session, cmd command) Request {
+func (c *conn) request(s session, publishingName string) Request {
 	r := Request{
+		TCURL:     s.tcURL,
+		User:      s.user,
 		App:       s.app,
 		Remote:    addrPort(c.nc.RemoteAddr()),
 		Encrypted: encrypted(c.nc),
 		Software:  s.software,
 	}
-	name, query, _ := strings.Cut(cmd.stringArg(0), "?")
+	name, query, _ := strings.Cut(publishingName, "?")
 	for _, prefix := range []string{"mp4:", "flv:"} { // as Wowza's and Adobe's encoders write them
 		name = strings.TrimPrefix(name, prefix)
 	}
@@ -271,10 +282,10 @@ func (c *conn) Heard() time.Time { return time.Unix(0, c.idle.last.Load()) }
 func (c *conn) Hang(cause error) { c.hang(cause) }
 
 // start tells the encoder to go ahead.
-func (c *conn) start(p publication, name string) error {
+func (c *conn) start(p publication) error {
 	c.reader.SetLimits(c.server.Limits.Chunk)
 	c.writer.WriteMessage(userControl(streamBegin, p.streamID))
-	c.onStatus(p.streamID, "status", "NetStream.Publish.Start", name+" is now published")
+	c.onStatus(p.streamID, "status", "NetStream.Publish.Start", "the stream is now published")
 	return c.flush()
 }
 
@@ -286,11 +297,15 @@ func (c *conn) refuse(streamID uint32, why error) error {
 	return &toldError{why}
 }
 
-// refuseConnect is refuse before there is anything to publish to.
-func (c *conn) refuseConnect(why error) {
-	const connectTransaction = 1
-	c.callFailed(command{txn: connectTransaction}, "NetConnection.Connect.Rejected", why.Error())
+// reject is refuse for a connect command.
+func (c *conn) reject(cmd command, why error) error {
+	description := why.Error()
+	if r := (*Rejection)(nil); errors.As(why, &r) {
+		description = r.Description
+	}
+	c.callFailed(cmd, "NetConnection.Connect.Rejected", description)
 	c.linger()
+	return &toldError{why}
 }
 
 func (c *conn) linger() {

@@ -79,18 +79,18 @@ func live(t *testing.T, f func(w *world)) {
 	})
 }
 
-func (w *world) Publish(_ context.Context, r ingest.Request) (ingest.Sink, error) {
+func (w *world) Publish(_ context.Context, r ingest.Request) (string, ingest.Sink, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = append(w.asked, r)
 	if w.admit != nil {
 		if err := w.admit(r); err != nil {
-			return nil, err
+			return "", nil, err
 		}
 	}
 	s := &sink{}
 	w.sinks = append(w.sinks, s)
-	return s, nil
+	return r.App + "/" + r.Name, s, nil
 }
 
 // sink notes what it gets. It is read after synctest.Wait only.

@@ -25,7 +25,7 @@ const connected = `
 
 const started = `
 	2/0 user control 0 00000001
-	5/1 onStatus 0 null {level=status, code=NetStream.Publish.Start, description=key is now published}`
+	5/1 onStatus 0 null {level=status, code=NetStream.Publish.Start, description=the stream is now published}`
 
 // turn is what an encoder sends at once, and what it must hear before it sends
 // more.
@@ -229,7 +229,7 @@ func TestGoodbyes(t *testing.T) {
 				p.expect(`
 					3/0 _result 8 null 2
 					2/0 user control 0 00000002
-					5/2 onStatus 0 null {level=status, code=NetStream.Publish.Start, description=again is now published}`)
+					5/2 onStatus 0 null {level=status, code=NetStream.Publish.Start, description=the stream is now published}`)
 				p.send(video(80, keyframe))
 				p.nc.Close()
 				synctest.Wait()
@@ -260,9 +260,9 @@ func TestRefusals(t *testing.T) {
 		err        error
 		code, text string
 	}{
-		{fmt.Errorf("since 3 s: %w", ingest.ErrBusy), "BadName", "live/key: since 3 s: the stream has a publisher already"},
-		{fmt.Errorf("token: %w", ingest.ErrDenied), "Denied", "live/key: token: not allowed to publish"},
-		{errors.New("disk full"), "Rejected", "live/key: disk full"},
+		{fmt.Errorf("since 3 s: %w", ingest.ErrBusy), "BadName", "since 3 s: the stream has a publisher already"},
+		{fmt.Errorf("token: %w", ingest.ErrDenied), "Denied", "token: not allowed to publish"},
+		{errors.New("disk full"), "Rejected", "disk full"},
 	} {
 		live(t, func(w *world) {
 			w.admit = func(ingest.Request) error { return c.err }
@@ -320,11 +320,11 @@ func TestSinkFailsEarly(t *testing.T) {
 // early gives out sinks that take nothing.
 type early struct{ *world }
 
-func (e early) Publish(ctx context.Context, r ingest.Request) (ingest.Sink, error) {
-	_, err := e.world.Publish(ctx, r)
+func (e early) Publish(ctx context.Context, r ingest.Request) (string, ingest.Sink, error) {
+	stream, _, err := e.world.Publish(ctx, r)
 	s := e.sinks[len(e.sinks)-1]
 	s.fail = func(flv.Tag) error { return errors.New("no") }
-	return s, err
+	return stream, s, err
 }
 
 // A panic is one publication's end, not that of the others or of the slot.

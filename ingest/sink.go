@@ -11,11 +11,30 @@ import (
 
 // Handler decides who may publish and says where the tags go.
 type Handler interface {
-	// Publish returns the Sink of a stream, or an error that becomes the
-	// answer to the encoder: wrap ErrBusy or ErrDenied to choose its code.
-	// The context ends with the connection.
-	Publish(ctx context.Context, r Request) (Sink, error)
+	// Publish returns the Sink of a stream and what it is called in public:
+	// Request.Name may be a secret, and is in no log and no answer. An error
+	// becomes the answer to the encoder: wrap ErrBusy or ErrDenied to choose
+	// its code. The context ends with the connection.
+	Publish(ctx context.Context, r Request) (stream string, s Sink, err error)
 }
+
+// Authenticator is a Handler that judges already how an encoder connects:
+// some tell who they are in that step alone.
+type Authenticator interface {
+	// Connect returns the user that the encoder is, or none if it hasn't said.
+	// The request has neither name nor user yet. An error refuses the
+	// connection, and is told: a *Rejection in words of its own.
+	Connect(ctx context.Context, r Request) (user string, err error)
+}
+
+// Rejection refuses a connection with a text that encoders read to the letter.
+type Rejection struct {
+	Description string
+	Cause       error // for the log
+}
+
+func (r *Rejection) Error() string { return r.Cause.Error() }
+func (r *Rejection) Unwrap() error { return r.Cause }
 
 // Sink takes the tags of one publication. It is used by one goroutine.
 type Sink interface {
@@ -32,6 +51,8 @@ type Sink interface {
 type Request struct {
 	App, Name string // as sent, without query, leading slash and prefix
 	Query     string // of the name and of the app, joined by "&"
+	TCURL     string // where it believes to be: never trust it
+	User      string // as Authenticator has found; empty without
 	Remote    netip.AddrPort
 	Encrypted bool   // came through TLS
 	Software  string // flashVer: what the encoder calls itself

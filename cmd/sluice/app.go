@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
@@ -38,6 +39,7 @@ type app struct {
 	catalog *packager.Catalog
 	rtmp    *ingest.Server
 	http    *httpserve.Server
+	webhook *access.Webhook // for publishers, or nil
 	ready   atomic.Bool
 
 	rtmpListeners []net.Listener
@@ -47,15 +49,16 @@ type app struct {
 
 // listen builds the server and opens its ports.
 func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
-	networks, err := config.ParseNetworks(cfg.RTMP.PublishFrom)
+	a := &app{cfg: cfg, log: log, clock: machineClock()}
+	who, err := publishers(cfg.Publish)
 	if err != nil {
 		return nil, err
 	}
-	a := &app{cfg: cfg, log: log, clock: machineClock()}
+	a.webhook = who.Webhook
 	a.catalog = packager.NewCatalog(settings(cfg.Window), a.clock.now)
 	a.rtmp = &ingest.Server{
 		Limits:  limits(cfg.RTMP),
-		Handler: &gate{catalog: a.catalog, networks: networks, now: a.clock.now, log: log},
+		Handler: &gate{catalog: a.catalog, access: access.NewPublishers(who), now: a.clock.now, log: log},
 		Log:     log.With().Str("room", "ingest").Logger(),
 		Now:     time.Now, // it sets deadlines
 	}
@@ -192,6 +195,11 @@ func (a *app) run(ctx context.Context) error {
 		viewers.Go(func() { fail(d.serve()) })
 	}
 	publishers.Go(func() { a.expire(publishing) })
+	notifying, quiet := context.WithCancel(context.WithoutCancel(ctx))
+	defer quiet()
+	if a.webhook != nil {
+		viewers.Go(func() { a.webhook.Run(notifying, a.lost) })
+	}
 
 	<-ctx.Done()
 	a.ready.Store(false)
@@ -199,6 +207,7 @@ func (a *app) run(ctx context.Context) error {
 	a.log.Info().Int("live", live).Msg("stopping")
 	stop()
 	publishers.Wait()
+	quiet() // but for what it has heard by now
 	a.catalog.End()
 	if live > 0 {
 		time.Sleep(drainTime)
@@ -209,6 +218,11 @@ func (a *app) run(ctx context.Context) error {
 		return *err
 	}
 	return nil
+}
+
+// lost is for what the webhook could not be told.
+func (a *app) lost(q access.Question, err error) {
+	a.log.Warn().Err(err).Str("stream", q.Path).Msg("the webhook wasn't told of the end of a stream")
 }
 
 func (a *app) shutdown() {
@@ -257,12 +271,16 @@ func (a *app) expire(ctx context.Context) {
 func (a *app) banner(w io.Writer) {
 	host := lanAddress()
 	fmt.Fprintf(w, "sluice %s\n\n", version())
+	key := "cam1"
+	if len(a.cfg.Publish.Keys) > 0 {
+		key = "KEY" // of cam1: only its encoder knows it
+	}
 	if a.addr.rtmp != nil {
-		fmt.Fprintf(w, "  Publish   OBS:     Server rtmp://%s/live   Stream key cam1\n", hostPort(host, a.addr.rtmp, 1935))
-		fmt.Fprintf(w, "            ffmpeg:  … -f flv rtmp://%s/live/cam1\n", hostPort(host, a.addr.rtmp, 1935))
+		fmt.Fprintf(w, "  Publish   OBS:     Server rtmp://%s/live   Stream key %s\n", hostPort(host, a.addr.rtmp, 1935), key)
+		fmt.Fprintf(w, "            ffmpeg:  … -f flv rtmp://%s/live/%s\n", hostPort(host, a.addr.rtmp, 1935), key)
 	}
 	if a.addr.rtmps != nil {
-		fmt.Fprintf(w, "            TLS:     rtmps://%s/live/cam1\n", hostPort(host, a.addr.rtmps, 443))
+		fmt.Fprintf(w, "            TLS:     rtmps://%s/live/%s\n", hostPort(host, a.addr.rtmps, 443), key)
 	}
 	if a.addr.http != nil {
 		fmt.Fprintf(w, "  Watch     http://%s/live/cam1/\n", hostPort(host, a.addr.http, 80))

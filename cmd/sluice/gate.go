@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/remux"
@@ -20,12 +21,16 @@ import (
 // new one. Whoever publishes is heard many times a second.
 const takeoverSilence = 2 * time.Second
 
+// failurePause is how long one who has shown something wrong waits for the
+// answer: trying is slow, and holds up nobody else.
+const failurePause = time.Second
+
 // gate lets publishers in and connects the rooms that their tags go through.
 type gate struct {
-	catalog  *packager.Catalog
-	networks []netip.Prefix // that may publish
-	now      func() time.Time
-	log      zerolog.Logger
+	catalog *packager.Catalog
+	access  *access.Publishers
+	now     func() time.Time
+	log     zerolog.Logger
 
 	mu       sync.Mutex
 	sessions map[packager.StreamName]*session
@@ -37,23 +42,70 @@ type session struct {
 	peer ingest.Peer
 	over chan struct{} // closed when the stream is free again
 	end  func()
+	left func() // what is to be done when all is over
 }
 
 // Close is part of ingest.Sink.
 func (s *session) Close(cause error) {
 	s.Sink.Close(cause)
 	s.end()
+	s.left()
 }
 
+// Connect is ingest's first question.
+func (g *gate) Connect(ctx context.Context, r ingest.Request) (user string, err error) {
+	user, err = g.access.Login(r.Remote.Addr(), r.Query)
+	if err == nil {
+		return user, nil
+	}
+	refusal := g.refusal(ctx, err)
+	var rejection *access.Rejection
+	if !errors.As(err, &rejection) {
+		return "", refusal
+	}
+	told := &ingest.Rejection{Description: rejection.Description, Cause: rejection.Cause}
+	if told.Cause == nil {
+		told.Cause = errAskedToLogIn
+	}
+	return "", told
+}
+
+var errAskedToLogIn = errors.New("asked to log in: it comes back when it can")
+
 // Publish is ingest's question.
-func (g *gate) Publish(ctx context.Context, r ingest.Request) (ingest.Sink, error) {
-	if !g.allowed(r.Remote.Addr()) {
-		return nil, fmt.Errorf("%w from %v: rtmp.publish_from in the configuration says who is", ingest.ErrDenied, r.Remote.Addr())
+func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ ingest.Sink, err error) {
+	encoder := access.Encoder{
+		IP: r.Remote.Addr(), App: r.App, Name: r.Name, Query: r.Query, User: r.User,
+		Encrypted: r.Encrypted, Software: r.Software, TCURL: r.TCURL,
 	}
-	name, err := packager.ParseStreamName(r.App, r.Name)
+	admission, err := g.access.Admit(ctx, encoder)
 	if err != nil {
-		return nil, err
+		return "", nil, g.refusal(ctx, err)
 	}
+	app, key, _ := strings.Cut(admission.Path, "/")
+	name, err := packager.ParseStreamName(app, key)
+	if err != nil {
+		return "", nil, err
+	}
+	publication, err := g.publication(ctx, name)
+	if err != nil {
+		return "", nil, fmt.Errorf("%v: %w", name, err)
+	}
+	log := g.log.With().Str("room", "remux").Stringer("stream", name).Logger()
+	log.Info().Stringer("remote", r.Remote).Str("by", admission.By).Msg("let in")
+	note := func(what string) { log.Info().Str("what", what).Msg("dropped") }
+	s := g.enter(name, r.Peer, remux.New(publication, g.now, note))
+	s.left = func() {
+		if !g.access.Ended(encoder, admission) {
+			log.Warn().Msg("the webhook isn't told of the end: too many notifications wait")
+		}
+	}
+	return name.String(), s, nil
+}
+
+// publication begins one for somebody who may, and who may have to wait until
+// it is clear that the one before is dead.
+func (g *gate) publication(ctx context.Context, name packager.StreamName) (*packager.Publication, error) {
 	publication, err := g.catalog.Publish(name)
 	if errors.Is(err, packager.ErrBusy) && g.takeover(ctx, name) {
 		publication, err = g.catalog.Publish(name)
@@ -61,13 +113,28 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (ingest.Sink, erro
 	if errors.Is(err, packager.ErrBusy) {
 		return nil, ingest.ErrBusy
 	}
-	if err != nil {
-		return nil, err
-	}
-	log := g.log.With().Str("room", "remux").Stringer("stream", name).Logger()
-	note := func(what string) { log.Info().Str("what", what).Msg("dropped") }
-	return g.enter(name, r.Peer, remux.New(publication, g.now, note)), nil
+	return publication, err
 }
+
+// refusal is access's error in words of ingest. One who has failed hears it
+// after a while.
+func (g *gate) refusal(ctx context.Context, err error) error {
+	if access.Failed(err) {
+		select {
+		case <-time.After(failurePause):
+		case <-ctx.Done():
+		}
+	}
+	if errors.Is(err, access.ErrDenied) {
+		return denied{err}
+	}
+	return err
+}
+
+// denied has access's text and ingest's code.
+type denied struct{ error }
+
+func (denied) Is(target error) bool { return target == ingest.ErrDenied }
 
 func (g *gate) enter(name packager.StreamName, peer ingest.Peer, sink ingest.Sink) *session {
 	s := &session{Sink: sink, peer: peer, over: make(chan struct{})}
@@ -122,14 +189,4 @@ func (g *gate) takeover(ctx context.Context, name packager.StreamName) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-func (g *gate) allowed(a netip.Addr) bool {
-	a = a.WithZone("")
-	for _, n := range g.networks {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	return false
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/packager"
 )
@@ -37,16 +38,19 @@ func newGate() *gate {
 			Segments: 4, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
 			PartDuration: 500 * time.Millisecond, Grace: 30 * time.Second, Linger: time.Minute,
 		}, time.Now),
-		networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
-		now:      time.Now,
-		log:      zerolog.Nop(),
+		access: access.NewPublishers(access.PublishSettings{
+			From: access.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now,
+		}),
+		now: time.Now,
+		log: zerolog.Nop(),
 	}
 }
 
 func (g *gate) ask(p *peer) (ingest.Sink, error) {
-	return g.Publish(context.Background(), ingest.Request{
+	_, s, err := g.Publish(context.Background(), ingest.Request{
 		App: "live", Name: "cam1", Remote: netip.MustParseAddrPort("192.0.2.1:1"), Peer: p,
 	})
+	return s, err
 }
 
 // F4: an encoder comes back while its old connection is half open.

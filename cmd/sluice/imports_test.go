@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	"httpserve":             {"remux", "packager", "packager/hls", "packager/dash", "web"},
 	"config":                {},
 	"access":                {},
-	"cmd/sluice": {"config", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
+	"cmd/sluice": {"access", "config", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
 		"packager", "remux"},
 	"e2e":      {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
 	"e2e/soak": {"ingest/flv", "ingest/client"},

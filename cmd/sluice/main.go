@@ -23,6 +23,7 @@ const usage = `sluice takes RTMP in and gives HLS and DASH out.
 
   sluice [serve] [flags]   run the server
   sluice demo [flags]      run the server and publish a built-in clip to it
+  sluice key NAME          make a stream key, and its hash for the configuration
   sluice check [flags]     read the configuration, name all faults, and stop
   sluice probe URL         play an HLS or DASH URL and report what comes
   sluice version           print the version
@@ -56,7 +57,7 @@ func collectOften() {
 
 func run(ctx context.Context, args []string) error {
 	command := "serve"
-	if len(args) > 0 && slices.Contains([]string{"serve", "demo", "check", "probe", "version", "help"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"serve", "demo", "check", "probe", "key", "version", "help"}, args[0]) {
 		command, args = args[0], args[1:]
 	}
 	switch command {
@@ -69,6 +70,8 @@ func run(ctx context.Context, args []string) error {
 		return nil
 	case "probe":
 		return probe(ctx, args, os.Stdout)
+	case "key":
+		return key(args, os.Stdout)
 	}
 	cfg, rest, err := config.Load(args, os.Environ())
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
@@ -164,7 +165,8 @@ func (s *simulation) compose(r *rand.Rand) {
 }
 
 func (s *simulation) gate(a *app) *gate {
-	return &gate{catalog: a.catalog, networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, now: a.clock.now, log: zerolog.Nop()}
+	who := access.NewPublishers(access.PublishSettings{From: access.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now})
+	return &gate{catalog: a.catalog, access: who, now: a.clock.now, log: zerolog.Nop()}
 }
 
 // wallClock is the machine's, which somebody may set.

@@ -47,9 +47,9 @@ func (s *sink) Close(cause error) {
 	s.origin.ended <- s
 }
 
-func (o *origin) Publish(_ context.Context, r ingest.Request) (ingest.Sink, error) {
+func (o *origin) Publish(_ context.Context, r ingest.Request) (string, ingest.Sink, error) {
 	o.asked <- r
-	return &sink{origin: o}, o.refuse
+	return r.App + "/" + r.Name, &sink{origin: o}, o.refuse
 }
 
 func newOrigin(t *testing.T) *origin { return serve(t, nil) }
@@ -152,7 +152,7 @@ func TestRefused(t *testing.T) {
 	o := newOrigin(t)
 	o.refuse = fmt.Errorf("wrong key: %w", ingest.ErrDenied)
 	_, err := client.Dial(t.Context(), "rtmp://"+o.addr+"/live/key", nil)
-	if err == nil || !strings.Contains(err.Error(), "refused: NetStream.Publish.Denied: live/key: wrong key") {
+	if err == nil || !strings.Contains(err.Error(), "refused: NetStream.Publish.Denied: wrong key") {
 		t.Error(err)
 	}
 }

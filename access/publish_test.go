@@ -1,0 +1,279 @@
+package access
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+var (
+	anywhere = Networks{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	stranger = netip.MustParseAddr("192.0.2.7")
+)
+
+// judge makes Publishers whose time is in now.
+func judge(s PublishSettings) (p *Publishers, now *time.Time) {
+	t := noon
+	s.Now = func() time.Time { return t }
+	if s.From == nil {
+		s.From = anywhere
+	}
+	return NewPublishers(s), &t
+}
+
+func TestNetworks(t *testing.T) {
+	p, _ := judge(PublishSettings{
+		From: Networks{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fe80::/10")},
+		Deny: Networks{netip.MustParsePrefix("192.0.2.128/25")},
+		Keys: Keys{"cam1": HashKey("k")},
+	})
+	for ip, want := range map[string]string{
+		"192.0.2.7": "", "::ffff:192.0.2.7": "", "fe80::1%eth0": "",
+		"192.0.2.200": "publish.deny", "::ffff:192.0.2.200": "publish.deny", "198.51.100.1": "publish.from",
+	} {
+		_, err := p.Admit(t.Context(), Encoder{IP: netip.MustParseAddr(ip), App: "live", Name: "k"})
+		if want == "" && err != nil || want != "" && (!errors.Is(err, ErrDenied) || !strings.Contains(err.Error(), want) || Failed(err)) {
+			t.Errorf("%s: %v, want %q", ip, err, want)
+		}
+	}
+}
+
+func TestAdmit(t *testing.T) {
+	tokens := NewVerifier(JWT{Secret: secret})
+	token := signed(t, jwt.SigningMethodHS256, "", secret, with("path", "live/a"))
+	keys := Keys{"cam1": HashKey("KEY1"), "studio/main": HashKey("KEY2")}
+	users := Users{"anna": "plain pw", "bert": SaltedPassword("bert", "salted")}
+	var calls atomic.Int64
+	say := func(status int, body string) *Webhook {
+		return hook(t, StyleJSON, func(w http.ResponseWriter, r *http.Request) {
+			calls.Add(1)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			io.WriteString(w, body)
+		})
+	}
+	yes, no, broken := say(200, `{"path":"live/renamed"}`), say(403, ""), say(500, "")
+	for _, c := range []struct {
+		name  string
+		by    PublishSettings
+		e     Encoder
+		want  string // path and by what, or the error
+		is    error
+		calls int64
+	}{
+		{"nothing set", PublishSettings{}, Encoder{Name: "cam"}, "live/cam network", nil, 0},
+		{"key", PublishSettings{Keys: keys}, Encoder{Name: "KEY1"}, "live/cam1 key", nil, 0},
+		{"key of a stream in another app", PublishSettings{Keys: keys}, Encoder{Name: "KEY2"}, "studio/main key", nil, 0},
+		{"the public name is no key", PublishSettings{Keys: keys}, Encoder{Name: "cam1"}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
+		{"the hash is no key", PublishSettings{Keys: keys}, Encoder{Name: HashKey("KEY1").String()}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
+		{"user", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=anna&pass=plain%20pw"}, "live/a user anna", nil, 0},
+		{"user, salted", PublishSettings{Users: users}, Encoder{Name: "a", Query: "x&user=bert&password=salted"}, "live/a user bert", nil, 0},
+		{"user, logged in", PublishSettings{Users: users}, Encoder{Name: "a", User: "bert"}, "live/a user bert", nil, 0},
+		{"wrong password", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=anna&pass=x"}, "access denied: wrong user or password", ErrDenied, 0},
+		{"wrong user", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=eve&pass=x"}, "access denied: wrong user or password", ErrDenied, 0},
+		{"another's password", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=bert&pass=plain pw"}, "access denied: wrong user or password", ErrDenied, 0},
+		{"no password", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=anna"}, "access denied: wrong user or password", ErrDenied, 0},
+		{"the hash is no password", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=bert&pass=" + string(users["bert"])}, "access denied: wrong user or password", ErrDenied, 0},
+		{"token", PublishSettings{Tokens: tokens}, Encoder{Name: "a", Query: "token=" + token}, `live/a token of "anna"`, nil, 0},
+		{"jwt", PublishSettings{Tokens: tokens}, Encoder{Name: "a", Query: "jwt=" + token}, `live/a token of "anna"`, nil, 0},
+		{"token as password", PublishSettings{Tokens: tokens}, Encoder{Name: "a", Query: "user=x&pass=" + token}, `live/a token of "anna"`, nil, 0},
+		{"token of another stream", PublishSettings{Tokens: tokens}, Encoder{Name: "ab", Query: "jwt=" + token}, "access denied: the token is not for publishing this stream", ErrDenied, 0},
+		{"webhook", PublishSettings{Webhook: yes}, Encoder{Name: "a"}, "live/renamed webhook", nil, 1},
+		{"webhook says no", PublishSettings{Webhook: no}, Encoder{Name: "a"}, "access denied: the webhook says no (403)", ErrDenied, 1},
+		{"webhook is broken", PublishSettings{Webhook: broken}, Encoder{Name: "a"}, "access could not be checked: the webhook answered 500", ErrUnknown, 1},
+		{"one of several", PublishSettings{Keys: keys, Users: users, Webhook: yes}, Encoder{Name: "KEY1"}, "live/cam1 key", nil, 0},
+		{"the last of several", PublishSettings{Keys: keys, Users: users, Tokens: tokens, Webhook: yes}, Encoder{Name: "a"}, "live/renamed webhook", nil, 1},
+		{"none of several", PublishSettings{Keys: keys, Users: users, Tokens: tokens, Webhook: no}, Encoder{Name: "SECRET", Query: "user=anna&pass=SECRET&token=SECRET"},
+			"access denied: the stream key is not one of publish.keys; wrong user or password; what was given as a token is no JWT; the webhook says no (403)", ErrDenied, 1},
+		{"passwords while the webhook is down", PublishSettings{Users: users, Webhook: broken}, Encoder{Name: "a", Query: "user=anna&pass=x"},
+			"access denied: wrong user or password; the webhook answered 500", ErrDenied, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			calls.Store(0)
+			p, _ := judge(c.by)
+			c.e.App, c.e.IP = "live", stranger
+			a, err := p.Admit(t.Context(), c.e)
+			got := a.Path + " " + a.By
+			if err != nil {
+				got = err.Error()
+			}
+			if got != c.want || !errors.Is(err, c.is) || Failed(err) != errors.Is(err, ErrDenied) || calls.Load() != c.calls {
+				t.Errorf("%q, %v, %d calls; want %q", got, err, calls.Load(), c.want)
+			}
+		})
+	}
+}
+
+// answer plays the encoder's part in the challenge.
+func answer(user, password, description, mine string) string {
+	m := regexp.MustCompile(`^\[ AccessManager\.Reject \] : \[ authmod=adobe \] : \?reason=needauth&user=(\w+)&salt=(\w+)&challenge=(\w+)&opaque=(\w+)$`).FindStringSubmatch(description)
+	if m == nil || len(description) >= 256 {
+		return "not understood: " + description
+	}
+	hash := func(s string) string { sum := md5.Sum([]byte(s)); return base64.StdEncoding.EncodeToString(sum[:]) }
+	return fmt.Sprintf("authmod=adobe&user=%s&challenge=%s&response=%s&opaque=%s",
+		user, mine, hash(hash(user+m[2]+password)+m[4]+mine), m[4])
+}
+
+func TestAdobe(t *testing.T) {
+	p, now := judge(PublishSettings{Users: Users{"anna": "pw", "bert": SaltedPassword("bert", "geheim")}, Trusted: anywhere})
+	refused := func(query string) string {
+		t.Helper()
+		_, err := p.Login(stranger, query)
+		var r *Rejection
+		if !errors.As(err, &r) {
+			t.Fatalf("%s: %v", query, err)
+		}
+		if failed := strings.Contains(r.Description, "authfailed"); failed != errors.Is(err, ErrDenied) || failed != Failed(err) {
+			t.Errorf("%s: %v is a failure: %v", query, err, Failed(err))
+		}
+		return r.Description
+	}
+	if d := refused(""); d != "code=403 need auth; authmod=adobe" {
+		t.Error(d)
+	}
+	for user, password := range map[string]string{"anna": "pw", "bert": "geheim"} {
+		begin := "key=1?authmod=adobe&user=" + user // an app may have a query of its own
+		good := answer(user, password, refused(begin), "c+/=")
+		if got, err := p.Login(stranger, good); err != nil || got != user {
+			t.Errorf("%s: %q, %v", user, got, err)
+		}
+		if d := refused(good); !strings.Contains(d, "authfailed") {
+			t.Errorf("the answer is good twice: %s", d)
+		}
+		late := answer(user, password, refused(begin), "x")
+		*now = now.Add(challengeLife)
+		if d := refused(late); !strings.Contains(d, "authfailed") {
+			t.Errorf("a late answer: %s", d)
+		}
+		wrong := refused(answer(user, "wrong", refused(begin), "x"))
+		unknown := refused(answer("eve", "wrong", refused("authmod=adobe&user=eve"), "x"))
+		if wrong != unknown || wrong != loginFailed {
+			t.Errorf("wrong password: %s, wrong user: %s", wrong, unknown)
+		}
+		other := strings.Replace(answer(user, password, refused("authmod=adobe&user=eve"), "x"), "user=eve", "user="+user, 1)
+		if d := refused(other); !strings.Contains(d, "authfailed") {
+			t.Errorf("the answer to somebody else's challenge: %s", d)
+		}
+	}
+	for _, strange := range []string{"authmod=adobe", "authmod=adobe&user=", "authmod=adobe&user=a%20b", "authmod=adobe&user=" + strings.Repeat("a", 65),
+		"authmod=adobe&user=anna&response=x", "authmod=adobe&user=anna&response=x&opaque="} {
+		if d := refused(strange); !strings.Contains(d, "authfailed") {
+			t.Errorf("%s: %s", strange, d)
+		}
+	}
+	// The salt of somebody who isn't there is always the same, as are the others'.
+	if a, b := refused("authmod=adobe&user=eve"), refused("authmod=adobe&user=eve"); a[:90] != b[:90] || a == b {
+		t.Errorf("%s\n%s", a, b)
+	}
+	for range 3 * challengeMost {
+		refused("authmod=adobe&user=anna")
+	}
+	if n := len(p.challenges.open); n > challengeMost || len(p.challenges.order) > challengeMost {
+		t.Errorf("%d open challenges", n)
+	}
+}
+
+func TestWhoIsAskedToLogIn(t *testing.T) {
+	users, keys := Users{"anna": "pw"}, Keys{"cam1": HashKey("k")}
+	for _, c := range []struct {
+		by    PublishSettings
+		query string
+		want  bool
+	}{
+		{PublishSettings{}, "", false},
+		{PublishSettings{Keys: keys}, "", false},
+		{PublishSettings{Keys: keys}, "authmod=adobe&user=anna", false},
+		{PublishSettings{Users: users, Login: LoginAuto}, "", true},
+		{PublishSettings{Users: users, Login: LoginAuto}, "user=anna&pass=pw", false},
+		{PublishSettings{Users: users, Keys: keys, Login: LoginAuto}, "", false},
+		{PublishSettings{Users: users, Keys: keys, Login: LoginAuto}, "authmod=adobe&user=anna", true},
+		{PublishSettings{Users: users, Keys: keys, Login: LoginAlways}, "", true},
+		{PublishSettings{Users: users, Login: LoginNever}, "", false},
+	} {
+		p, _ := judge(c.by)
+		if _, err := p.Login(stranger, c.query); (err != nil) != c.want {
+			t.Errorf("%+v, %q: %v", c.by, c.query, err)
+		}
+	}
+}
+
+func TestLockout(t *testing.T) {
+	p, now := judge(PublishSettings{Keys: Keys{"cam1": HashKey("k")}, Users: Users{"anna": "pw"}, Login: LoginNever,
+		Trusted: Networks{netip.MustParsePrefix("127.0.0.0/8")}})
+	try := func(ip, name string) error {
+		_, err := p.Admit(t.Context(), Encoder{IP: netip.MustParseAddr(ip), App: "live", Name: name})
+		return err
+	}
+	for range 5 { // by whatever door
+		try("192.0.2.1", "x")
+		p.Login(netip.MustParseAddr("192.0.2.1"), "authmod=adobe&user=anna&response=x&opaque=y")
+		try("2001:db8::1", "x")
+		try("2001:db8::ffff:2", "x")
+	}
+	for range 20 {
+		try("127.0.0.1", "x")
+	}
+	for ip, out := range map[string]bool{"192.0.2.1": true, "::ffff:192.0.2.1": true, "192.0.2.2": false, "2001:db8::3": true, "2001:db8:0:1::1": false, "127.0.0.1": false} {
+		err := try(ip, "k")
+		if (err != nil) != out || out && !strings.Contains(err.Error(), "too many failures") {
+			t.Errorf("%s: %v", ip, err)
+		}
+	}
+	if _, err := p.Login(netip.MustParseAddr("192.0.2.1"), "authmod=adobe&user=anna"); err == nil || Failed(err) {
+		t.Errorf("a login from there: %v", err)
+	}
+	*now = now.Add(lockoutTime - time.Second)
+	if try("192.0.2.1", "k") == nil {
+		t.Error("let in too early")
+	}
+	*now = now.Add(time.Second)
+	if err := try("192.0.2.1", "k"); err != nil {
+		t.Error(err)
+	}
+	for range 40 { // one in a minute is somebody's mistake
+		try("192.0.2.9", "x")
+		*now = now.Add(40 * time.Second)
+	}
+	if err := try("192.0.2.9", "k"); err != nil {
+		t.Error(err)
+	}
+	for i := range lockoutMost + 100 {
+		try(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String(), "x")
+	}
+	if n := len(p.lockout.seen); n > lockoutMost {
+		t.Errorf("%d addresses are remembered", n)
+	}
+}
+
+func TestKeysAndPasswords(t *testing.T) {
+	if k := NewKey(); len(k) < 26 || k == NewKey() || strings.Trim(k, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
+		t.Errorf("a key: %q", k)
+	}
+	if h, err := ParseKeyHash(HashKey("k").String()); err != nil || h != HashKey("k") {
+		t.Error(err)
+	}
+	for _, s := range []string{"", "k", HashKey("k").String()[1:], HashKey("k").String() + "00", strings.Repeat("x", 64)} {
+		if _, err := ParseKeyHash(s); err == nil {
+			t.Errorf("%q is a hash", s)
+		}
+	}
+	for s, good := range map[string]bool{
+		"pw": true, string(SaltedPassword("a", "b")): true, "": false, "md5:": false, "md5:x:y": false, "md5:a b:rL0Y20zC+Fzt72VPzMSk2A==": false,
+	} {
+		if _, err := ParsePassword(s); (err == nil) != good {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sluice-live/sluice/access"
+	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/ingest"
+	"github.com/sluice-live/sluice/ingest/client"
+)
+
+// book is a log that can be read while it is written.
+type book struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *book) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *book) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// station is a server with a configuration of its own, its log at the most
+// talkative.
+type station struct {
+	*app
+	log *book
+}
+
+func serveFor(t *testing.T, publish func(*config.Publish)) *station {
+	t.Helper()
+	c := config.Default()
+	c.RTMP.Addr, c.RTMP.TLSAddr, c.HTTP.Addr, c.Admin.Addr = "127.0.0.1:0", "", "127.0.0.1:0", ""
+	publish(&c.Publish)
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	log := &book{}
+	a, err := listen(c, zerolog.New(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return &station{a, log}
+}
+
+// publish says hello and goodbye as an encoder.
+func (s *station) publish(t *testing.T, path string) error {
+	p, err := client.Dial(t.Context(), "rtmp://"+s.addr.rtmp.String()+"/"+path, nil)
+	if err != nil {
+		return err
+	}
+	return p.Close()
+}
+
+// Whoever has the key publishes under the public name, and the key is in no
+// log and in no answer, whether it is right or nearly so.
+func TestStreamKey(t *testing.T) {
+	const secret = "VERYSECRETKEY"
+	s := serveFor(t, func(p *config.Publish) { p.Keys = map[string]string{"cam1": access.HashKey(secret).String()} })
+	if err := s.publish(t, "live/"+secret); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	for _, wrong := range []string{"live/" + secret + "X", "live/cam1"} {
+		err := s.publish(t, wrong)
+		if err == nil || !strings.Contains(err.Error(), "NetStream.Publish.Denied: access denied: the stream key is not one of publish.keys") {
+			t.Errorf("%s: %v", wrong, err)
+		}
+		if text := strings.ReplaceAll(fmt.Sprint(err), wrong, ""); strings.Contains(text, secret) { // the client names its own URL
+			t.Errorf("told: %s", text)
+		}
+	}
+	if took := time.Since(began); took < 2*failurePause {
+		t.Errorf("two failures in %v", took)
+	}
+	log := s.log.String()
+	if strings.Contains(log, secret) || !strings.Contains(log, `"stream":"live/cam1"`) || !strings.Contains(log, `"by":"key"`) {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
+// The dialogue of an encoder that logs in, and what the log tells of it.
+func TestLoginDialogue(t *testing.T) {
+	s := serveFor(t, func(p *config.Publish) { p.Users = map[string]string{"anna": "PASSWORD"} })
+	told := func(query string) string {
+		err := s.publish(t, "live"+query+"/cam1")
+		_, text, _ := strings.Cut(fmt.Sprint(err), "refused: ")
+		return text
+	}
+	if d := told(""); d != "NetConnection.Connect.Rejected: code=403 need auth; authmod=adobe" {
+		t.Error(d)
+	}
+	d := told("%3Fauthmod=adobe&user=anna")
+	if !regexp.MustCompile(`^NetConnection\.Connect\.Rejected: \[ AccessManager\.Reject \] : \[ authmod=adobe \] : \?reason=needauth&user=anna&salt=\w+&challenge=\w+&opaque=\w+$`).MatchString(d) {
+		t.Error(d)
+	}
+	if d := told("%3Fauthmod=adobe&user=anna&challenge=x&response=y&opaque=z"); !strings.HasSuffix(d, "?reason=authfailed") {
+		t.Error(d)
+	}
+	if err := s.publish(t, "live%3Fuser=anna&pass=PASSWORD/cam1"); err != nil {
+		t.Error(err)
+	}
+	log := s.log.String()
+	if !strings.Contains(log, "an answer to a challenge that is not open") || strings.Contains(log, "PASSWORD") || strings.Contains(log, "opaque") {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
+// A webhook is asked once, may give a stream another name, and hears of its
+// end. What it is given is in no log.
+func TestPublishWebhook(t *testing.T) {
+	asked := make(chan string, 20)
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked <- string(body)
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case strings.Contains(string(body), "live/no"):
+			w.WriteHeader(http.StatusForbidden)
+		case strings.Contains(string(body), "live/down"):
+			w.WriteHeader(http.StatusBadGateway)
+		case strings.Contains(string(body), "live/odd"):
+			io.WriteString(w, `{"path":"live/../../x"}`)
+		default:
+			io.WriteString(w, `{"path":"tv/one"}`)
+		}
+	}))
+	defer hook.Close()
+	s := serveFor(t, func(p *config.Publish) { p.Webhook.URL, p.Webhook.NotifyDone = hook.URL, true })
+	if err := s.publish(t, "live/secret?token=SECRET"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"action":"publish"`, `"action":"publish_done"`} {
+		select {
+		case body := <-asked:
+			if !strings.Contains(body, want) {
+				t.Errorf("asked %s, want %s", body, want)
+			}
+			if done := strings.Contains(want, "done"); done != strings.Contains(body, "tv/one") || done == strings.Contains(body, "SECRET") {
+				t.Errorf("%s: %s", want, body)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("not asked: %s", want)
+		}
+	}
+	for name, want := range map[string]string{
+		"no": "Denied: access denied: the webhook says no (403)", "down": "Rejected: access could not be checked: the webhook answered 502",
+		"odd": "Rejected: ",
+	} {
+		if err := s.publish(t, "live/"+name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := len(asked); n != 3 {
+		t.Errorf("asked %d times for three", n)
+	}
+	if log := s.log.String(); strings.Contains(log, "SECRET") || !strings.Contains(log, `"stream":"tv/one"`) {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
+// Nobody takes a stream over who may not publish it: not even one that has
+// been silent for long.
+func TestTakeoverIsAuthenticated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, old := newGate(), newPeer()
+		g.access = access.NewPublishers(access.PublishSettings{
+			From: access.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Keys: access.Keys{"cam1": access.HashKey("k")}, Now: time.Now,
+		})
+		ask := func(name string, p *peer) error {
+			_, _, err := g.Publish(t.Context(), ingest.Request{App: "live", Name: name, Peer: p, Remote: netip.MustParseAddrPort("192.0.2.9:1")})
+			return err
+		}
+		if err := ask("k", old); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if err := ask("cam1", newPeer()); !errors.Is(err, ingest.ErrDenied) {
+			t.Errorf("by its public name: %v", err)
+		}
+		select {
+		case <-old.hung:
+			t.Error("the publisher was hung up on")
+		default:
+		}
+	})
+}
+
+func TestKeyCommand(t *testing.T) {
+	find := func(args []string, patterns ...string) (found []string) {
+		var out bytes.Buffer
+		if err := key(args, &out); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range patterns {
+			m := regexp.MustCompile(p).FindStringSubmatch(out.String())
+			if m == nil {
+				t.Fatalf("no %s in\n%s", p, out.String())
+			}
+			found = append(found, m[1])
+		}
+		return found
+	}
+	made := find([]string{"cam1"}, `Stream key +(\S+)`, `cam1: (\S+)`)
+	s := serveFor(t, func(p *config.Publish) { p.Keys = map[string]string{"cam1": made[1]} })
+	if err := s.publish(t, "live/"+made[0]); err != nil {
+		t.Error(err)
+	}
+	made = find([]string{"-user", "anna"}, `Password +(\S+)`, `anna: "(\S+)"`)
+	s = serveFor(t, func(p *config.Publish) { p.Users = map[string]string{"anna": made[1]} })
+	if err := s.publish(t, "live%3Fuser=anna&pass="+made[0]+"/cam1"); err != nil {
+		t.Error(err)
+	}
+	for _, args := range [][]string{nil, {"a", "b"}, {"-x", "a"}, {"-user", "a b"}} {
+		if err := key(args, io.Discard); err == nil {
+			t.Errorf("%q is taken", args)
+		}
+	}
+}
