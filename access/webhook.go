@@ -53,6 +53,8 @@ type Question struct {
 type Answer struct {
 	Path string // of the stream instead, or empty
 	ID   string // what to call the viewer, or empty
+
+	Session time.Duration // how long he may watch; 0: as long as any
 }
 
 // Webhook asks a URL who may do what. It may be used by many at once.
@@ -109,13 +111,14 @@ func (w *Webhook) yes(r *http.Response, body []byte) (Answer, error) {
 		return Answer{}, nil
 	}
 	var a struct {
-		Path string `json:"path"`
-		ID   string `json:"id"`
+		Path    string `json:"path"`
+		ID      string `json:"id"`
+		Session uint32 `json:"session"` // s
 	}
 	if err := json.Unmarshal(body, &a); err != nil {
-		return Answer{}, fmt.Errorf("%w: the webhook's answer is no JSON object with the strings path and id", ErrUnknown)
+		return Answer{}, fmt.Errorf("%w: the webhook's answer is no JSON object with the strings path and id, and the seconds session", ErrUnknown)
 	}
-	return Answer{Path: strings.Trim(a.Path, "/"), ID: a.ID}, nil
+	return Answer{Path: strings.Trim(a.Path, "/"), ID: a.ID, Session: time.Duration(a.Session) * time.Second}, nil
 }
 
 // renamed reads nginx-rtmp's way to give a stream another name. There it may

@@ -1,0 +1,299 @@
+package access
+
+import (
+	"context"
+	"crypto/hmac"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// WatchSettings say who may watch.
+type WatchSettings struct {
+	Keys     []Key     // of signed tokens; any of them is good
+	Verifier *Verifier // of JWTs, or nil
+	Webhook  *Webhook  // asked once for each other token, or nil
+
+	Secret    []byte        // signs passes
+	Session   time.Duration // how long a pass is good
+	BindToIP  bool          // only where the viewer was when he entered
+	CDNSecret string        // with which a cache gets everything; empty: none does
+
+	From        []netip.Prefix // networks that may watch
+	Deny        []netip.Prefix // and those of them that may not
+	Referers    []string       // hosts whose pages may show streams; empty: all
+	NeedReferer bool           // those who don't say where they come from may not watch
+}
+
+// Viewers decides who may watch. It may be used by many at once.
+//
+// A viewer shows a token where he enters, and gets a pass for it, which is in
+// the path of everything that he asks for from then on.
+type Viewers struct {
+	s      WatchSettings
+	passes *passes
+	used   *used
+	now    func() time.Time
+}
+
+// NewViewers returns who decides by s.
+func NewViewers(s WatchSettings, now func() time.Time) *Viewers {
+	return &Viewers{s: s, passes: newPasses(s.Secret), used: newUsed(now), now: now}
+}
+
+// Refusal is a no, with its reason and a status of HTTP.
+type Refusal struct {
+	Code   int
+	Reason error
+}
+
+func (r *Refusal) Error() string   { return r.Reason.Error() }
+func (r *Refusal) Unwrap() error   { return r.Reason }
+func (r *Refusal) HTTPStatus() int { return r.Code }
+
+func forbidden(format string, args ...any) error {
+	return &Refusal{http.StatusForbidden, fmt.Errorf("%w: "+format, append([]any{ErrDenied}, args...)...)}
+}
+
+// refusal gives an error of this package its status.
+func refusal(err error) error {
+	if errors.Is(err, ErrUnknown) {
+		return &Refusal{http.StatusServiceUnavailable, err}
+	}
+	return &Refusal{http.StatusForbidden, err}
+}
+
+// CDNHeader has the secret of a cache that checks viewers by itself.
+const CDNHeader = "X-Sluice-CDN"
+
+// Trusts tells whether r comes from a cache that checks viewers by itself.
+func (v *Viewers) Trusts(r *http.Request) bool {
+	if v.s.CDNSecret == "" {
+		return false
+	}
+	secret := []byte(v.s.CDNSecret)
+	bearer, _ := bearer(r)
+	return hmac.Equal([]byte(r.Header.Get(CDNHeader)), secret) || hmac.Equal([]byte(bearer), secret)
+}
+
+// NeedsPass tells whether viewers need a pass; else their network and the page
+// that they come from decide alone.
+func (v *Viewers) NeedsPass() bool {
+	return len(v.s.Keys) > 0 || v.s.Verifier != nil || v.s.Webhook != nil
+}
+
+// Place checks where a viewer is and comes from. The error is a *Refusal.
+func (v *Viewers) Place(r *http.Request, from netip.Addr) error {
+	from = from.Unmap().WithZone("")
+	if !within(v.s.From, from) || within(v.s.Deny, from) {
+		return forbidden("this network may not watch: see watch.from and watch.deny")
+	}
+	return v.referer(r)
+}
+
+func within(networks []netip.Prefix, a netip.Addr) bool {
+	for _, n := range networks {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// referer checks on whose page a stream is shown. Our own is always good.
+func (v *Viewers) referer(r *http.Request) error {
+	if len(v.s.Referers) == 0 {
+		return nil
+	}
+	said := r.Header.Get("Origin")
+	if said == "" {
+		said = r.Header.Get("Referer")
+	}
+	if said == "" {
+		if !v.s.NeedReferer {
+			return nil
+		}
+		return forbidden("requests must say by Referer or Origin whose page they come from: see watch.require_referer")
+	}
+	u, err := url.Parse(said)
+	if err != nil || u.Hostname() == "" {
+		return forbidden("what the request says of the page it comes from is not a URL")
+	}
+	host := strings.ToLower(u.Hostname())
+	for _, h := range append([]string{hostname(r.Host)}, v.s.Referers...) {
+		if h = strings.ToLower(h); host == h || strings.HasPrefix(h, "*.") && strings.HasSuffix(host, h[1:]) {
+			return nil
+		}
+	}
+	return forbidden("this page may not show the stream: see watch.referers")
+}
+
+func hostname(hostPort string) string {
+	if h, _, err := net.SplitHostPort(hostPort); err == nil {
+		return h
+	}
+	return hostPort
+}
+
+// Check returns the id of the viewer whose pass is good for a stream, or a
+// *Refusal.
+func (v *Viewers) Check(text, stream string, from netip.Addr) (viewer string, err error) {
+	p, ok := v.passes.read(text, stream)
+	switch {
+	case !ok:
+		return "", forbidden("this is no pass for the stream, or one from before the server's restart: enter again with a token")
+	case !v.now().Before(p.expires):
+		return "", forbidden("the pass has expired: enter again with a token")
+	case p.from.IsValid() && !p.from.Contains(from.Unmap().WithZone("")):
+		return "", forbidden("the pass is good at another address only: enter again with a token")
+	}
+	return p.viewer, nil
+}
+
+// Enter judges the token in r, and returns a pass for the stream, or a
+// *Refusal.
+func (v *Viewers) Enter(r *http.Request, stream string, from netip.Addr) (string, error) {
+	token, err := shown(r)
+	if err != nil {
+		return "", err
+	}
+	from = from.Unmap().WithZone("")
+	e, err := v.judge(r, token, stream, from)
+	if err != nil {
+		return "", refusal(err)
+	}
+	if checkViewer(e.viewer) != nil {
+		e.viewer = "" // whoever let him in knows why he is called so
+	}
+	if e.until.IsZero() {
+		e.until = v.now().Add(v.s.Session)
+	}
+	p := pass{expires: e.until, viewer: e.viewer}
+	if v.s.BindToIP {
+		p.from = home(from)
+	}
+	return v.passes.issue(stream, p), nil
+}
+
+// entry is what a token is worth.
+type entry struct {
+	viewer string
+	until  time.Time // zero: as long as a session is
+}
+
+func (v *Viewers) judge(r *http.Request, token, stream string, from netip.Addr) (entry, error) {
+	switch {
+	case len(v.s.Keys) > 0 && isSigned(token):
+		return v.signed(token, stream, r.URL.Path, from)
+	case v.s.Verifier != nil && strings.Count(token, ".") == 2:
+		return v.jwt(r.Context(), token, stream)
+	case v.s.Webhook != nil:
+		return v.ask(r, token, stream, from)
+	}
+	return entry{}, fmt.Errorf("%w: this is no token of a kind that the server knows", ErrDenied)
+}
+
+func (v *Viewers) signed(token, stream, url string, from netip.Addr) (entry, error) {
+	s, err := parseSigned(token, v.s.Keys)
+	now := v.now()
+	switch {
+	case err != nil:
+		return entry{}, err
+	case !now.Before(s.Expires):
+		return entry{}, fmt.Errorf("%w: the token has expired", ErrDenied)
+	case now.Add(clockSkew).Before(s.Starts):
+		return entry{}, fmt.Errorf("%w: the token is not valid yet: compare the clocks", ErrDenied)
+	case s.Address.IsValid() && s.Address.Unmap() != from:
+		return entry{}, fmt.Errorf("%w: the token is for another address", ErrDenied)
+	case !s.allows(stream, url):
+		return entry{}, fmt.Errorf("%w: the token is not for this stream", ErrDenied)
+	}
+	return entry{viewer: s.Viewer}, nil
+}
+
+func (v *Viewers) jwt(ctx context.Context, token, stream string) (entry, error) {
+	c, err := v.s.Verifier.Verify(ctx, token, v.now())
+	if err != nil {
+		return entry{}, err
+	}
+	if !c.Allows(Watch, stream) {
+		return entry{}, fmt.Errorf("%w: the token is not for watching this stream", ErrDenied)
+	}
+	return entry{viewer: c.Subject}, nil
+}
+
+// ask asks the webhook, once for each token.
+func (v *Viewers) ask(r *http.Request, token, stream string, from netip.Addr) (entry, error) {
+	return v.used.once(r.Context(), token, visit{stream, from}, func(ctx context.Context) (entry, error) {
+		a, err := v.s.Webhook.Ask(ctx, Question{
+			Action: Watch, Path: stream, IP: from, Token: token,
+			Protocol: protocol(r.URL.Path), UserAgent: r.UserAgent(),
+		})
+		if err != nil {
+			return entry{}, err
+		}
+		if a.Path != "" && a.Path != stream {
+			return entry{}, fmt.Errorf("%w: the webhook names another stream", ErrDenied)
+		}
+		e := entry{viewer: a.ID}
+		if a.Session > 0 {
+			e.until = v.now().Add(min(a.Session, v.s.Session))
+		}
+		return e, nil
+	})
+}
+
+func protocol(path string) string {
+	if strings.HasSuffix(path, ".mpd") {
+		return "dash"
+	}
+	return "hls"
+}
+
+// tokenNames are where a token may be in a query: ours, and what generators of
+// Akamai's tokens say.
+var tokenNames = []string{"token", "jwt", "hdnts", "hdnea", "__token__"}
+
+// shown returns the token in a request.
+func shown(r *http.Request) (string, error) {
+	var found []string
+	if b, ok := bearer(r); ok {
+		found = append(found, b)
+	}
+	query := r.URL.Query()
+	for _, name := range tokenNames {
+		found = append(found, query[name]...)
+	}
+	switch {
+	case len(found) == 0 || len(found) == 1 && found[0] == "":
+		return "", &Refusal{http.StatusUnauthorized, fmt.Errorf("%w: this stream needs a token: add ?token=… to its address", ErrDenied)}
+	case len(found) > 1:
+		return "", forbidden("more than one token in a request")
+	case len(found[0]) > tokenSize:
+		return "", forbidden("the token is longer than %d KiB", tokenSize>>10)
+	}
+	return found[0], nil
+}
+
+func bearer(r *http.Request) (string, bool) {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	return strings.TrimSpace(token), true
+}
+
+// checkViewer bounds what a viewer can be called: his id is shown to people.
+func checkViewer(id string) error {
+	if len(id) > maxViewer || !utf8.ValidString(id) || strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Errorf("a viewer's id has at most %d bytes, all of which can be printed", maxViewer)
+	}
+	return nil
+}
