@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -17,19 +18,19 @@ import (
 
 // WatchSettings say who may watch.
 type WatchSettings struct {
-	Keys     []Key     // of signed tokens; any of them is good
-	Verifier *Verifier // of JWTs, or nil
-	Webhook  *Webhook  // asked once for each other token, or nil
+	Keys    []Key     // of signed tokens; any of them is good
+	Tokens  *Verifier // of JWTs, or nil
+	Webhook *Webhook  // asked once for each other token, or nil
 
 	Secret    []byte        // signs passes
 	Session   time.Duration // how long a pass is good
 	BindToIP  bool          // only where the viewer was when he entered
 	CDNSecret string        // with which a cache gets everything; empty: none does
 
-	From        []netip.Prefix // networks that may watch
-	Deny        []netip.Prefix // and those of them that may not
-	Referers    []string       // hosts whose pages may show streams; empty: all
-	NeedReferer bool           // those who don't say where they come from may not watch
+	From        Networks // empty: all
+	Deny        Networks // never, whatever they have
+	Referers    []string // hosts whose pages may show streams; empty: all
+	NeedReferer bool     // those who don't say where they come from may not watch
 }
 
 // Viewers decides who may watch. It may be used by many at once.
@@ -86,25 +87,15 @@ func (v *Viewers) Trusts(r *http.Request) bool {
 // NeedsPass tells whether viewers need a pass; else their network and the page
 // that they come from decide alone.
 func (v *Viewers) NeedsPass() bool {
-	return len(v.s.Keys) > 0 || v.s.Verifier != nil || v.s.Webhook != nil
+	return len(v.s.Keys) > 0 || v.s.Tokens != nil || v.s.Webhook != nil
 }
 
 // Place checks where a viewer is and comes from. The error is a *Refusal.
 func (v *Viewers) Place(r *http.Request, from netip.Addr) error {
-	from = from.Unmap().WithZone("")
-	if !within(v.s.From, from) || within(v.s.Deny, from) {
+	if len(v.s.From) > 0 && !v.s.From.Contain(from) || v.s.Deny.Contain(from) {
 		return forbidden("this network may not watch: see watch.from and watch.deny")
 	}
 	return v.referer(r)
-}
-
-func within(networks []netip.Prefix, a netip.Addr) bool {
-	for _, n := range networks {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	return false
 }
 
 // referer checks on whose page a stream is shown. Our own is always good.
@@ -192,7 +183,7 @@ func (v *Viewers) judge(r *http.Request, token, stream string, from netip.Addr) 
 	switch {
 	case len(v.s.Keys) > 0 && isSigned(token):
 		return v.signed(token, stream, r.URL.Path, from)
-	case v.s.Verifier != nil && strings.Count(token, ".") == 2:
+	case v.s.Tokens != nil && strings.Count(token, ".") == 2:
 		return v.jwt(r.Context(), token, stream)
 	case v.s.Webhook != nil:
 		return v.ask(r, token, stream, from)
@@ -219,7 +210,7 @@ func (v *Viewers) signed(token, stream, url string, from netip.Addr) (entry, err
 }
 
 func (v *Viewers) jwt(ctx context.Context, token, stream string) (entry, error) {
-	c, err := v.s.Verifier.Verify(ctx, token, v.now())
+	c, err := v.s.Tokens.Verify(ctx, token, v.now())
 	if err != nil {
 		return entry{}, err
 	}
@@ -233,7 +224,8 @@ func (v *Viewers) jwt(ctx context.Context, token, stream string) (entry, error) 
 func (v *Viewers) ask(r *http.Request, token, stream string, from netip.Addr) (entry, error) {
 	return v.used.once(r.Context(), token, visit{stream, from}, func(ctx context.Context) (entry, error) {
 		a, err := v.s.Webhook.Ask(ctx, Question{
-			Action: Watch, Path: stream, IP: from, Token: token,
+			ID: rand.Text(), Action: Watch, Path: stream, IP: from,
+			Token: token, Query: "token=" + url.QueryEscape(token), // wherever it was
 			Protocol: protocol(r.URL.Path), UserAgent: r.UserAgent(),
 		})
 		if err != nil {

@@ -21,11 +21,10 @@ var (
 	oldKey, newKey = Key("0123456789abcdef"), Key("fedcba9876543210")
 	here           = netip.MustParseAddr("192.0.2.7")
 	elsewhere      = netip.MustParseAddr("192.0.2.8")
-	anywhere       = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 )
 
 func settings() WatchSettings {
-	return WatchSettings{Keys: []Key{newKey, oldKey}, Secret: []byte("a secret"), Session: time.Hour, From: anywhere}
+	return WatchSettings{Keys: []Key{newKey, oldKey}, Secret: []byte("a secret"), Session: time.Hour}
 }
 
 func at(now time.Time) func() time.Time { return func() time.Time { return now } }
@@ -247,8 +246,8 @@ func TestPassBound(t *testing.T) {
 
 func TestPlace(t *testing.T) {
 	s := settings()
-	s.From = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
-	s.Deny = []netip.Prefix{netip.MustParsePrefix("192.0.2.8/32")}
+	s.From = Networks{netip.MustParsePrefix("192.0.2.0/24")}
+	s.Deny = Networks{netip.MustParsePrefix("192.0.2.8/32")}
 	s.Referers = []string{"example.com", "*.example.org"}
 	v := NewViewers(s, time.Now)
 	s.NeedReferer = true
@@ -315,7 +314,7 @@ func TestTrusts(t *testing.T) {
 // A JWT lets in by what it says of the stream.
 func TestEnterByJWT(t *testing.T) {
 	s := settings()
-	s.Keys, s.Verifier = nil, NewVerifier(JWT{Secret: secret})
+	s.Keys, s.Tokens = nil, NewVerifier(JWT{Secret: secret})
 	v := NewViewers(s, at(noon))
 	for _, c := range []struct {
 		path string

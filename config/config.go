@@ -20,6 +20,7 @@ type Config struct {
 	RTMP    RTMP    `yaml:"rtmp" usage:"Publishers (RTMP)"`
 	Publish Publish `yaml:"publish" usage:"Who may publish"`
 	HTTP    HTTP    `yaml:"http" usage:"Viewers (HTTP)"`
+	Watch   Watch   `yaml:"watch" usage:"Who may watch"`
 	Admin   Admin   `yaml:"admin" usage:"Operators (HTTP)"`
 	Window  Window  `yaml:"window" usage:"The live window"`
 	Log     Log     `yaml:"log" usage:"Log"`
@@ -169,6 +170,66 @@ type HTTP struct {
 	WriteTimeout time.Duration `yaml:"write_timeout" usage:"longest a viewer may take no byte"`
 }
 
+// Watch says who may watch. Everybody may, by default: a newcomer wants to see a picture. With
+// TokenKeys, JWT or Webhook, viewers need a token; with the lists alone, none.
+type Watch struct {
+	// TokenKeys are the keys of signed tokens, in hex: at most two, so that a new one can be brought
+	// in while tokens by the old one are about. The first signs what `sluice sign` prints. Default
+	// none: no signed tokens.
+	TokenKeys []string `yaml:"token_keys" usage:"hex keys of signed tokens, the first one signs"`
+
+	JWT     JWT          `yaml:"jwt" usage:"Who may watch: tokens"`
+	Webhook WatchWebhook `yaml:"webhook" usage:"Who may watch: a webhook"`
+
+	// Secret signs the passes that viewers get for their tokens. Default "": one that is made at
+	// each start, so that viewers must enter anew after a restart. At least 16 characters; the same
+	// for all servers behind one address.
+	Secret string `yaml:"secret" usage:"signs viewers' passes, empty = new at each start"`
+
+	// Session is how long a pass is good. Default 24h, 1m to 30 days: long enough for any show, and
+	// who leaves a subscription is out by tomorrow.
+	Session time.Duration `yaml:"session" usage:"how long a viewer's pass is good"`
+
+	// BindAddress makes a pass good only at the address where it was given. Default false: phones
+	// change theirs.
+	BindAddress bool `yaml:"bind_address" usage:"a pass is good at one address only"`
+
+	// From lists the networks that may watch: CIDRs or the words ParseNetworks knows. Default empty:
+	// all.
+	From []string `yaml:"from" usage:"networks that may watch, empty = all"`
+
+	// Deny lists networks that may not watch, whatever they have. Default empty.
+	Deny []string `yaml:"deny" usage:"networks that may not, whatever they have"`
+
+	// Referers are the hosts whose pages may show streams, such as example.com or *.example.com.
+	// Default none: all. Players' own host always may.
+	Referers []string `yaml:"referers" usage:"hosts whose pages may show streams, none = all"`
+
+	// RequireReferer refuses those who don't say whose page they look at. Default false: apps, set-top
+	// boxes and careful browsers don't.
+	RequireReferer bool `yaml:"require_referer" usage:"refuse viewers without a Referer"`
+
+	// Watermark shows the viewer's id moving over the picture of the player page. Default false.
+	Watermark bool `yaml:"watermark" usage:"the player page shows the viewer's id"`
+
+	// CDNSecret lets a cache have everything, by the header X-Sluice-CDN or as a Bearer token, and
+	// store it for all. Default "": caches are treated like viewers. At least 16 characters.
+	CDNSecret string `yaml:"cdn_secret" usage:"lets a cache that checks viewers have everything"`
+}
+
+// WatchWebhook says whom to ask about viewers.
+type WatchWebhook struct {
+	// URL is asked by POST, once for each token that is neither signed nor a JWT. Default "": nobody
+	// is asked.
+	URL string `yaml:"url" usage:"URL to ask about one-time tokens, empty = none"`
+
+	// Style is json, or form as nginx-rtmp has it. Default "json".
+	Style string `yaml:"style" usage:"json, or form as nginx-rtmp has it"`
+
+	// Secret signs the questions. Default "": unsigned.
+	Secret string `yaml:"secret" usage:"secret that signs the questions, empty = unsigned"`
+}
+
 // Admin says where the dashboard, metrics, health checks and profiles are.
 type Admin struct {
 	// Addr is the admin listen address. Default "127.0.0.1:9090": this machine only, because
@@ -248,6 +309,10 @@ func Default() Config {
 			Addr:         ":8080",
 			HoldTimeout:  7 * time.Second,
 			WriteTimeout: 30 * time.Second,
+		},
+		Watch: Watch{
+			Webhook: WatchWebhook{Style: "json"},
+			Session: 24 * time.Hour,
 		},
 		Admin: Admin{
 			Addr: "127.0.0.1:9090",

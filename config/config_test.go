@@ -289,6 +289,18 @@ sluice.yaml:4: window.linger: 59s is less than 1m0s`},
 			want: `sluice.yaml:2: log.level: "loud" is not one of debug, info, warn, error
 sluice.yaml:3: log.format: "xml" is not one of console, json`},
 
+		{name: "watch",
+			file: "watch:\n  token_keys: [xyz, abcd, \"00\"]\n  secret: short\n  webhook: {url: \"ftp://host/\"}\n  session: 1s\n  deny: [some]\n  referers: [\"http://a.example/\"]\n",
+			want: "sluice.yaml:2: watch.token_keys: has 3 keys; two are enough to change from one to the other\n" +
+				"sluice.yaml:2: watch.token_keys: key 1 is not at least 32 hex digits: `openssl rand -hex 32` makes one\n" +
+				"sluice.yaml:2: watch.token_keys: key 2 is not at least 32 hex digits: `openssl rand -hex 32` makes one\n" +
+				"sluice.yaml:2: watch.token_keys: key 3 is not at least 32 hex digits: `openssl rand -hex 32` makes one\n" +
+				"sluice.yaml:4: watch.webhook.url: is not a URL such as https://example.com/path\n" +
+				"sluice.yaml:3: watch.secret: is shorter than 16 characters: `openssl rand -hex 32` makes a good one\n" +
+				"sluice.yaml:5: watch.session: 1s is not between 1m0s and 720h0m0s\n" +
+				"sluice.yaml:6: watch.deny: \"some\" is not a network such as 192.0.2.0/24, loopback, private or any\n" +
+				"sluice.yaml:7: watch.referers: \"http://a.example/\" is not a host such as example.com or *.example.com"},
+
 		// All at once, weakest source first, and nothing said about values nobody wrote: the part
 		// is not compared to a segment_min_duration that could not be read.
 		{name: "several at once",
@@ -442,6 +454,12 @@ func other(t *testing.T, f field) string {
 	case *Size:
 		return "2MiB"
 	case *[]string:
+		switch f.path {
+		case "watch.token_keys":
+			return "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"
+		case "watch.referers":
+			return "example.com,example.org"
+		}
 		return "loopback,192.0.2.0/24"
 	case *map[string]string:
 		return "a=" + someHash + ",b=" + someHash
@@ -452,11 +470,14 @@ func other(t *testing.T, f field) string {
 
 // companions are what some fields need beside them to be valid.
 func companions(path string) []string {
+	if path == "watch.require_referer" {
+		return []string{"-watch-referers=example.com"}
+	}
 	if path == "http.http3" {
 		return []string{"-http-tls-addr=127.0.0.1:0", "-http-tls-cert=some.pem", "-http-tls-key=some.pem"}
 	}
-	if path == "publish.jwt.issuer" || path == "publish.jwt.audience" {
-		return []string{"-publish-jwt-jwks-url=https://example.com/"}
+	if section, name, _ := strings.Cut(path, ".jwt."); name == "issuer" || name == "audience" {
+		return []string{"-" + section + "-jwt-jwks-url=https://example.com/"}
 	}
 	group, name, _ := strings.Cut(path, ".")
 	if !strings.HasPrefix(name, "tls_") {

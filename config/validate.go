@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -61,6 +62,8 @@ func (c *Config) faults() []fault {
 	between(&fs, "http.hold_timeout", c.HTTP.HoldTimeout, 1*time.Second, 8*time.Second)
 	fs.positive("http.write_timeout", c.HTTP.WriteTimeout)
 
+	fs.watch(c.Watch)
+
 	fs.addr("admin.addr", c.Admin.Addr)
 
 	between(&fs, "window.segments", c.Window.Segments, 3, 1000)
@@ -89,6 +92,41 @@ func (c *Config) faults() []fault {
 	fs.oneOf("log.format", c.Log.Format, "console", "json")
 
 	return fs
+}
+
+func (fs *faults) watch(c Watch) {
+	if len(c.TokenKeys) > 2 {
+		fs.add("watch.token_keys", "has %d keys; two are enough to change from one to the other", len(c.TokenKeys))
+	}
+	for i, k := range c.TokenKeys {
+		// The key itself is not for the log.
+		if b, err := hex.DecodeString(k); err != nil || len(b) < 16 {
+			fs.add("watch.token_keys", "key %d is not at least 32 hex digits: `openssl rand -hex 32` makes one", i+1)
+		}
+	}
+	fs.jwt("watch.jwt", c.JWT)
+	fs.url("watch.webhook.url", c.Webhook.URL)
+	fs.oneOf("watch.webhook.style", c.Webhook.Style, "json", "form")
+	fs.secret("watch.secret", c.Secret, 16)
+	fs.secret("watch.cdn_secret", c.CDNSecret, 16)
+	between(fs, "watch.session", c.Session, time.Minute, 30*24*time.Hour)
+	fs.networks("watch.from", c.From)
+	fs.networks("watch.deny", c.Deny)
+	if c.RequireReferer && len(c.Referers) == 0 {
+		fs.clash("watch.require_referer", "watch.referers", "is on, but watch.referers is empty")
+	}
+	for _, h := range c.Referers {
+		if u, err := url.Parse("//" + h); err != nil || h == "" || u.Host != h || u.Port() != "" {
+			fs.add("watch.referers", "%q is not a host such as example.com or *.example.com", h)
+		}
+	}
+}
+
+// secret names no secret: they are not for the log.
+func (fs *faults) secret(path, s string, least int) {
+	if s != "" && len(s) < least {
+		fs.add(path, "is shorter than %d characters: `openssl rand -hex 32` makes a good one", least)
+	}
 }
 
 // faults collects what the rules below find.

@@ -23,6 +23,9 @@ func (s *Server) player(w http.ResponseWriter, r *http.Request) error {
 	if _, err := packager.ParseStreamName(chi.URLParam(r, "app"), chi.URLParam(r, "name")); err != nil {
 		return errNoPage
 	}
+	if who := viewer(r); who != "" && s.Watermark {
+		return s.page(w, web.PlayerFor(who))
+	}
 	return s.page(w, web.Player())
 }
 
@@ -30,7 +33,8 @@ func (s *Server) page(w http.ResponseWriter, body []byte) error {
 	h := w.Header()
 	h.Set("Content-Security-Policy", web.ContentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-cache")
+	h.Set("Referrer-Policy", "same-origin") // a pass in the address is nobody else's business
+	h.Set("Cache-Control", whose(h, "")+"no-cache")
 	return s.whole(w, "text/html; charset=utf-8", body)
 }
 

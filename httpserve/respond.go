@@ -22,10 +22,16 @@ var (
 	errNotYet    = errors.New("not yet: the stream has nothing to show so far")
 	errDirective = errors.New("_HLS_msn, _HLS_part: not a number, or too far ahead of the playlist")
 	errMethod    = errors.New("only GET, HEAD and OPTIONS")
+	errNoPass    = errors.New("this stream needs a pass, and there is none in this address: enter by its page, index.m3u8 or index.mpd, with ?token=…")
 )
 
 func status(err error) int {
+	var refusal interface{ HTTPStatus() int }
 	switch {
+	case errors.As(err, &refusal):
+		return refusal.HTTPStatus()
+	case errors.Is(err, errNoPass):
+		return http.StatusUnauthorized
 	case errors.Is(err, errNoPage), errors.Is(err, errNoStream), errors.Is(err, errNoMedia):
 		return http.StatusNotFound
 	case errors.Is(err, errDirective):
@@ -49,7 +55,7 @@ func (s *Server) handle(h handlerFunc) http.HandlerFunc {
 		}
 		code := status(err)
 		if code == http.StatusInternalServerError {
-			s.Log.Error().Err(err).Str("path", r.URL.Path).Msg("request failed")
+			s.Log.Error().Err(err).Str("path", loggable(r.URL.Path)).Msg("request failed")
 			err = errors.New("the server could not make this answer")
 		}
 		head := w.Header()
@@ -58,6 +64,8 @@ func (s *Server) handle(h handlerFunc) http.HandlerFunc {
 		switch code {
 		case http.StatusServiceUnavailable:
 			head.Set("Retry-After", "1")
+		case http.StatusUnauthorized:
+			head.Set("WWW-Authenticate", "Bearer")
 		case http.StatusMethodNotAllowed:
 			head.Set("Allow", "GET, HEAD, OPTIONS")
 		}
@@ -74,7 +82,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				return
 			}
 			if p != http.ErrAbortHandler {
-				s.Log.Error().Interface("panic", p).Str("path", r.URL.Path).Bytes("stack", debug.Stack()).Msg("request failed")
+				s.Log.Error().Interface("panic", p).Str("path", loggable(r.URL.Path)).Bytes("stack", debug.Stack()).Msg("request failed")
 			}
 			panic(http.ErrAbortHandler) // or what was sent would pass for whole
 		}()
@@ -118,12 +126,12 @@ func (s *Server) stream(r *http.Request) (*packager.Stream, error) {
 
 // cacheFor allows an answer to be stored for d, a whole number of seconds.
 func cacheFor(h http.Header, d time.Duration) {
-	h.Set("Cache-Control", "max-age="+strconv.Itoa(int(d/time.Second)))
+	h.Set("Cache-Control", whose(h, "")+"max-age="+strconv.Itoa(int(d/time.Second)))
 }
 
 // immutable marks bytes that belong to their URL for all time.
 func immutable(h http.Header) {
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("Cache-Control", whose(h, "public, ")+"max-age=31536000, immutable")
 }
 
 // whole sends a complete body in one Write. net/http leaves it out for HEAD.

@@ -19,6 +19,8 @@ type Server struct {
 	WriteTimeout time.Duration // for each response: a viewer who reads nothing is dropped
 	Log          zerolog.Logger
 	Now          func() time.Time // the wall clock
+	Viewers      Viewers          // decides who may watch; nil: everybody
+	Watermark    bool             // the player page shows who watches, where that is known
 }
 
 // Handler has every URL that viewers know. Everything below a stream's folder
@@ -36,10 +38,15 @@ func (s *Server) Handler() http.Handler {
 	get("/", s.landing)
 	get("/time", s.time)
 	get(web.Prefix+"*", s.asset)
-	get("/{app}/{name}/", s.player)
-	get("/{app}/{name}/index.m3u8", s.multivariant)
-	get("/{app}/{name}/index.mpd", s.manifest)
-	get("/{app}/{name}/{rendition}.m3u8", s.media)
-	get("/{app}/{name}/{rendition}/{file}", s.file)
+	// In front of a stream's path there may be a viewer's pass. All links are
+	// relative, so it stays there by itself.
+	for _, at := range []string{"", passPrefix + "{pass}"} {
+		get(at+"/{app}/{name}/", s.entrance("", s.player))
+		get(at+"/{app}/{name}/index.m3u8", s.entrance("index.m3u8", s.multivariant))
+		get(at+"/{app}/{name}/index.mpd", s.entrance("index.mpd", s.manifest))
+		get(at+"/{app}/{name}/{rendition}.m3u8", s.inside(s.media))
+		get(at+"/{app}/{name}/{rendition}/{file}", s.inside(s.file))
+	}
+	get(passPrefix+"{pass}/time", s.time) // for manifests below it
 	return r
 }

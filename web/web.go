@@ -5,6 +5,7 @@ package web
 import (
 	"bytes"
 	"embed"
+	"html"
 	"io/fs"
 	"strings"
 	"sync"
@@ -53,6 +54,16 @@ var player = sync.OnceValue(func() []byte {
 	told := strings.Replace(missingMark, `""`, `"`+strings.Join(Missing(), " ")+`"`, 1)
 	return bytes.Replace(playerHTML, []byte(missingMark), []byte(told), 1)
 })
+
+// viewerMark is where the player page is told who looks at it.
+const viewerMark = `<meta name="sluice-viewer" content="">`
+
+// PlayerFor returns the player page with the viewer's id moving over the
+// picture, as a watermark.
+func PlayerFor(viewer string) []byte {
+	told := strings.Replace(viewerMark, `""`, `"`+html.EscapeString(viewer)+`"`, 1)
+	return bytes.Replace(player(), []byte(viewerMark), []byte(told), 1)
+}
 
 // Player returns the player page. It is the same for every stream: the page
 // reads the stream's name from its own address. The bytes must not be modified.

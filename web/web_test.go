@@ -68,6 +68,21 @@ func TestPlayerPageIsToldWhatIsMissing(t *testing.T) {
 	}
 }
 
+// What a viewer is called is text, whatever he is called.
+func TestPlayerPageIsToldWhoWatches(t *testing.T) {
+	if n := bytes.Count(playerHTML, []byte(viewerMark)); n != 1 {
+		t.Fatalf("player.html has the mark %s %d times, want once", viewerMark, n)
+	}
+	got := PlayerFor(`"><script>x</script>$1&`)
+	want := `<meta name="sluice-viewer" content="&#34;&gt;&lt;script&gt;x&lt;/script&gt;$1&amp;">`
+	if !bytes.Contains(got, []byte(want)) || bytes.Contains(got, []byte("<script>x")) {
+		t.Errorf("the player page lacks %s", want)
+	}
+	if bytes.Contains(Player(), []byte("&gt;")) {
+		t.Error("the next viewer is shown it, too")
+	}
+}
+
 // A viewer's browser talks to this server and to nobody else.
 func TestNoOtherHosts(t *testing.T) {
 	host := regexp.MustCompile(`(?:\bhttps?:|\bwss?:|["'(\s])//[\w.-]+`)

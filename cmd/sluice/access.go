@@ -35,11 +35,10 @@ func publishers(c config.Publish) (access.PublishSettings, error) {
 		s.Users[user] = p
 	}
 	if c.JWT.On() {
-		secret, err := secretOf(c.JWT.Secret, c.JWT.SecretFile)
-		if err != nil {
+		var err error
+		if s.Tokens, err = verifier(c.JWT); err != nil {
 			return s, fmt.Errorf("publish.jwt.secret_file: %w", err)
 		}
-		s.Tokens = access.NewVerifier(access.JWT{Secret: secret, JWKS: c.JWT.JWKSURL, Issuer: c.JWT.Issuer, Audience: c.JWT.Audience})
 	}
 	if c.Webhook.URL != "" {
 		s.Webhook = access.NewWebhook(c.Webhook.URL, access.Style(c.Webhook.Style), []byte(c.Webhook.Secret), time.Now)
@@ -74,4 +73,12 @@ func secretOf(secret, file string) ([]byte, error) {
 	}
 	b, err := os.ReadFile(file)
 	return []byte(strings.TrimRight(string(b), "\r\n")), err
+}
+
+func verifier(c config.JWT) (*access.Verifier, error) {
+	secret, err := secretOf(c.Secret, c.SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	return access.NewVerifier(access.JWT{Secret: secret, JWKS: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience}), nil
 }

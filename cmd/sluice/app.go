@@ -68,6 +68,10 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		WriteTimeout: cfg.HTTP.WriteTimeout,
 		Log:          log.With().Str("room", "httpserve").Logger(),
 		Now:          a.clock.now,
+		Watermark:    cfg.Watch.Watermark,
+	}
+	if a.http.Viewers, err = a.viewers(cfg.Watch); err != nil {
+		return nil, err
 	}
 	if err := a.open(); err != nil {
 		a.closeListeners()

@@ -26,6 +26,7 @@ const usage = `sluice takes RTMP in and gives HLS and DASH out.
   sluice key NAME          make a stream key, and its hash for the configuration
   sluice check [flags]     read the configuration, name all faults, and stop
   sluice probe URL         play an HLS or DASH URL and report what comes
+  sluice sign APP/NAME     print the address of a stream with a token to watch it
   sluice version           print the version
   sluice help              list all flags
 
@@ -57,7 +58,7 @@ func collectOften() {
 
 func run(ctx context.Context, args []string) error {
 	command := "serve"
-	if len(args) > 0 && slices.Contains([]string{"serve", "demo", "check", "probe", "key", "version", "help"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"serve", "demo", "check", "probe", "sign", "key", "version", "help"}, args[0]) {
 		command, args = args[0], args[1:]
 	}
 	switch command {
@@ -72,6 +73,8 @@ func run(ctx context.Context, args []string) error {
 		return probe(ctx, args, os.Stdout)
 	case "key":
 		return key(args, os.Stdout)
+	case "sign":
+		return sign(args, os.Environ(), time.Now(), os.Stdout)
 	}
 	cfg, rest, err := config.Load(args, os.Environ())
 	if err != nil {

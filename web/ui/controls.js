@@ -3,8 +3,9 @@
 const $ = (id) => document.getElementById(id);
 const idleAfter = 2500; // ms without a movement until the bar fades
 
-// controls wires the bar to the video. goLive is called for "Go live".
-export function controls(video, stage, goLive) {
+// controls wires the bar to the video. goLive is called for "Go live". With
+// marked, the video isn't shown without the stage around it.
+export function controls(video, stage, goLive, marked) {
   const icon = (button, name, label) => {
     button.querySelector('use').setAttribute('href', `#i-${name}`);
     button.setAttribute('aria-label', label);
@@ -20,7 +21,7 @@ export function controls(video, stage, goLive) {
   const toggleFull = () => {
     if (document.fullscreenElement) document.exitFullscreen();
     else if (stage.requestFullscreen) stage.requestFullscreen().catch(() => {});
-    else video.webkitEnterFullscreen(); // iPhone: the video alone
+    else if (!marked) video.webkitEnterFullscreen(); // iPhone: the video alone
   };
 
   $('play').onclick = toggle;
@@ -29,8 +30,9 @@ export function controls(video, stage, goLive) {
   $('golive').onclick = goLive;
   $('pip').onclick = togglePip;
   $('full').onclick = toggleFull;
-  $('pip').hidden = !document.pictureInPictureEnabled;
-  $('full').hidden = !document.fullscreenEnabled && !video.webkitEnterFullscreen;
+  $('pip').hidden = !document.pictureInPictureEnabled || marked;
+  $('full').hidden = !document.fullscreenEnabled && (!video.webkitEnterFullscreen || marked);
+  video.disablePictureInPicture = marked;
   icon($('pip'), 'pip', 'Picture in picture (p)');
 
   $('volume').oninput = () => {

@@ -3,6 +3,7 @@
 //   {is: 'absent'}               nobody publishes it (yet, or any more)
 //   {is: 'live'}
 //   {is: 'ended'}                the playlist says that nothing will follow
+//   {is: 'refused', detail}      this viewer may not watch (any more)
 //   {is: 'unreachable', detail}  no answer, or one that makes no sense
 
 const patience = 15_000; // ms; the server may hold an answer until there is something to play
@@ -15,6 +16,7 @@ export async function look(url, signal) {
     return { is: /^#EXT-X-ENDLIST/m.test(playlist) ? 'ended' : 'live' };
   } catch (error) {
     if (error instanceof Absent) return { is: 'absent' };
+    if (error instanceof Refused) return { is: 'refused', detail: error.message };
     return { is: 'unreachable', detail: error.message };
   }
 }
@@ -23,12 +25,16 @@ export async function look(url, signal) {
 class Absent extends Error {}
 const absent = new Set([404, 410, 503]);
 
+class Refused extends Error {}
+const refused = new Set([401, 403]);
+
 async function get(url, signal) {
   const response = await fetch(url, {
     cache: 'no-store',
     signal: AbortSignal.any([signal, AbortSignal.timeout(patience)]),
   });
   if (absent.has(response.status)) throw new Absent();
+  if (refused.has(response.status)) throw new Refused((await response.text()).trim());
   if (!response.ok) throw new Error(`${new URL(url).pathname}: HTTP status ${response.status}`);
   const text = await response.text();
   if (!text.startsWith('#EXTM3U')) throw new Error(`${new URL(url).pathname} is not a playlist`);

@@ -3,6 +3,7 @@
 //        +--------------------------- look at the playlist <--------------------------+
 //        |            |               |             |                                  |
 //     absent        ended        unreachable      live                                 |
+//        |            |          or refused         |                                  |
 //        v            v               v             v                                  |
 //    "waiting"     "ended"         "error"      "starting" -> "live" -> ended, failed  |
 //        +---- 2 s ---+---- 3 s ------+---- 2 s ----+------------- at once ------------+
@@ -29,6 +30,7 @@ import { playDASH } from './play-dash.js';
 import { playHLS } from './play-hls.js';
 import { playNative } from './play-native.js';
 import { draw, forget, measure } from './stats.js';
+import { watermark } from './watermark.js';
 
 const $ = (id) => document.getElementById(id);
 const video = $('video');
@@ -97,6 +99,9 @@ async function run(how, signal) {
     } else if (found.is === 'unreachable') {
       show('error', { title: 'The server does not answer', detail: found.detail });
       await sleep(2000, signal);
+    } else if (found.is === 'refused') {
+      show('error', { title: 'You may not watch this stream', detail: found.detail });
+      await sleep(15_000, signal);
     } else {
       if (failures === 0 || state === 'live') show('starting');
       const end = await play(how, signal);
@@ -327,8 +332,10 @@ function setUp() {
   showAddress('publish-url', `rtmp://${location.hostname}:1935/${app}/${name}`);
   showAddress('hls-url', hlsURL);
   showAddress('dash-url', dashURL);
+  // An address with a viewer's pass in it is not for others.
+  $('share').hidden = /\/t\/[^/]+\/[^/]+\/[^/]+\/$/.test(location.pathname);
   copyButtons();
-  controls(video, stage, goLive);
+  controls(video, stage, goLive, watermark());
   explainMissing();
 
   for (const input of $('kinds').querySelectorAll('input')) {
