@@ -47,6 +47,7 @@ func (s *Server) Handler() http.Handler {
 		get(at+"/{app}/{name}/{rendition}.m3u8", s.inside(s.media))
 		get(at+"/{app}/{name}/{rendition}/{file}", s.inside(s.file))
 	}
-	get(passPrefix+"{pass}/time", s.time) // for manifests below it
+	get(passPrefix+"{pass}/{app}/{name}/pass", s.inside(s.checked)) // for caches that ask
+	get(passPrefix+"{pass}/time", s.time)                           // for manifests below it
 	return r
 }

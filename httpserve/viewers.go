@@ -87,6 +87,13 @@ func (s *Server) watched(h handlerFunc, enter func(http.ResponseWriter, *http.Re
 	}
 }
 
+// checked tells a cache that a pass is good.
+func (s *Server) checked(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 type viewerKey struct{}
 
 // viewer is the id of the viewer who asks, or empty.
