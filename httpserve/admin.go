@@ -26,6 +26,7 @@ func (s *Server) AdminHandler(ready func() bool) http.Handler {
 		}
 		w.Write([]byte("ok\n"))
 	})
+	r.Get("/metrics", s.Metrics.Handler().ServeHTTP)
 	r.Get("/api/v1/streams", s.handle(s.streams))
 	r.HandleFunc("/debug/pprof/*", pprof.Index)
 	r.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)

@@ -33,6 +33,10 @@ func (s *Server) hold(r *http.Request, stream *packager.Stream,
 	if t := stream.Window().TargetDuration; t > 0 {
 		hold = min(hold, 3*time.Duration(t)*time.Second) // RFC 8216bis, section 6.2.5.2
 	}
+	if w := stream.Window(); reached(w) {
+		return w, nil
+	}
+	defer s.Metrics.Blocked(s.Now)()
 	ctx, cancel := context.WithTimeout(r.Context(), hold)
 	defer cancel()
 	w, err := wait(ctx, reached)

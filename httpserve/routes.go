@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/metrics"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/web"
 )
@@ -18,6 +19,7 @@ type Server struct {
 	Hold         time.Duration // longest wait for something that is not there yet
 	WriteTimeout time.Duration // for each response: a viewer who reads nothing is dropped
 	Log          zerolog.Logger
+	Metrics      *metrics.Set
 	Now          func() time.Time // the wall clock
 	Viewers      Viewers          // decides who may watch; nil: everybody
 	Watermark    bool             // the player page shows who watches, where that is known
@@ -28,26 +30,27 @@ type Server struct {
 func (s *Server) Handler() http.Handler {
 	r := chi.NewRouter()
 	r.Use(s.guard, allowAnyOrigin)
-	r.NotFound(s.handle(func(http.ResponseWriter, *http.Request) error { return errNoPage }))
-	r.MethodNotAllowed(s.handle(func(http.ResponseWriter, *http.Request) error { return errMethod }))
+	r.NotFound(s.count("unknown", s.handle(func(http.ResponseWriter, *http.Request) error { return errNoPage })))
+	r.MethodNotAllowed(s.count("unknown", s.handle(func(http.ResponseWriter, *http.Request) error { return errMethod })))
 
-	get := func(pattern string, h handlerFunc) {
-		r.Get(pattern, s.handle(h))
-		r.Head(pattern, s.handle(h))
+	get := func(kind, pattern string, h handlerFunc) {
+		counted := s.count(kind, s.handle(h))
+		r.Get(pattern, counted)
+		r.Head(pattern, counted)
 	}
-	get("/", s.landing)
-	get("/time", s.time)
-	get(web.Prefix+"*", s.asset)
+	get("page", "/", s.landing)
+	get("time", "/time", s.time)
+	get("asset", web.Prefix+"*", s.asset)
 	// In front of a stream's path there may be a viewer's pass. All links are
 	// relative, so it stays there by itself.
 	for _, at := range []string{"", passPrefix + "{pass}"} {
-		get(at+"/{app}/{name}/", s.entrance("", s.player))
-		get(at+"/{app}/{name}/index.m3u8", s.entrance("index.m3u8", s.multivariant))
-		get(at+"/{app}/{name}/index.mpd", s.entrance("index.mpd", s.manifest))
-		get(at+"/{app}/{name}/{rendition}.m3u8", s.inside(s.media))
-		get(at+"/{app}/{name}/{rendition}/{file}", s.inside(s.file))
+		get("page", at+"/{app}/{name}/", s.entrance("", s.player))
+		get("multivariant", at+"/{app}/{name}/index.m3u8", s.entrance("index.m3u8", s.multivariant))
+		get("manifest", at+"/{app}/{name}/index.mpd", s.entrance("index.mpd", s.manifest))
+		get("playlist", at+"/{app}/{name}/{rendition}.m3u8", s.inside(s.media))
+		get("media", at+"/{app}/{name}/{rendition}/{file}", s.inside(s.file))
 	}
-	get(passPrefix+"{pass}/{app}/{name}/pass", s.inside(s.checked)) // for caches that ask
-	get(passPrefix+"{pass}/time", s.time)                           // for manifests below it
+	get("pass", passPrefix+"{pass}/{app}/{name}/pass", s.inside(s.checked)) // for caches that ask
+	get("time", passPrefix+"{pass}/time", s.time)                           // for manifests below it
 	return r
 }

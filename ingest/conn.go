@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-live/sluice/ingest/chunk"
 	"github.com/sluice-live/sluice/ingest/flv"
 	"github.com/sluice-live/sluice/ingest/handshake"
+	"github.com/sluice-live/sluice/metrics"
 )
 
 const (
@@ -62,7 +63,7 @@ type conn struct {
 }
 
 func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc net.Conn, log zerolog.Logger) *conn {
-	idle := &idleReader{ctx: ctx, nc: nc, now: s.Now}
+	idle := &idleReader{ctx: ctx, nc: nc, now: s.Now, metrics: s.Metrics}
 	return &conn{
 		hang:      hang,
 		server:    s,
@@ -230,6 +231,7 @@ func (c *conn) publish(ctx context.Context, s session) (publication, error) {
 			return publication{}, c.refuse(m.StreamID, fmt.Errorf("a query of %d bytes, the limit is %d", n, maxQuery))
 		}
 		stream, sink, err := c.server.Handler.Publish(ctx, r)
+		c.server.Metrics.Published(result(err))
 		if err != nil {
 			return publication{}, c.refuse(m.StreamID, err)
 		}
@@ -442,6 +444,9 @@ type idleReader struct {
 	set     time.Time     // when the moving deadline was set
 	heard   bool          // anything at all
 	last    atomic.Int64  // when, ns since 1970
+
+	metrics   *metrics.Set
+	uncounted uint64 // bytes that metrics have not been told of
 }
 
 // until gives all reads from here on d together.
@@ -461,6 +466,7 @@ func (r *idleReader) Read(b []byte) (int, error) {
 		// deadline moves once in a sixteenth of its length.
 		if now := r.now(); now.Sub(r.set) > r.timeout/16 {
 			r.set = now
+			r.count()
 			r.nc.SetReadDeadline(now.Add(r.timeout))
 		}
 	}
@@ -472,7 +478,14 @@ func (r *idleReader) Read(b []byte) (int, error) {
 	n, err := r.nc.Read(b)
 	if n > 0 {
 		r.heard = true
+		r.uncounted += uint64(n)
 		r.last.Store(r.now().UnixNano())
 	}
 	return n, err
+}
+
+// count tells the metrics what has come: once in a while, not for each read.
+func (r *idleReader) count() {
+	r.metrics.Ingested(r.uncounted)
+	r.uncounted = 0
 }

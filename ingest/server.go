@@ -21,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/ingest/chunk"
+	"github.com/sluice-live/sluice/metrics"
 )
 
 // Limits bounds what a peer can make the server hold and how long it may take.
@@ -38,6 +39,7 @@ type Server struct {
 	Limits  Limits
 	Handler Handler
 	Log     zerolog.Logger
+	Metrics *metrics.Set
 	Now     func() time.Time // the wall clock
 }
 
@@ -101,6 +103,7 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 	}()
 
 	c := newConn(ctx, hang, s, nc, log)
+	defer c.idle.count()
 	err := c.run(ctx)
 	switch {
 	case ctx.Err() != nil, err == nil:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-live/sluice/ingest/flv"
+	"github.com/sluice-live/sluice/metrics"
 )
 
 // Handler decides who may publish and says where the tags go.
@@ -83,4 +84,17 @@ func status(err error) string {
 		return "NetStream.Publish.Denied"
 	}
 	return "NetStream.Publish.Rejected"
+}
+
+// result is what metrics say of it.
+func result(err error) metrics.Result {
+	switch {
+	case err == nil:
+		return metrics.Accepted
+	case errors.Is(err, ErrBusy):
+		return metrics.Busy
+	case errors.Is(err, ErrDenied):
+		return metrics.Denied
+	}
+	return metrics.Rejected
 }

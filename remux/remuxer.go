@@ -43,6 +43,8 @@ const (
 //	are known ───────────────▶ keyframe ───────────────────▶ new decoders take over
 //	                                                         at the next keyframe
 type Remuxer struct {
+	OnDrop func() // called for each frame or configuration that can't be used; may be nil
+
 	out  Output
 	now  func() time.Time
 	note func(string)
@@ -169,6 +171,9 @@ func (r *Remuxer) finish() error {
 func (r *Remuxer) drop(err error) {
 	if errors.Is(err, flv.ErrEmpty) {
 		return
+	}
+	if r.OnDrop != nil {
+		r.OnDrop()
 	}
 	if text := err.Error(); !r.noted[text] && len(r.noted) < 32 {
 		r.noted[text] = true

@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/chunk"
+	"github.com/sluice-live/sluice/metrics"
 	"github.com/sluice-live/sluice/packager"
 )
 
@@ -36,6 +37,7 @@ type app struct {
 	cfg     config.Config
 	log     zerolog.Logger
 	clock   *clock
+	metrics *metrics.Set
 	catalog *packager.Catalog
 	rtmp    *ingest.Server
 	http    *httpserve.Server
@@ -49,17 +51,19 @@ type app struct {
 
 // listen builds the server and opens its ports.
 func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log, clock: machineClock()}
+	a := &app{cfg: cfg, log: log, clock: machineClock(), metrics: metrics.New()}
 	who, err := publishers(cfg.Publish)
 	if err != nil {
 		return nil, err
 	}
 	a.webhook = who.Webhook
 	a.catalog = packager.NewCatalog(settings(cfg.Window), a.clock.now)
+	a.metrics.Streams(a.states)
 	a.rtmp = &ingest.Server{
 		Limits:  limits(cfg.RTMP),
-		Handler: &gate{catalog: a.catalog, access: access.NewPublishers(who), now: a.clock.now, log: log},
+		Handler: &gate{catalog: a.catalog, access: access.NewPublishers(who), now: a.clock.now, log: log, metrics: a.metrics},
 		Log:     log.With().Str("room", "ingest").Logger(),
+		Metrics: a.metrics,
 		Now:     time.Now, // it sets deadlines
 	}
 	a.http = &httpserve.Server{
@@ -67,6 +71,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		Hold:         cfg.HTTP.HoldTimeout,
 		WriteTimeout: cfg.HTTP.WriteTimeout,
 		Log:          log.With().Str("room", "httpserve").Logger(),
+		Metrics:      a.metrics,
 		Now:          a.clock.now,
 		Watermark:    cfg.Watch.Watermark,
 	}
@@ -252,6 +257,22 @@ func (a *app) live() int {
 		}
 	}
 	return n
+}
+
+// states counts the streams by where they are in their lives.
+func (a *app) states() map[string]int {
+	states := map[string]int{"live": 0, "waiting": 0, "ended": 0}
+	for _, s := range a.catalog.Streams() {
+		switch w := s.Window(); {
+		case w.Ended:
+			states["ended"]++
+		case w.Waiting:
+			states["waiting"]++
+		default:
+			states["live"]++
+		}
+	}
+	return states
 }
 
 // expire lets the catalog end and forget streams whose time is over.

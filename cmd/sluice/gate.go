@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/ingest"
+	"github.com/sluice-live/sluice/metrics"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/remux"
 )
@@ -31,6 +32,7 @@ type gate struct {
 	access  *access.Publishers
 	now     func() time.Time
 	log     zerolog.Logger
+	metrics *metrics.Set
 
 	mu       sync.Mutex
 	sessions map[packager.StreamName]*session
@@ -94,7 +96,9 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	log := g.log.With().Str("room", "remux").Stringer("stream", name).Logger()
 	log.Info().Stringer("remote", r.Remote).Str("by", admission.By).Msg("let in")
 	note := func(what string) { log.Info().Str("what", what).Msg("dropped") }
-	s := g.enter(name, r.Peer, remux.New(publication, g.now, note))
+	remuxer := remux.New(publication, g.now, note)
+	remuxer.OnDrop = g.metrics.Dropped
+	s := g.enter(name, r.Peer, remuxer)
 	s.left = func() {
 		if !g.access.Ended(encoder, admission) {
 			log.Warn().Msg("the webhook isn't told of the end: too many notifications wait")

@@ -16,7 +16,8 @@ var rooms = map[string][]string{
 	"ingest/chunk":          {},
 	"ingest/flv":            {},
 	"ingest/handshake":      {},
-	"ingest":                {"ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake"},
+	"metrics":               {},
+	"ingest":                {"metrics", "ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake"},
 	"ingest/client":         {"ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake"},
 	"remux":                 {"ingest/amf", "ingest/flv"},
 	"packager/cmaf":         {"remux"},
@@ -25,11 +26,11 @@ var rooms = map[string][]string{
 	"packager/hls":          {"remux", "packager"},
 	"packager/dash":         {"remux", "packager"},
 	"web":                   {},
-	"httpserve":             {"remux", "packager", "packager/hls", "packager/dash", "web"},
+	"httpserve":             {"metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
 	"config":                {},
 	"access":                {},
 	"cmd/sluice": {"access", "config", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
-		"packager", "remux"},
+		"metrics", "packager", "remux"},
 	"e2e":      {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
 	"e2e/soak": {"ingest/flv", "ingest/client"},
 }
@@ -37,16 +38,17 @@ var rooms = map[string][]string{
 // doors is who may import a third party: one room each, or two where a library
 // is also what somebody else's output is read with.
 var doors = map[string][]string{
-	"github.com/bluenviron/mediacommon": {"remux", "cmd/sluice"},
-	"github.com/bluenviron/gohlslib":    {"cmd/sluice"},
-	"github.com/Eyevinn/mp4ff":          {"packager/cmaf", "cmd/sluice", "e2e/soak"},
-	"github.com/Eyevinn/dash-mpd":       {"packager/dash", "cmd/sluice"},
-	"github.com/go-chi/chi":             {"httpserve"},
-	"github.com/golang-jwt/jwt":         {"access"},
-	"github.com/MicahParks/jwkset":      {"access"},
-	"github.com/rs/zerolog":             {"ingest", "httpserve", "cmd/sluice"},
-	"github.com/quic-go/quic-go":        {"cmd/sluice"},
-	"go.yaml.in/yaml":                   {"config"},
+	"github.com/bluenviron/mediacommon":   {"remux", "cmd/sluice"},
+	"github.com/bluenviron/gohlslib":      {"cmd/sluice"},
+	"github.com/Eyevinn/mp4ff":            {"packager/cmaf", "cmd/sluice", "e2e/soak"},
+	"github.com/Eyevinn/dash-mpd":         {"packager/dash", "cmd/sluice"},
+	"github.com/go-chi/chi":               {"httpserve"},
+	"github.com/golang-jwt/jwt":           {"access"},
+	"github.com/MicahParks/jwkset":        {"access"},
+	"github.com/prometheus/client_golang": {"metrics"},
+	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice"},
+	"github.com/quic-go/quic-go":          {"cmd/sluice"},
+	"go.yaml.in/yaml":                     {"config"},
 }
 
 func TestImportLaw(t *testing.T) {

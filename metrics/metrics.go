@@ -1,0 +1,188 @@
+// Package metrics counts what an operator watches.
+//
+// Labels have a few values each, never a stranger's words: what grows with
+// streams or peers belongs into the log and the API.
+package metrics
+
+import (
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Refusal is what was refused: the limit or the rule that bit.
+type Refusal string
+
+// Result is how an encoder's wish to publish was answered.
+type Result string
+
+// The answers to a publish.
+const (
+	Accepted Result = "accepted"
+	Busy     Result = "busy"
+	Denied   Result = "denied"
+	Rejected Result = "rejected"
+)
+
+// Set is all metrics of one server. A nil Set counts nothing.
+type Set struct {
+	registry     *prometheus.Registry
+	connections  *prometheus.GaugeVec
+	publications *prometheus.CounterVec
+	ingested     prometheus.Counter
+	dropped      prometheus.Counter
+	refused      *prometheus.CounterVec
+	requests     *prometheus.CounterVec
+	blocked      prometheus.Gauge
+	wait         prometheus.Histogram
+}
+
+// New returns a Set at zero, with the process's and the Go runtime's own.
+func New() *Set {
+	s := &Set{
+		registry: prometheus.NewRegistry(),
+		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sluice_connections", Help: "Open connections by listener.",
+		}, []string{"listener"}),
+		publications: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_publications_total", Help: "Publish commands by how they were answered.",
+		}, []string{"result"}),
+		ingested: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_ingest_bytes_total", Help: "Bytes received from encoders.",
+		}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_dropped_access_units_total", Help: "Access units that could not be used.",
+		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_refused_total", Help: "Refusals by the limit or rule that bit.",
+		}, []string{"what"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_http_requests_total", Help: "Answered requests of viewers by kind and class of status.",
+		}, []string{"kind", "code"}),
+		blocked: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sluice_blocked_requests", Help: "Requests that wait for something that is not there yet.",
+		}),
+		wait: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "sluice_blocked_request_seconds", Help: "How long requests waited that had to.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
+	}
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "sluice_build_info", Help: "1, labelled with the version.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.refused, s.requests, s.blocked, s.wait, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, r := range []Result{Accepted, Busy, Denied, Rejected} {
+		s.publications.WithLabelValues(string(r)) // a rate needs its zero
+	}
+	return s
+}
+
+// Handler shows the Set to Prometheus.
+func (s *Set) Handler() http.Handler {
+	if s == nil {
+		return http.NotFoundHandler()
+	}
+	return promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}
+
+// Streams lets count tell, each time that somebody looks, how many streams
+// there are in each state. It is to be called once.
+func (s *Set) Streams(count func() map[string]int) {
+	if s != nil {
+		s.registry.MustRegister(&reader{
+			desc:  prometheus.NewDesc("sluice_streams", "Streams by state.", []string{"state"}, nil),
+			count: count,
+		})
+	}
+}
+
+// Connected counts a connection of a listener as open.
+func (s *Set) Connected(listener string) {
+	if s != nil {
+		s.connections.WithLabelValues(listener).Inc()
+	}
+}
+
+// Disconnected counts it as closed.
+func (s *Set) Disconnected(listener string) {
+	if s != nil {
+		s.connections.WithLabelValues(listener).Dec()
+	}
+}
+
+// Published counts the answer to a publish.
+func (s *Set) Published(r Result) {
+	if s != nil {
+		s.publications.WithLabelValues(string(r)).Inc()
+	}
+}
+
+// Ingested counts bytes from an encoder: now and then, not for each message.
+func (s *Set) Ingested(bytes uint64) {
+	if s != nil {
+		s.ingested.Add(float64(bytes))
+	}
+}
+
+// Dropped counts an access unit that could not be used.
+func (s *Set) Dropped() {
+	if s != nil {
+		s.dropped.Inc()
+	}
+}
+
+// Refused counts a refusal.
+func (s *Set) Refused(what Refusal) {
+	if s != nil {
+		s.refused.WithLabelValues(string(what)).Inc()
+	}
+}
+
+// Answered counts a request of that kind by its status.
+func (s *Set) Answered(kind string, status int) {
+	if s == nil {
+		return
+	}
+	class := "other"
+	if status >= 100 && status < 600 {
+		class = string('0'+rune(status/100)) + "xx"
+	}
+	s.requests.WithLabelValues(kind, class).Inc()
+}
+
+// Blocked counts a request as waiting until the function that it returns is called.
+func (s *Set) Blocked(now func() time.Time) (released func()) {
+	if s == nil {
+		return func() {}
+	}
+	began := now()
+	s.blocked.Inc()
+	return func() {
+		s.blocked.Dec()
+		s.wait.Observe(now().Sub(began).Seconds())
+	}
+}
+
+// reader is a gauge that is not kept but looked up.
+type reader struct {
+	desc  *prometheus.Desc
+	count func() map[string]int
+}
+
+func (r *reader) Describe(c chan<- *prometheus.Desc) { c <- r.desc }
+
+func (r *reader) Collect(c chan<- prometheus.Metric) {
+	for state, n := range r.count() {
+		c <- prometheus.MustNewConstMetric(r.desc, prometheus.GaugeValue, float64(n), state)
+	}
+}
