@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/sluice-live/sluice/metrics"
 	"github.com/sluice-live/sluice/packager"
 )
 
@@ -35,6 +36,7 @@ func (s *Server) entrance(file string, h handlerFunc) handlerFunc {
 	return s.watched(h, func(w http.ResponseWriter, r *http.Request, name packager.StreamName) error {
 		pass, err := s.Viewers.Enter(r, name.String(), remote(r))
 		if err != nil {
+			s.Metrics.Refused(metrics.Watching)
 			s.Log.Debug().Str("remote", r.RemoteAddr).Stringer("stream", name).Err(err).Msg("viewer refused")
 			return err
 		}
@@ -67,6 +69,7 @@ func (s *Server) watched(h handlerFunc, enter func(http.ResponseWriter, *http.Re
 		// From here on the answer is this viewer's alone.
 		w.Header().Set("Cache-Control", private)
 		if err := s.Viewers.Place(r, remote(r)); err != nil {
+			s.Metrics.Refused(metrics.Watching)
 			return err
 		}
 		pass := chi.URLParam(r, "pass")
@@ -78,6 +81,7 @@ func (s *Server) watched(h handlerFunc, enter func(http.ResponseWriter, *http.Re
 		}
 		who, err := s.Viewers.Check(pass, name.String(), remote(r))
 		if err != nil {
+			s.Metrics.Refused(metrics.Watching)
 			return err
 		}
 		if who != "" {

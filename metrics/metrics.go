@@ -17,6 +17,12 @@ import (
 // Refusal is what was refused: the limit or the rule that bit.
 type Refusal string
 
+// The rules that are not a room's own limit.
+const (
+	Publishing Refusal = "publish" // who may
+	Watching   Refusal = "watch"   // who may
+)
+
 // Result is how an encoder's wish to publish was answered.
 type Result string
 

@@ -62,7 +62,10 @@ func (g *gate) Connect(ctx context.Context, r ingest.Request) (user string, err 
 	}
 	refusal := g.refusal(ctx, err)
 	var rejection *access.Rejection
-	if !errors.As(err, &rejection) {
+	if !errors.As(err, &rejection) || rejection.Cause != nil {
+		g.metrics.Refused(metrics.Publishing)
+	}
+	if rejection == nil {
 		return "", refusal
 	}
 	told := &ingest.Rejection{Description: rejection.Description, Cause: rejection.Cause}
@@ -82,6 +85,7 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	}
 	admission, err := g.access.Admit(ctx, encoder)
 	if err != nil {
+		g.metrics.Refused(metrics.Publishing)
 		return "", nil, g.refusal(ctx, err)
 	}
 	app, key, _ := strings.Cut(admission.Path, "/")

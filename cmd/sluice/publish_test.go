@@ -104,6 +104,11 @@ func TestStreamKey(t *testing.T) {
 	if took := time.Since(began); took < 2*failurePause {
 		t.Errorf("two failures in %v", took)
 	}
+	counted := httptest.NewRecorder()
+	s.metrics.Handler().ServeHTTP(counted, httptest.NewRequest("GET", "/metrics", nil))
+	if !strings.Contains(counted.Body.String(), `sluice_refused_total{what="publish"} 2`) {
+		t.Error("two refusals are not counted as two")
+	}
 	log := s.log.String()
 	if strings.Contains(log, secret) || !strings.Contains(log, `"stream":"live/cam1"`) || !strings.Contains(log, `"by":"key"`) {
 		t.Errorf("the log:\n%s", log)
