@@ -48,7 +48,7 @@ func main() {
 
 // collectOften keeps what is no longer needed small. Nearly all of the heap are
 // windows: bytes without pointers, which a collection doesn't look into, so that
-// it costs next to nothing. With Go's own setting, memory is twice the windows.
+// one costs little. With Go's own setting, memory is more than twice the windows.
 func collectOften() {
 	const percent = 25
 	if os.Getenv("GOGC") == "" {
