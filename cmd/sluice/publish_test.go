@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,20 +25,29 @@ import (
 
 // book is a log that can be read while it is written.
 type book struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	lines chan string
+	read  string
 }
 
 func (b *book) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
+	b.lines <- string(p)
+	return len(p), nil
 }
 
-func (b *book) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+// until reads on, if need be, until a line has text in it, and returns all that
+// was read so far.
+func (b *book) until(t *testing.T, text string) string {
+	t.Helper()
+	late := time.After(10 * time.Second)
+	for !strings.Contains(b.read, text) {
+		select {
+		case line := <-b.lines:
+			b.read += line
+		case <-late:
+			t.Fatalf("the log has no %s:\n%s", text, b.read)
+		}
+	}
+	return b.read
 }
 
 // station is a server with a configuration of its own, its log at the most
@@ -57,16 +65,16 @@ func serveFor(t *testing.T, publish func(*config.Publish)) *station {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	log := &book{}
+	log := &book{lines: make(chan string, 1000)}
 	a, err := listen(c, zerolog.New(log))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.run(ctx) }()
 	t.Cleanup(func() {
-		stop()
+		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
@@ -109,7 +117,7 @@ func TestStreamKey(t *testing.T) {
 	if !strings.Contains(counted.Body.String(), `sluice_refused_total{what="publish"} 2`) {
 		t.Error("two refusals are not counted as two")
 	}
-	log := s.log.String()
+	log := s.log.until(t, "not one of publish.keys")
 	if strings.Contains(log, secret) || !strings.Contains(log, `"stream":"live/cam1"`) || !strings.Contains(log, `"by":"key"`) {
 		t.Errorf("the log:\n%s", log)
 	}
@@ -136,8 +144,9 @@ func TestLoginDialogue(t *testing.T) {
 	if err := s.publish(t, "live%3Fuser=anna&pass=PASSWORD/cam1"); err != nil {
 		t.Error(err)
 	}
-	log := s.log.String()
-	if !strings.Contains(log, "an answer to a challenge that is not open") || strings.Contains(log, "PASSWORD") || strings.Contains(log, "opaque") {
+	s.log.until(t, "an answer to a challenge that is not open")
+	log := s.log.until(t, `"by":"user anna"`)
+	if strings.Contains(log, "PASSWORD") || strings.Contains(log, "opaque") {
 		t.Errorf("the log:\n%s", log)
 	}
 }
@@ -179,18 +188,19 @@ func TestPublishWebhook(t *testing.T) {
 			t.Fatalf("not asked: %s", want)
 		}
 	}
-	for name, want := range map[string]string{
-		"no": "Denied: access denied: the webhook says no (403)", "down": "Rejected: access could not be checked: the webhook answered 502",
-		"odd": "Rejected: ",
+	for _, c := range []struct{ name, want string }{
+		{"no", "Denied: access denied: the webhook says no (403)"},
+		{"odd", "Rejected: "},
+		{"down", "Rejected: access could not be checked: the webhook answered 502"},
 	} {
-		if err := s.publish(t, "live/"+name); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", name, err)
+		if err := s.publish(t, "live/"+c.name+"?token=SECRET"); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 	if n := len(asked); n != 3 {
 		t.Errorf("asked %d times for three", n)
 	}
-	if log := s.log.String(); strings.Contains(log, "SECRET") || !strings.Contains(log, `"stream":"tv/one"`) {
+	if log := s.log.until(t, "webhook answered 502"); strings.Contains(log, "SECRET") || !strings.Contains(log, `"stream":"tv/one"`) {
 		t.Errorf("the log:\n%s", log)
 	}
 }
