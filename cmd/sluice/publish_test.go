@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -261,5 +264,34 @@ func TestKeyCommand(t *testing.T) {
 		if err := key(args, io.Discard); err == nil {
 			t.Errorf("%q is taken", args)
 		}
+	}
+}
+
+// A token gets in where it is for, with the signature that it should have.
+func TestPublishToken(t *testing.T) {
+	const secret = "a secret of thirty-two bytes, yes"
+	s := serveFor(t, func(p *config.Publish) { p.JWT.Secret = secret })
+	part := func(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+	token := func(secret string) string {
+		claims := fmt.Sprintf(`{"exp":%d,"action":"publish","path":"live/cam1"}`, time.Now().Add(time.Minute).Unix())
+		signed := part([]byte(`{"alg":"HS256"}`)) + "." + part([]byte(claims))
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(signed))
+		return signed + "." + part(mac.Sum(nil))
+	}
+	if err := s.publish(t, "live/cam1?token="+token(secret)); err != nil {
+		t.Error(err)
+	}
+	for path, want := range map[string]string{
+		"live/cam2?token=" + token(secret): "the token is not for publishing this stream",
+		"live/cam1?token=" + token("x"):    "signature is wrong",
+		"live/cam1":                        "no token given",
+	} {
+		if err := s.publish(t, path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+	if log := s.log.until(t, "no token given"); strings.Contains(log, "eyJ") {
+		t.Errorf("the log:\n%s", log)
 	}
 }
