@@ -33,7 +33,7 @@ func FuzzLogin(f *testing.F) {
 }
 
 // Nothing is a good token that isn't signed.
-func FuzzToken(f *testing.F) {
+func FuzzJWT(f *testing.F) {
 	for _, s := range []string{"", "..", "a.b.c", "eyJhbGciOiJub25lIn0.eyJleHAiOjF9.", "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"} {
 		f.Add(s)
 	}
