@@ -69,6 +69,26 @@ type RTMP struct {
 	// MaxConnections bounds the connections open at once, published or not. Default 1000: keeps
 	// memory and descriptors bounded whatever the network does.
 	MaxConnections int `yaml:"max_connections" usage:"most connections at once"`
+
+	// MaxPerAddress bounds those of one IPv4 address or IPv6 /64. Default 20: a studio behind
+	// one address has a few encoders, a flood has hundreds. 0 for no bound.
+	MaxPerAddress int `yaml:"max_per_address" usage:"most connections from one address, 0 = any"`
+
+	// ConnectionRate bounds the new connections per second of one address, and ConnectionBurst how many
+	// may come at once. Default 10 and 20: encoders come back every few seconds. 0 for no bound.
+	ConnectionRate int `yaml:"connection_rate" usage:"new connections per second from one address, 0 = any"`
+
+	// ConnectionBurst goes with ConnectionRate. Default 20.
+	ConnectionBurst int `yaml:"connection_burst" usage:"new connections at once from one address"`
+
+	// UnlimitedFrom lists the networks whose addresses are not bound one by one, only by
+	// MaxConnections. Default "private": behind a proxy, a container bridge or in a lab, one private
+	// address stands for many peers; what comes from the internet has addresses of its own.
+	UnlimitedFrom []string `yaml:"unlimited_from" usage:"networks without limits per address"`
+
+	// ProxyProtocolFrom lists the proxies that begin each connection with a PROXY protocol header,
+	// version 1 or 2. They must, and nobody else may. Default none.
+	ProxyProtocolFrom []string `yaml:"proxy_protocol_from" usage:"proxies that send the PROXY protocol"`
 }
 
 // Publish says who may publish. With Keys, Users, JWT or Webhook, whoever satisfies any one of them
@@ -168,6 +188,34 @@ type HTTP struct {
 	// WriteTimeout is how long a viewer may take no byte before it is dropped. Default 30s: a phone
 	// in a tunnel comes back, a dead peer does not hold memory for long.
 	WriteTimeout time.Duration `yaml:"write_timeout" usage:"longest a viewer may take no byte"`
+
+	// MaxConnections bounds the connections open at once. Default 20000: an idle one costs less than
+	// 32 KiB. Fewer where the system gives fewer descriptors.
+	MaxConnections int `yaml:"max_connections" usage:"most connections at once"`
+
+	// MaxPerAddress bounds those of one IPv4 address or IPv6 /64. Default 200: browsers open
+	// six each over HTTP/1.1, so thirty viewers behind one address fit. 0 for no bound.
+	MaxPerAddress int `yaml:"max_per_address" usage:"most connections from one address, 0 = any"`
+
+	// MaxWaitsPerAddress bounds the requests of one address that wait for something that is not there
+	// yet. Default 64: a viewer has two or three of them. 0 for no bound.
+	MaxWaitsPerAddress int `yaml:"max_waits_per_address" usage:"most waiting requests from one address, 0 = any"`
+
+	// MaxWaitsPerStream bounds those of one stream. Default 10000: more viewers of one stream want
+	// a cache in between, which joins their requests. 0 for no bound.
+	MaxWaitsPerStream int `yaml:"max_waits_per_stream" usage:"most waiting requests for one stream, 0 = any"`
+
+	// UnlimitedFrom lists the networks whose addresses are not bound one by one. Default "private": a
+	// proxy or a container bridge stands for all its viewers. Name your CDN's networks, too.
+	UnlimitedFrom []string `yaml:"unlimited_from" usage:"networks without limits per address"`
+
+	// ForwardedFrom lists the proxies whose X-Forwarded-For or Forwarded header is believed. Default
+	// none: anybody can write such a header.
+	ForwardedFrom []string `yaml:"forwarded_from" usage:"proxies whose X-Forwarded-For is believed"`
+
+	// ProxyProtocolFrom lists the proxies that begin each connection with a PROXY protocol header,
+	// version 1 or 2. They must, and nobody else may. Default none.
+	ProxyProtocolFrom []string `yaml:"proxy_protocol_from" usage:"proxies that send the PROXY protocol"`
 }
 
 // Watch says who may watch. Everybody may, by default: a newcomer wants to see a picture. With
@@ -300,15 +348,24 @@ func Default() Config {
 			MaxMessageSize:   10 * MiB,
 			MaxChunkStreams:  64,
 			MaxConnections:   1000,
+			MaxPerAddress:    20,
+			ConnectionRate:   10,
+			ConnectionBurst:  20,
+			UnlimitedFrom:    []string{"private"},
 		},
 		Publish: Publish{
 			Login:   "auto",
 			Webhook: Webhook{Style: "json"},
 		},
 		HTTP: HTTP{
-			Addr:         ":8080",
-			HoldTimeout:  7 * time.Second,
-			WriteTimeout: 30 * time.Second,
+			Addr:               ":8080",
+			HoldTimeout:        7 * time.Second,
+			WriteTimeout:       30 * time.Second,
+			MaxConnections:     20_000,
+			MaxPerAddress:      200,
+			MaxWaitsPerAddress: 64,
+			MaxWaitsPerStream:  10_000,
+			UnlimitedFrom:      []string{"private"},
 		},
 		Watch: Watch{
 			Webhook: WatchWebhook{Style: "json"},

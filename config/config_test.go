@@ -215,6 +215,11 @@ SLUICE_RTMP_TLS_KEY: read .: is a directory`},
   max_message_size: 17MiB
   max_chunk_streams: 0
   max_connections: 0
+  max_per_address: -1
+  connection_rate: -1
+  connection_burst: 0
+  unlimited_from: [lan]
+  proxy_protocol_from: [10.0.0.1]
 publish:
   from: [private, home, 10.0.0.1, 10.0.0.0/33]
 `,
@@ -225,9 +230,14 @@ sluice.yaml:5: rtmp.write_timeout: 0s is not more than 0s
 sluice.yaml:6: rtmp.max_message_size: 17MiB is not between 1MiB and 16MiB
 sluice.yaml:7: rtmp.max_chunk_streams: 0 is not between 1 and 65598
 sluice.yaml:8: rtmp.max_connections: 0 is less than 1
-sluice.yaml:10: publish.from: "home" is not a network such as 192.0.2.0/24, loopback, private or any
-sluice.yaml:10: publish.from: "10.0.0.1" is not a network such as 192.0.2.0/24, loopback, private or any
-sluice.yaml:10: publish.from: "10.0.0.0/33" is not a network such as 192.0.2.0/24, loopback, private or any`},
+sluice.yaml:9: rtmp.max_per_address: -1 is less than 0
+sluice.yaml:10: rtmp.connection_rate: -1 is less than 0
+sluice.yaml:11: rtmp.connection_burst: 0 is less than 1
+sluice.yaml:12: rtmp.unlimited_from: "lan" is not a network such as 192.0.2.0/24, loopback, private or any
+sluice.yaml:13: rtmp.proxy_protocol_from: "10.0.0.1" is not a network such as 192.0.2.0/24, loopback, private or any
+sluice.yaml:15: publish.from: "home" is not a network such as 192.0.2.0/24, loopback, private or any
+sluice.yaml:15: publish.from: "10.0.0.1" is not a network such as 192.0.2.0/24, loopback, private or any
+sluice.yaml:15: publish.from: "10.0.0.0/33" is not a network such as 192.0.2.0/24, loopback, private or any`},
 		{name: "moved", file: "rtmp:\n  publish_from: [any]\n", env: []string{"SLUICE_RTMP_PUBLISH_FROM=any"},
 			want: `sluice.yaml:2: rtmp.publish_from: unknown key (it is publish.from now)
 SLUICE_RTMP_PUBLISH_FROM: unknown variable (it is SLUICE_PUBLISH_FROM now)`},
@@ -266,9 +276,26 @@ sluice.yaml:1: publish.jwt.issuer: is set, but no secret and no jwks_url: no tok
 		{name: "secret file", file: "publish: {jwt: {secret_file: sluice.yaml, secret: " + someHash + "}}\n", args: []string{"-publish-jwt-secret-file=none"},
 			want: `-publish-jwt-secret-file: is set, but so is publish.jwt.secret (sluice.yaml:1)
 -publish-jwt-secret-file: open none: no such file or directory`},
-		{name: "HTTP", file: "http:\n  hold_timeout: 9s\n  write_timeout: 0s\n",
+		{name: "HTTP", file: `http:
+  hold_timeout: 9s
+  write_timeout: 0s
+  max_connections: 0
+  max_per_address: -1
+  max_waits_per_address: -1
+  max_waits_per_stream: -1
+  unlimited_from: [lan]
+  forwarded_from: [proxy]
+  proxy_protocol_from: ["::1"]
+`,
 			want: `sluice.yaml:2: http.hold_timeout: 9s is not between 1s and 8s
-sluice.yaml:3: http.write_timeout: 0s is not more than 0s`},
+sluice.yaml:3: http.write_timeout: 0s is not more than 0s
+sluice.yaml:4: http.max_connections: 0 is less than 1
+sluice.yaml:5: http.max_per_address: -1 is less than 0
+sluice.yaml:6: http.max_waits_per_address: -1 is less than 0
+sluice.yaml:7: http.max_waits_per_stream: -1 is less than 0
+sluice.yaml:8: http.unlimited_from: "lan" is not a network such as 192.0.2.0/24, loopback, private or any
+sluice.yaml:9: http.forwarded_from: "proxy" is not a network such as 192.0.2.0/24, loopback, private or any
+sluice.yaml:10: http.proxy_protocol_from: "::1" is not a network such as 192.0.2.0/24, loopback, private or any`},
 		{name: "window", file: "window:\n  segments: 2\n  part_duration: 50ms\n  linger: 59s\n",
 			want: `sluice.yaml:2: window.segments: 2 is not between 3 and 1000
 sluice.yaml:3: window.part_duration: 50ms is not between 100ms and 2s

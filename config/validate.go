@@ -47,6 +47,11 @@ func (c *Config) faults() []fault {
 	between(&fs, "rtmp.max_message_size", c.RTMP.MaxMessageSize, 1*MiB, 16*MiB)
 	between(&fs, "rtmp.max_chunk_streams", c.RTMP.MaxChunkStreams, 1, 65598)
 	atLeast(&fs, "rtmp.max_connections", c.RTMP.MaxConnections, 1)
+	atLeast(&fs, "rtmp.max_per_address", c.RTMP.MaxPerAddress, 0)
+	atLeast(&fs, "rtmp.connection_rate", c.RTMP.ConnectionRate, 0)
+	atLeast(&fs, "rtmp.connection_burst", c.RTMP.ConnectionBurst, 1)
+	fs.networks("rtmp.unlimited_from", c.RTMP.UnlimitedFrom)
+	fs.networks("rtmp.proxy_protocol_from", c.RTMP.ProxyProtocolFrom)
 
 	fs.publish(c.Publish)
 
@@ -61,6 +66,13 @@ func (c *Config) faults() []fault {
 	}
 	between(&fs, "http.hold_timeout", c.HTTP.HoldTimeout, 1*time.Second, 8*time.Second)
 	fs.positive("http.write_timeout", c.HTTP.WriteTimeout)
+	atLeast(&fs, "http.max_connections", c.HTTP.MaxConnections, 1)
+	atLeast(&fs, "http.max_per_address", c.HTTP.MaxPerAddress, 0)
+	atLeast(&fs, "http.max_waits_per_address", c.HTTP.MaxWaitsPerAddress, 0)
+	atLeast(&fs, "http.max_waits_per_stream", c.HTTP.MaxWaitsPerStream, 0)
+	fs.networks("http.unlimited_from", c.HTTP.UnlimitedFrom)
+	fs.networks("http.forwarded_from", c.HTTP.ForwardedFrom)
+	fs.networks("http.proxy_protocol_from", c.HTTP.ProxyProtocolFrom)
 
 	fs.watch(c.Watch)
 

@@ -33,7 +33,6 @@ func limits() ingest.Limits {
 		PublishTimeout:   10 * time.Second,
 		IdleTimeout:      15 * time.Second,
 		WriteTimeout:     10 * time.Second,
-		Connections:      20,
 		Chunk:            chunk.DefaultLimits(),
 	}
 }

@@ -30,7 +30,6 @@ type Limits struct {
 	PublishTimeout   time.Duration // from there to an accepted publish
 	IdleTimeout      time.Duration // a publisher's silence
 	WriteTimeout     time.Duration // a peer that reads none of our replies
-	Connections      int           // at a time; more are closed at once
 	Chunk            chunk.Limits
 }
 
@@ -44,15 +43,15 @@ type Server struct {
 }
 
 // Serve accepts connections until ctx ends, then closes the listener, says
-// goodbye to all publications and returns nil when the last one is closed.
+// goodbye to all publications and returns nil when the last one is closed. How
+// many there may be, and what to do when the system has none, is the
+// listener's affair: an error of its Accept is the end.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	var conns sync.WaitGroup
 	defer conns.Wait()
-	slots := make(chan struct{}, s.Limits.Connections)
-
-	for pause := time.Duration(0); ; {
+	for {
 		nc, err := l.Accept()
 		if ctx.Err() != nil {
 			if err == nil {
@@ -61,30 +60,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			return nil
 		}
 		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return err
-			}
-			// Out of file descriptors, most likely: live streams go on.
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			s.Log.Error().Err(err).Dur("pause", pause).Msg("accept")
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-			}
-			continue
+			return err
 		}
-		pause = 0
-		select {
-		case slots <- struct{}{}:
-		default:
-			s.Log.Warn().Stringer("remote", nc.RemoteAddr()).Int("limit", s.Limits.Connections).Msg("too many connections")
-			nc.Close()
-			continue
-		}
-		conns.Go(func() {
-			defer func() { <-slots }()
-			s.serve(ctx, nc)
-		})
+		conns.Go(func() { s.serve(ctx, nc) })
 	}
 }
 

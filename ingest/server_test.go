@@ -582,31 +582,6 @@ func TestPing(t *testing.T) {
 	})
 }
 
-func TestConnectionLimit(t *testing.T) {
-	live(t, func(w *world) {
-		var all []*peer
-		for i := range 20 {
-			all = append(all, w.dial(fmt.Sprint("peer ", i)))
-		}
-		all[0].publish("key")
-		one := w.dial("one too many")
-		synctest.Wait()
-		if one.closed.IsZero() || one.lifetime() != 0 {
-			t.Errorf("closed after %v", one.lifetime())
-		}
-		if got := w.log.about("one too many"); len(got) != 1 || !strings.Contains(got[0], "too many connections") {
-			t.Errorf("log: %q", got)
-		}
-		all[1].nc.Close()
-		synctest.Wait()
-		w.dial("in its place").publish("key")
-		all[0].send(video(0, keyframe))
-		if w.sinks[0].String() != "video 0 "+keyframe {
-			t.Errorf("the first one's stream got %v", w.sinks[0])
-		}
-	})
-}
-
 // The server's end is every publication's clean end.
 func TestShutdown(t *testing.T) {
 	live(t, func(w *world) {

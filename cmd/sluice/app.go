@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/door"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/chunk"
@@ -45,7 +46,7 @@ type app struct {
 	ready   atomic.Bool
 
 	rtmpListeners []net.Listener
-	doors         []door
+	ways          []way
 	addr          struct{ rtmp, rtmps, http, https net.Addr } // nil when off
 }
 
@@ -108,7 +109,6 @@ func limits(c config.RTMP) ingest.Limits {
 		PublishTimeout:   c.PublishTimeout,
 		IdleTimeout:      c.IdleTimeout,
 		WriteTimeout:     c.WriteTimeout,
-		Connections:      c.MaxConnections,
 		Chunk:            messages,
 	}
 }
@@ -129,27 +129,33 @@ func (a *app) open() error {
 		if err != nil {
 			return fmt.Errorf("http.http3: %w", err)
 		}
-		quic, advertise := quicDoor(public, pc, httpTLS)
-		a.doors = append(a.doors, quic)
+		quic, advertise := quicWay(public, pc, httpTLS)
+		a.ways = append(a.ways, quic)
 		secure = advertise(public)
 	}
 	rtmp := func(l net.Listener) { a.rtmpListeners = append(a.rtmpListeners, l) }
 	web := func(h http.Handler) func(net.Listener) {
-		return func(l net.Listener) { a.doors = append(a.doors, tcpDoor(h, l)) }
+		return func(l net.Listener) { a.ways = append(a.ways, tcpWay(h, l)) }
+	}
+	encoders, viewers, err := a.newDoors()
+	if err != nil {
+		return err
 	}
 	for _, port := range []struct {
-		field, addr string
+		name, field string
+		addr        string
 		tls         *tls.Config
 		secure      bool
 		protocols   []string // by ALPN
+		door        *door.Door
 		use         func(net.Listener)
 		bound       *net.Addr
 	}{
-		{"rtmp.addr", a.cfg.RTMP.Addr, nil, false, nil, rtmp, &a.addr.rtmp},
-		{"rtmp.tls_addr", a.cfg.RTMP.TLSAddr, rtmpTLS, true, nil, rtmp, &a.addr.rtmps},
-		{"http.addr", a.cfg.HTTP.Addr, nil, false, nil, web(public), &a.addr.http},
-		{"http.tls_addr", a.cfg.HTTP.TLSAddr, httpTLS, true, []string{"h2", "http/1.1"}, web(secure), &a.addr.https},
-		{"admin.addr", a.cfg.Admin.Addr, nil, false, nil, web(a.http.AdminHandler(a.ready.Load)), new(net.Addr)},
+		{"rtmp", "rtmp.addr", a.cfg.RTMP.Addr, nil, false, nil, encoders, rtmp, &a.addr.rtmp},
+		{"rtmps", "rtmp.tls_addr", a.cfg.RTMP.TLSAddr, rtmpTLS, true, nil, encoders, rtmp, &a.addr.rtmps},
+		{"http", "http.addr", a.cfg.HTTP.Addr, nil, false, nil, viewers, web(public), &a.addr.http},
+		{"https", "http.tls_addr", a.cfg.HTTP.TLSAddr, httpTLS, true, []string{"h2", "http/1.1"}, viewers, web(secure), &a.addr.https},
+		{"admin", "admin.addr", a.cfg.Admin.Addr, nil, false, nil, a.adminDoor(), web(a.http.AdminHandler(a.ready.Load)), new(net.Addr)},
 	} {
 		if port.addr == "" || port.secure && port.tls == nil {
 			continue
@@ -159,6 +165,7 @@ func (a *app) open() error {
 			return fmt.Errorf("%s: %w", port.field, err)
 		}
 		*port.bound = l.Addr()
+		l = port.door.Listener(l, port.name, refusals[port.name])
 		if port.secure {
 			c := port.tls.Clone()
 			c.NextProtos = port.protocols
@@ -173,7 +180,7 @@ func (a *app) closeListeners() {
 	for _, l := range a.rtmpListeners {
 		l.Close()
 	}
-	for _, d := range a.doors {
+	for _, d := range a.ways {
 		d.close()
 	}
 }
@@ -200,7 +207,7 @@ func (a *app) run(ctx context.Context) error {
 	for _, l := range a.rtmpListeners {
 		publishers.Go(func() { fail(a.rtmp.Serve(publishing, l)) })
 	}
-	for _, d := range a.doors {
+	for _, d := range a.ways {
 		viewers.Go(func() { fail(d.serve()) })
 	}
 	publishers.Go(func() { a.expire(publishing) })
@@ -238,7 +245,7 @@ func (a *app) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	var all sync.WaitGroup
-	for _, d := range a.doors {
+	for _, d := range a.ways {
 		all.Go(func() {
 			if err := d.shutdown(ctx); err != nil {
 				d.close()

@@ -65,7 +65,7 @@ func serve(t *testing.T, config *tls.Config) *origin {
 		Handler: o, Log: zerolog.Nop(), Now: time.Now,
 		Limits: ingest.Limits{
 			HandshakeTimeout: time.Minute, PublishTimeout: time.Minute, IdleTimeout: time.Minute, WriteTimeout: time.Minute,
-			Connections: 9, Chunk: chunk.DefaultLimits(),
+			Chunk: chunk.DefaultLimits(),
 		},
 	}
 	if config != nil {

@@ -12,15 +12,18 @@ import (
 	"github.com/quic-go/quic-go/http3"
 )
 
-// door is one way in for viewers.
-type door struct {
+// way is one way in for viewers.
+type way struct {
 	serve    func() error                // until it is closed, which is no error
 	shutdown func(context.Context) error // lets requests under way end
 	close    func() error
 }
 
-// tcpDoor serves HTTP/1.1 and HTTP/2, with TLS where the listener has it.
-func tcpDoor(h http.Handler, l net.Listener) door {
+// headerTimeout is for TLS, and for each request's header.
+const headerTimeout = 5 * time.Second
+
+// tcpWay serves HTTP/1.1 and HTTP/2, with TLS where the listener has it.
+func tcpWay(h http.Handler, l net.Listener) way {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
@@ -28,19 +31,19 @@ func tcpDoor(h http.Handler, l net.Listener) door {
 	s := &http.Server{
 		Handler:           h,
 		Protocols:         &protocols,
-		ReadHeaderTimeout: 5 * time.Second,
+		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 	}
-	return door{
+	return way{
 		serve:    func() error { return ignoreClosed(s.Serve(l)) },
 		shutdown: s.Shutdown,
 		close:    func() error { return errors.Join(s.Close(), ignoreClosed(l.Close())) },
 	}
 }
 
-// quicDoor serves HTTP/3. Handlers on TCP should tell of it by advertise.
-func quicDoor(h http.Handler, pc net.PacketConn, config *tls.Config) (d door, advertise func(http.Handler) http.Handler) {
+// quicWay serves HTTP/3. Handlers on TCP should tell of it by advertise.
+func quicWay(h http.Handler, pc net.PacketConn, config *tls.Config) (w way, advertise func(http.Handler) http.Handler) {
 	s := &http3.Server{
 		Handler:        h,
 		TLSConfig:      http3.ConfigureTLSConfig(config),
@@ -48,12 +51,12 @@ func quicDoor(h http.Handler, pc net.PacketConn, config *tls.Config) (d door, ad
 		IdleTimeout:    60 * time.Second,
 	}
 	altSvc := fmt.Sprintf(`h3=":%d"; ma=86400`, pc.LocalAddr().(*net.UDPAddr).Port)
-	d = door{
+	w = way{
 		serve:    func() error { return ignoreClosed(s.Serve(pc)) },
 		shutdown: s.Shutdown,
 		close:    func() error { return errors.Join(s.Close(), ignoreClosed(pc.Close())) },
 	}
-	return d, func(next http.Handler) http.Handler {
+	return w, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Alt-Svc", altSvc)
 			next.ServeHTTP(w, r)

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/door"
+	"github.com/sluice-live/sluice/metrics"
+)
+
+// newDoors returns the doors that encoders and viewers come through.
+func (a *app) newDoors() (encoders, viewers *door.Door, err error) {
+	rtmp := door.Limits{
+		Connections:   a.cfg.RTMP.MaxConnections,
+		PerAddress:    a.cfg.RTMP.MaxPerAddress,
+		Rate:          float64(a.cfg.RTMP.ConnectionRate),
+		Burst:         a.cfg.RTMP.ConnectionBurst,
+		HeaderTimeout: a.cfg.RTMP.HandshakeTimeout,
+	}
+	http := door.Limits{
+		Connections:   a.cfg.HTTP.MaxConnections,
+		PerAddress:    a.cfg.HTTP.MaxPerAddress,
+		HeaderTimeout: headerTimeout,
+	}
+	if rtmp.Exempt, err = config.ParseNetworks(a.cfg.RTMP.UnlimitedFrom); err != nil {
+		return nil, nil, err
+	}
+	if rtmp.Proxies, err = config.ParseNetworks(a.cfg.RTMP.ProxyProtocolFrom); err != nil {
+		return nil, nil, err
+	}
+	if http.Exempt, err = config.ParseNetworks(a.cfg.HTTP.UnlimitedFrom); err != nil {
+		return nil, nil, err
+	}
+	if http.Proxies, err = config.ParseNetworks(a.cfg.HTTP.ProxyProtocolFrom); err != nil {
+		return nil, nil, err
+	}
+	a.fitDescriptors(&rtmp, &http)
+	return a.newDoor(rtmp), a.newDoor(http), nil
+}
+
+// spareDescriptors are for all that is no connection of encoders or viewers.
+const spareDescriptors = 64
+
+// fitDescriptors leaves room for encoders, whatever viewers do: those must
+// never be without a descriptor because these have them all.
+func (a *app) fitDescriptors(rtmp, http *door.Limits) {
+	room := descriptors() - spareDescriptors
+	if rtmp.Connections+http.Connections <= room {
+		return
+	}
+	rtmp.Connections = max(1, min(rtmp.Connections, room/2))
+	http.Connections = max(1, min(http.Connections, room-rtmp.Connections))
+	a.log.Warn().Int("descriptors", room+spareDescriptors).Int("rtmp", rtmp.Connections).Int("http", http.Connections).
+		Msg("fewer connections than configured: raise the limit on open files (ulimit -n)")
+}
+
+// adminDoor has no limits but one: what watches the server must reach it.
+func (a *app) adminDoor() *door.Door {
+	return a.newDoor(door.Limits{Connections: spareDescriptors / 2})
+}
+
+func (a *app) newDoor(l door.Limits) *door.Door {
+	return door.New(l, a.metrics, time.Now, a.noteRefusal)
+}
+
+// advice is what an operator can do about each refusal.
+var advice = map[metrics.Refusal]string{
+	door.Connections: "max_connections is reached: raise it, or put a cache in front",
+	door.PerAddress:  "max_per_address is reached: raise it, or name a proxy's network in unlimited_from",
+	door.Rate:        "connection_rate is exceeded: raise it, or name a proxy's network in unlimited_from",
+	door.ProxyHeader: "proxy_protocol_from names a proxy that sent no PROXY protocol header",
+	door.Accepting:   "no connection can be accepted: live streams go on; see the limit on open files (ulimit -n)",
+}
+
+func (a *app) noteRefusal(e door.Event) {
+	line := a.log.Warn()
+	if e.What == door.Accepting {
+		line = a.log.Error()
+	}
+	if e.Remote.IsValid() {
+		line = line.Stringer("remote", e.Remote)
+	}
+	line.Str("what", string(e.What)).Str("listener", e.Listener).Int("more", e.More).AnErr("cause", e.Err).Msg(advice[e.What])
+}
+
+// refusals is what those hear, by listener, who are not let in: only HTTP
+// without TLS has words that early.
+var refusals = map[string]func(metrics.Refusal) []byte{"http": refuseHTTP}
+
+func refuseHTTP(what metrics.Refusal) []byte {
+	status, text := "503 Service Unavailable", "no room for another connection: try again later"
+	if what != door.Connections {
+		status, text = "429 Too Many Requests", "too many connections from your address: close some, or ask the operator"
+	}
+	return fmt.Appendf(nil, "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nRetry-After: 5\r\n"+
+		"Cache-Control: no-store\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\n\r\n%s\n", status, len(text)+1, text)
+}

@@ -1,0 +1,121 @@
+package door
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sluice-live/sluice/metrics"
+)
+
+// crowd knows how many connections each address has, and how fast they came.
+// Who has none and has not come lately is forgotten.
+type crowd struct {
+	limits Limits
+	now    func() time.Time
+
+	mu     sync.Mutex
+	guests map[netip.Prefix]*guest
+	swept  time.Time
+}
+
+// guest is one address.
+type guest struct {
+	key    netip.Prefix
+	open   int
+	tokens float64 // new connections that it may make at once
+	filled time.Time
+}
+
+// maxStrangers bounds the addresses without a connection that are remembered.
+const maxStrangers = 1 << 16
+
+// ticket is a connection's place. Its fields are under the crowd's mu.
+type ticket struct {
+	guest *guest // nil where no limit counts it
+	gone  bool   // the connection is closed
+}
+
+// enter counts a connection from a.
+func (c *crowd) enter(a netip.Addr, t *ticket) (metrics.Refusal, bool) {
+	if c.limits.PerAddress == 0 && c.limits.Rate == 0 || !a.IsValid() || contains(c.limits.Exempt, a) {
+		return "", true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.gone { // while a proxy's header was read
+		return "", true
+	}
+	now := c.now()
+	g := c.guest(a, now)
+	if c.limits.PerAddress > 0 && g.open >= c.limits.PerAddress {
+		return PerAddress, false
+	}
+	if c.limits.Rate > 0 {
+		if g.tokens = min(float64(c.limits.Burst), g.tokens+c.limits.Rate*now.Sub(g.filled).Seconds()); g.tokens < 1 {
+			g.filled = now
+			return Rate, false
+		}
+		g.tokens--
+	}
+	g.filled = now
+	g.open++
+	t.guest = g
+	return "", true
+}
+
+func (c *crowd) guest(a netip.Addr, now time.Time) *guest {
+	key := network(a)
+	if g, ok := c.guests[key]; ok {
+		return g
+	}
+	if len(c.guests) >= maxStrangers {
+		c.forget(now)
+	}
+	g := &guest{key: key, tokens: float64(c.limits.Burst), filled: now}
+	c.guests[key] = g
+	return g
+}
+
+// forget drops who has no connection: those who have been away for long, and if
+// that is nobody, all of them. A flood from that many addresses is not to be
+// held by counting for each.
+func (c *crowd) forget(now time.Time) {
+	refill := time.Second
+	if c.limits.Rate > 0 {
+		refill = time.Duration(float64(c.limits.Burst) / c.limits.Rate * float64(time.Second))
+	}
+	if now.Sub(c.swept) < refill {
+		refill = 0
+	}
+	c.swept = now
+	for key, g := range c.guests {
+		if g.open == 0 && now.Sub(g.filled) >= refill {
+			delete(c.guests, key)
+		}
+	}
+}
+
+func (c *crowd) leave(t *ticket) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := t.guest
+	t.guest, t.gone = nil, true
+	if g == nil {
+		return
+	}
+	g.open--
+	if g.open == 0 && c.limits.Rate == 0 {
+		delete(c.guests, g.key)
+	}
+}
+
+// network is what is counted as one address.
+func network(a netip.Addr) netip.Prefix {
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // an address has those bits
+	return p
+}

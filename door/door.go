@@ -1,0 +1,292 @@
+// Package door lets connections in: as many as there is room for, and no more
+// from one address than is fair.
+//
+//	Accept ── out of descriptors? wait ── room? ── fair? ──▶ server
+//	                                   PROXY header: fair? at the first Read
+package door
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sluice-live/sluice/metrics"
+)
+
+// What is refused, as metrics and log call it.
+const (
+	Connections metrics.Refusal = "connections"             // no room
+	PerAddress  metrics.Refusal = "connections_per_address" // too many from one address
+	Rate        metrics.Refusal = "connection_rate"         // too many in a short time from one address
+	ProxyHeader metrics.Refusal = "proxy_header"            // a proxy that doesn't tell whom it speaks for
+	Accepting   metrics.Refusal = "accept"                  // the system gives no connection: out of descriptors, most likely
+)
+
+// Limits says how many connections there may be. An address is an IPv4 address
+// or the /64 of an IPv6 address: whoever has one of those has them all.
+type Limits struct {
+	Connections   int            // open at once
+	PerAddress    int            // open at once from one address; 0: any number
+	Rate          float64        // new ones a second from one address; 0: any number
+	Burst         int            // new ones at once from one address
+	Exempt        []netip.Prefix // addresses that only Connections binds
+	Proxies       []netip.Prefix // that begin each connection with a PROXY header, version 1 or 2
+	HeaderTimeout time.Duration  // for that header
+}
+
+// Event is something that an operator should know. A flood of them is told as
+// one.
+type Event struct {
+	What     metrics.Refusal
+	Listener string
+	Remote   netip.Addr // invalid where nobody is to blame
+	Err      error      // of Accepting and ProxyHeader
+	More     int        // the same happened that often since it was told last
+}
+
+// Door is the state that several listeners share.
+type Door struct {
+	limits  Limits
+	metrics *metrics.Set
+	tell    teller
+	crowd   crowd
+
+	mu   sync.Mutex
+	open int
+}
+
+// New returns a Door. now is the time of day; note is told of refusals, by any
+// goroutine.
+func New(l Limits, m *metrics.Set, now func() time.Time, note func(Event)) *Door {
+	return &Door{
+		limits:  l,
+		metrics: m,
+		tell:    teller{now: now, note: note, last: make(map[metrics.Refusal]*told)},
+		crowd:   crowd{limits: l, now: now, guests: make(map[netip.Prefix]*guest)},
+	}
+}
+
+// Listener lets in what l accepts. answer is what a peer that is refused hears
+// before the connection is closed, and may be nil: most protocols have no words
+// that early.
+func (d *Door) Listener(l net.Listener, name string, answer func(metrics.Refusal) []byte) net.Listener {
+	return &listener{Listener: l, door: d, name: name, answer: answer, closed: make(chan struct{}), farewells: make(chan struct{}, maxFarewells)}
+}
+
+const (
+	firstPause = 5 * time.Millisecond
+	longPause  = time.Second
+
+	// A farewell is a refused connection that stays until its peer has read
+	// why: for a moment, and only a few.
+	maxFarewells = 32
+	farewellTime = time.Second
+)
+
+type listener struct {
+	net.Listener
+	door      *Door
+	name      string
+	answer    func(metrics.Refusal) []byte
+	farewells chan struct{}
+	leaving   sync.WaitGroup
+
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Close stops Accept, and waits until nothing is left of those refused.
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	err := l.Listener.Close()
+	l.leaving.Wait()
+	return err
+}
+
+// Accept returns the next connection that may come in. What goes wrong with
+// one is not the listener's end: only Close is.
+func (l *listener) Accept() (net.Conn, error) {
+	for pause := time.Duration(0); ; {
+		nc, err := l.Listener.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			if c := l.admit(nc); c != nil {
+				return c, nil
+			}
+		case errors.Is(err, net.ErrClosed):
+			return nil, err
+		default:
+			// The connections that there are go on, and free descriptors.
+			pause = min(max(2*pause, firstPause), longPause)
+			l.door.refused(Event{What: Accepting, Listener: l.name, Err: err})
+			select {
+			case <-time.After(pause):
+			case <-l.closed:
+				return nil, net.ErrClosed
+			}
+		}
+	}
+}
+
+// admit returns nil for a connection that was refused.
+func (l *listener) admit(nc net.Conn) net.Conn {
+	d := l.door
+	if !d.enter() {
+		l.refuse(nc, Connections)
+		return nil
+	}
+	d.metrics.Connected(l.name)
+	addr := Address(nc.RemoteAddr())
+	if contains(d.limits.Proxies, addr) {
+		return newProxied(l, nc)
+	}
+	c := &conn{Conn: nc, listener: l}
+	if what, ok := d.crowd.enter(addr, &c.ticket); !ok {
+		c.leave()
+		l.refuse(nc, what)
+		return nil
+	}
+	return c
+}
+
+// refuse closes a connection, behind a word of explanation where there is one.
+func (l *listener) refuse(nc net.Conn, what metrics.Refusal) {
+	l.door.refused(Event{What: what, Listener: l.name, Remote: Address(nc.RemoteAddr())})
+	if l.answer == nil {
+		nc.Close()
+		return
+	}
+	select {
+	case l.farewells <- struct{}{}:
+	default:
+		nc.Close()
+		return
+	}
+	l.leaving.Go(func() {
+		defer func() { nc.Close(); <-l.farewells }()
+		nc.SetDeadline(l.door.tell.now().Add(farewellTime))
+		if _, err := nc.Write(l.answer(what)); err != nil {
+			return
+		}
+		if t, ok := nc.(interface{ CloseWrite() error }); ok {
+			t.CloseWrite()
+		}
+		// What the peer sends unread would make TCP throw our answer away.
+		io.Copy(io.Discard, io.LimitReader(nc, 64<<10))
+	})
+}
+
+func (d *Door) enter() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.limits.Connections > 0 && d.open >= d.limits.Connections {
+		return false
+	}
+	d.open++
+	return true
+}
+
+func (d *Door) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.open--
+}
+
+func (d *Door) refused(e Event) {
+	d.metrics.Refused(e.What)
+	d.tell.event(e)
+}
+
+// conn gives its places back when it is closed.
+type conn struct {
+	net.Conn
+	listener *listener
+	once     sync.Once
+	ticket   ticket
+}
+
+func (c *conn) Close() error {
+	err := c.Conn.Close()
+	c.leave()
+	return err
+}
+
+func (c *conn) leave() {
+	c.once.Do(func() {
+		c.listener.door.crowd.leave(&c.ticket)
+		c.listener.door.leave()
+		c.listener.door.metrics.Disconnected(c.listener.name)
+	})
+}
+
+// CloseWrite lets net/http end an answer that the peer must hear.
+func (c *conn) CloseWrite() error {
+	if t, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return t.CloseWrite()
+	}
+	return nil
+}
+
+// Address is the address of a peer, or invalid where the transport has none
+// (in-memory pipes).
+func Address(a net.Addr) netip.Addr {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return plain(a.AddrPort().Addr())
+	case *net.UDPAddr:
+		return plain(a.AddrPort().Addr())
+	}
+	return netip.Addr{}
+}
+
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+func contains(networks []netip.Prefix, a netip.Addr) bool {
+	for _, n := range networks {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// told is what was said of one kind of refusal.
+type told struct {
+	at   time.Time
+	more int
+}
+
+// teller passes on an event of each kind in quietTime, so that a flood of
+// connections is no flood of lines.
+type teller struct {
+	now  func() time.Time
+	note func(Event)
+
+	mu   sync.Mutex
+	last map[metrics.Refusal]*told
+}
+
+const quietTime = 10 * time.Second
+
+func (t *teller) event(e Event) {
+	t.mu.Lock()
+	last, ok := t.last[e.What]
+	if !ok {
+		last = new(told)
+		t.last[e.What] = last
+	}
+	now := t.now()
+	if ok && now.Sub(last.at) < quietTime {
+		last.more++
+		t.mu.Unlock()
+		return
+	}
+	e.More = last.more
+	*last = told{at: now}
+	t.mu.Unlock()
+	t.note(e)
+}
