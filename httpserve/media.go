@@ -81,7 +81,6 @@ func (s *Server) closed(w http.ResponseWriter, r *http.Request, header *packager
 	immutable(h)
 	h.Set("Content-Type", contentType(header.Track.Kind()))
 	h.Set("ETag", `"`+name.String()+`"`) // a name has the same bytes for ever
-	s.limitWrite(w)
 	if r.Header.Get("Range") != "" || r.Header.Get("If-None-Match") != "" {
 		http.ServeContent(w, r, "", time.Time{}, &bodyReader{bodies: bodies})
 		return nil
@@ -131,7 +130,6 @@ func (s *Server) growing(w http.ResponseWriter, r *http.Request, stream *package
 				return nil
 			}
 		}
-		s.limitWrite(w)
 		for b := range (&bodyReader{bodies: now.bodies, at: int64(sent)}).rest {
 			if _, err := w.Write(b); err != nil {
 				return fmt.Errorf("write: %w", err)
@@ -144,6 +142,7 @@ func (s *Server) growing(w http.ResponseWriter, r *http.Request, stream *package
 		if err := http.NewResponseController(w).Flush(); err != nil {
 			return fmt.Errorf("flush: %w", err)
 		}
+		s.limitWrite(w, s.Hold) // HTTP/2 breaks off at the deadline, written or not
 	}
 }
 

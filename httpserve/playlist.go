@@ -36,7 +36,11 @@ func (s *Server) hold(r *http.Request, stream *packager.Stream,
 	if w := stream.Window(); reached(w) {
 		return w, nil
 	}
-	defer s.Metrics.Blocked(s.Now)()
+	leave, err := s.enter(remote(r), stream.Window().Stream)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(r.Context(), hold)
 	defer cancel()
 	w, err := wait(ctx, reached)

@@ -34,10 +34,14 @@ func status(err error) int {
 		return http.StatusUnauthorized
 	case errors.Is(err, errNoPage), errors.Is(err, errNoStream), errors.Is(err, errNoMedia):
 		return http.StatusNotFound
-	case errors.Is(err, errDirective):
+	case errors.Is(err, errDirective), errors.Is(err, errForwarded):
 		return http.StatusBadRequest
-	case errors.Is(err, errNotYet):
+	case errors.Is(err, errNotYet), errors.Is(err, errCrowded):
 		return http.StatusServiceUnavailable
+	case errors.Is(err, errBody):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, errQuery):
+		return http.StatusRequestURITooLong
 	case errors.Is(err, errMethod):
 		return http.StatusMethodNotAllowed
 	}
@@ -76,20 +80,38 @@ func (s *Server) handle(h handlerFunc) http.HandlerFunc {
 // count tells the metrics how a request of that kind was answered.
 func (s *Server) count(kind string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		seen := &statusWriter{ResponseWriter: w, server: s, status: http.StatusOK}
 		defer func() { s.Metrics.Answered(kind, seen.status) }()
 		next(seen, r)
 	}
 }
 
-// statusWriter remembers the status of an answer.
+// statusWriter remembers the status of an answer, and gives each piece of its
+// body a deadline of its own: a slow viewer may be slow, one who takes nothing
+// is dropped.
 type statusWriter struct {
 	http.ResponseWriter
+	server *Server
 	status int
+}
+
+// piece is what a viewer must take within the timeout.
+const piece = 256 << 10
+
+func (w *statusWriter) Write(b []byte) (n int, err error) {
+	for {
+		part := b[n:min(len(b), n+piece)]
+		w.server.limitWrite(w.ResponseWriter, 0)
+		m, err := w.ResponseWriter.Write(part)
+		if n += m; err != nil || n == len(b) {
+			return n, err
+		}
+	}
 }
 
 func (w *statusWriter) WriteHeader(status int) {
 	w.status = status
+	w.server.limitWrite(w.ResponseWriter, 0)
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -109,8 +131,18 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			}
 			panic(http.ErrAbortHandler) // or what was sent would pass for whole
 		}()
+		// For answers that are written by nobody but net/http.
+		s.limitWrite(w, s.Hold)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// limitWrite gives what is written next its deadline, behind a wait.
+func (s *Server) limitWrite(w http.ResponseWriter, wait time.Duration) {
+	// By the machine's clock, since sockets go by that: ours goes on as if
+	// nothing had happened when somebody sets it. A ResponseWriter without
+	// deadlines (in tests) has nobody to protect from.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + s.WriteTimeout))
 }
 
 // allowAnyOrigin lets players on other sites read everything, errors included
@@ -162,15 +194,8 @@ func (s *Server) whole(w http.ResponseWriter, contentType string, body []byte) e
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	s.limitWrite(w)
 	if _, err := w.Write(body); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	return nil
-}
-
-// limitWrite gives the response its deadline: after the wait, not before it.
-func (s *Server) limitWrite(w http.ResponseWriter) {
-	// A ResponseWriter without deadlines (in tests) has nobody to protect from.
-	_ = http.NewResponseController(w).SetWriteDeadline(s.Now().Add(s.WriteTimeout))
 }

@@ -3,6 +3,7 @@ package httpserve
 
 import (
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -23,13 +24,17 @@ type Server struct {
 	Now          func() time.Time // the wall clock
 	Viewers      Viewers          // decides who may watch; nil: everybody
 	Watermark    bool             // the player page shows who watches, where that is known
+	Proxies      []netip.Prefix   // whose X-Forwarded-For and Forwarded are believed
+	Waits        Waits
+
+	waiters waiters
 }
 
 // Handler has every URL that viewers know. Everything below a stream's folder
 // but its two entry points is found in those by relative links.
 func (s *Server) Handler() http.Handler {
 	r := chi.NewRouter()
-	r.Use(s.guard, allowAnyOrigin)
+	r.Use(s.guard, allowAnyOrigin, s.bounds)
 	r.NotFound(s.count("unknown", s.handle(func(http.ResponseWriter, *http.Request) error { return errNoPage })))
 	r.MethodNotAllowed(s.count("unknown", s.handle(func(http.ResponseWriter, *http.Request) error { return errMethod })))
 

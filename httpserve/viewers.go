@@ -106,12 +106,6 @@ func viewer(r *http.Request) string {
 	return who
 }
 
-// remote is the viewer's address; the zero one belongs to no network.
-func remote(r *http.Request) netip.Addr {
-	a, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return a.Addr().Unmap()
-}
-
 // private stands in Cache-Control before an answer that is for one viewer has
 // got its own: no cache may give it to another.
 const private = "private"

@@ -71,12 +71,19 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		Catalog:      a.catalog,
 		Hold:         cfg.HTTP.HoldTimeout,
 		WriteTimeout: cfg.HTTP.WriteTimeout,
+		Waits:        httpserve.Waits{PerAddress: cfg.HTTP.MaxWaitsPerAddress, PerStream: cfg.HTTP.MaxWaitsPerStream},
 		Log:          log.With().Str("room", "httpserve").Logger(),
 		Metrics:      a.metrics,
 		Now:          a.clock.now,
 		Watermark:    cfg.Watch.Watermark,
 	}
 	if a.http.Viewers, err = a.viewers(cfg.Watch); err != nil {
+		return nil, err
+	}
+	if a.http.Proxies, err = config.ParseNetworks(cfg.HTTP.ForwardedFrom); err != nil {
+		return nil, err
+	}
+	if a.http.Waits.Exempt, err = config.ParseNetworks(cfg.HTTP.UnlimitedFrom); err != nil {
 		return nil, err
 	}
 	if err := a.open(); err != nil {
@@ -135,7 +142,7 @@ func (a *app) open() error {
 	}
 	rtmp := func(l net.Listener) { a.rtmpListeners = append(a.rtmpListeners, l) }
 	web := func(h http.Handler) func(net.Listener) {
-		return func(l net.Listener) { a.ways = append(a.ways, tcpWay(h, l)) }
+		return func(l net.Listener) { a.ways = append(a.ways, tcpWay(h, l, a.http.Log)) }
 	}
 	encoders, viewers, err := a.newDoors()
 	if err != nil {

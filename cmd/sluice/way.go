@@ -5,11 +5,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
+	"github.com/rs/zerolog"
 )
 
 // way is one way in for viewers.
@@ -22,8 +26,12 @@ type way struct {
 // headerTimeout is for TLS, and for each request's header.
 const headerTimeout = 5 * time.Second
 
+// maxStreams is how many requests of HTTP/2 and HTTP/3 one connection may have
+// under way: a player has a handful, a cache opens another connection.
+const maxStreams = 128
+
 // tcpWay serves HTTP/1.1 and HTTP/2, with TLS where the listener has it.
-func tcpWay(h http.Handler, l net.Listener) way {
+func tcpWay(h http.Handler, l net.Listener, log zerolog.Logger) way {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
@@ -31,15 +39,31 @@ func tcpWay(h http.Handler, l net.Listener) way {
 	s := &http.Server{
 		Handler:           h,
 		Protocols:         &protocols,
+		ErrorLog:          stdlog.New(mistakes{log}, "", 0),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams,
+			SendPingTimeout:      30 * time.Second, // of silence, then it is asked whether it lives
+			PingTimeout:          15 * time.Second,
+			WriteByteTimeout:     30 * time.Second,
+		},
 	}
 	return way{
 		serve:    func() error { return ignoreClosed(s.Serve(l)) },
 		shutdown: s.Shutdown,
 		close:    func() error { return errors.Join(s.Close(), ignoreClosed(l.Close())) },
 	}
+}
+
+// mistakes takes what net/http says of peers' mistakes. They make as many as they
+// like: that is for who looks for one.
+type mistakes struct{ log zerolog.Logger }
+
+func (m mistakes) Write(b []byte) (int, error) {
+	m.log.Debug().Str("cause", strings.TrimSpace(string(b))).Msg("viewer's connection failed")
+	return len(b), nil
 }
 
 // quicWay serves HTTP/3. Handlers on TCP should tell of it by advertise.
@@ -49,6 +73,7 @@ func quicWay(h http.Handler, pc net.PacketConn, config *tls.Config) (w way, adve
 		TLSConfig:      http3.ConfigureTLSConfig(config),
 		MaxHeaderBytes: 16 << 10,
 		IdleTimeout:    60 * time.Second,
+		QUICConfig:     &quic.Config{MaxIncomingStreams: maxStreams, HandshakeIdleTimeout: headerTimeout},
 	}
 	altSvc := fmt.Sprintf(`h3=":%d"; ma=86400`, pc.LocalAddr().(*net.UDPAddr).Port)
 	w = way{

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/sluice-live/sluice/httpserve"
+	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
+)
+
+// stage is the way in for viewers, in fake time, with a stream behind it.
+type stage struct {
+	t       *testing.T
+	l       *pipeListener
+	segment string // URL of more than a connection buffers
+	waiting string // URL of a playlist that is not there yet
+}
+
+// perform runs f, and ends when nothing is left of what it began.
+func perform(t *testing.T, f func(s *stage)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)))
+		catalog := packager.NewCatalog(packager.Settings{
+			Segments: 3, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
+			PartDuration: 500 * time.Millisecond, Linger: time.Minute,
+		}, time.Now)
+		name, _ := packager.ParseStreamName("live", "cam1")
+		p, err := catalog.Publish(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.SetTracks([]remux.Track{{Timescale: 48000, Codec: &remux.AAC{
+			Config: []byte{0x11, 0x90}, ObjectType: 2, SampleRate: 48000, Channels: 2, FrameSamples: 1024}}})
+		for i := range int64(12 * 47) {
+			if err := p.WriteSample(remux.Sample{DTS: time.Now().Unix()*48000 + 1024*i, Duration: 1024, Sync: true, Data: make([]byte, 20<<10)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stream, _ := catalog.Lookup(name)
+		r := stream.Window().Renditions[0]
+		seg := r.Segments[0]
+		s := &stage{
+			t:       t,
+			l:       &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})},
+			segment: fmt.Sprintf("/live/cam1/a1/%s-%d.m4s", seg.Header.Period.ID, seg.MSN),
+			waiting: fmt.Sprintf("/live/cam1/a1.m3u8?_HLS_msn=%d", r.Open),
+		}
+		server := &httpserve.Server{Catalog: catalog, Hold: 7 * time.Second, WriteTimeout: 30 * time.Second, Log: zerolog.Nop(), Now: time.Now}
+		w := tcpWay(server.Handler(), s.l, zerolog.Nop())
+		done := make(chan error)
+		go func() { done <- w.serve() }()
+		f(s)
+		w.close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second) // those who send slowly notice
+	})
+}
+
+func (s *stage) dial() net.Conn {
+	ours, theirs := net.Pipe()
+	s.l.conns <- remoteConn{theirs}
+	return ours
+}
+
+// gone returns when the server hangs up, counted from now, and what it says
+// until then.
+func (s *stage) gone(nc net.Conn) (time.Duration, string) {
+	began := time.Now()
+	b, _ := io.ReadAll(nc)
+	nc.Close()
+	return time.Since(began), string(b)
+}
+
+// good asks for a segment, and is answered at once.
+func (s *stage) good() {
+	s.t.Helper()
+	nc := s.dial()
+	defer nc.Close()
+	began := time.Now()
+	r := get(s.t, nc, s.segment)
+	if b, err := io.ReadAll(r.Body); err != nil || r.StatusCode != http.StatusOK || len(b) < 1<<20 || time.Since(began) > 0 {
+		s.t.Errorf("a good viewer: %s, %d bytes, %v, after %v", r.Status, len(b), err, time.Since(began))
+	}
+}
+
+// TestF19SlowHTTP: each way to be slow ends in its time, and nobody else
+// notices.
+func TestF19SlowHTTP(t *testing.T) {
+	within := func(t *testing.T, got, want time.Duration) {
+		t.Helper()
+		if got < want-time.Second || got > want+time.Second {
+			t.Errorf("hung up after %v, want %v", got, want)
+		}
+	}
+	t.Run("says nothing", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			took, _ := s.gone(s.dial())
+			within(t, took, headerTimeout)
+		})
+	})
+	t.Run("a header byte by byte", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			go func() {
+				for i := 0; ; i++ {
+					if _, err := nc.Write([]byte{"GET / HTTP/1.1\r\nX: yyyyyyyyyyyyyyyyyy"[i%34]}); err != nil {
+						return
+					}
+					time.Sleep(500 * time.Millisecond)
+				}
+			}()
+			s.good()
+			took, _ := s.gone(nc)
+			within(t, took, headerTimeout)
+		})
+	})
+	t.Run("a header without end", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			sent := make(chan int)
+			go func() {
+				n := 0
+				for {
+					m, err := io.WriteString(nc, "GET / HTTP/1.1\r\nX: "+strings.Repeat("y", 1000)+"\r\n")
+					if n += m; err != nil {
+						sent <- n
+						return
+					}
+				}
+			}()
+			if took, said := s.gone(nc); took > headerTimeout || !strings.Contains(said, " 431 ") && !strings.Contains(said, " 400 ") {
+				t.Errorf("after %v: %.100q", took, said)
+			}
+			if n := <-sent; n > 64<<10 {
+				t.Errorf("%d bytes of header are taken", n)
+			}
+		})
+	})
+	t.Run("idle behind an answer", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			r := get(t, nc, "/live/cam1/a1.m3u8")
+			io.ReadAll(r.Body)
+			took, _ := s.gone(nc)
+			within(t, took, 60*time.Second)
+		})
+	})
+	t.Run("asks again just before", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			defer nc.Close()
+			for range 3 {
+				// The deadline of the last answer must not be that of the next.
+				for _, path := range []string{"/live/cam1/a1.m3u8", "/live/nobody/index.m3u8"} {
+					r := get(t, nc, path)
+					io.ReadAll(r.Body)
+					time.Sleep(59 * time.Second)
+				}
+				io.WriteString(nc, "OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n")
+				if r, err := http.ReadResponse(bufio.NewReader(nc), nil); err != nil || r.StatusCode != http.StatusNoContent {
+					t.Fatalf("a preflight: %v", err)
+				}
+				time.Sleep(59 * time.Second)
+			}
+		})
+	})
+	t.Run("a body that never comes", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			go io.WriteString(nc, "GET /live/cam1/a1.m3u8 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+			took, said := s.gone(nc)
+			if !strings.Contains(said, " 413 ") {
+				t.Errorf("%.100q", said)
+			}
+			within(t, took, time.Second)
+		})
+	})
+	t.Run("a body byte by byte, in chunks", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			go func() {
+				io.WriteString(nc, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+				for {
+					if _, err := io.WriteString(nc, "1\r\nx\r\n"); err != nil {
+						return
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			}()
+			took, said := s.gone(nc)
+			if !strings.Contains(said, " 413 ") {
+				t.Errorf("%.100q", said)
+			}
+			within(t, took, time.Second)
+		})
+	})
+	t.Run("an answer that is never read", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			io.WriteString(nc, "GET "+s.segment+" HTTP/1.1\r\nHost: x\r\n\r\n")
+			s.good()
+			began := time.Now()
+			synctest.Wait()
+			time.Sleep(29 * time.Second)
+			s.good()
+			if _, err := io.ReadFull(nc, make([]byte, 16)); err != nil {
+				t.Errorf("gone after 29 s: %v", err)
+			}
+			if _, said := s.gone(nc); len(said) > 1<<20 { // that read it on: a slow viewer goes on
+				return
+			}
+			t.Errorf("hung up after %v, before the end", time.Since(began))
+		})
+	})
+	t.Run("nor anything of it", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			io.WriteString(nc, "GET "+s.segment+" HTTP/1.1\r\nHost: x\r\n\r\n")
+			time.Sleep(31 * time.Second)
+			if took, said := s.gone(nc); took > 0 || len(said) > 0 {
+				t.Errorf("after 31 s it is open, and says %d bytes", len(said))
+			}
+		})
+	})
+	t.Run("HTTP/2, an answer that is never read", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			defer nc.Close()
+			p := newH2Peer(nc)
+			p.get(1, s.segment)
+			began := time.Now()
+			// It reads frames, but gives no window: the answer is stuck in it.
+			for {
+				f, err := p.ReadFrame()
+				if err != nil {
+					t.Fatalf("after %v: %v", time.Since(began), err)
+				}
+				if f, ok := f.(*http2.RSTStreamFrame); ok && f.StreamID == 1 {
+					break
+				}
+			}
+			within(t, time.Since(began), 30*time.Second)
+			s.good()
+		})
+	})
+	t.Run("HTTP/2, a connection that is never read", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			p := &h2Peer{Framer: http2.NewFramer(nc, nc)}
+			p.enc = hpack.NewEncoder(&p.block)
+			go func() {
+				io.WriteString(nc, http2.ClientPreface)
+				p.WriteSettings()
+				p.get(1, s.segment)
+			}()
+			time.Sleep(60 * time.Second)
+			if took, _ := s.gone(nc); took > 0 {
+				t.Errorf("after 60 s it is open for another %v", took)
+			}
+		})
+	})
+}
+
+// h2Peer speaks HTTP/2 without TLS, in frames.
+type h2Peer struct {
+	*http2.Framer
+	block bytes.Buffer
+	enc   *hpack.Encoder
+}
+
+func newH2Peer(nc net.Conn) *h2Peer {
+	p := &h2Peer{Framer: http2.NewFramer(nc, nc)}
+	p.enc = hpack.NewEncoder(&p.block)
+	begun := make(chan bool)
+	go func() { // a pipe has no buffer, and both begin by writing
+		io.WriteString(nc, http2.ClientPreface)
+		p.WriteSettings()
+		close(begun)
+	}()
+	p.ReadFrame()
+	<-begun
+	return p
+}
+
+func (p *h2Peer) get(stream uint32, path string) error {
+	p.block.Reset()
+	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", path}} {
+		p.enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+	}
+	return p.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: p.block.Bytes(), EndStream: true, EndHeaders: true})
+}
+
+// TestF27RapidReset: requests that are taken back as soon as they are made
+// leave nothing behind, and more at a time than the server offers are refused.
+func TestF27RapidReset(t *testing.T) {
+	perform(t, func(s *stage) {
+		nc := s.dial()
+		p := newH2Peer(nc)
+		refused := 0
+		read := make(chan error)
+		go func() {
+			for {
+				f, err := p.ReadFrame()
+				if err != nil {
+					read <- err
+					return
+				}
+				if f, ok := f.(*http2.RSTStreamFrame); ok && f.ErrCode == http2.ErrCodeRefusedStream {
+					refused++
+				}
+			}
+		}()
+		const requests = 10_000
+		sent := 0
+		for i := range uint32(requests) {
+			if p.get(2*i+1, s.waiting) != nil || p.WriteRSTStream(2*i+1, http2.ErrCodeCancel) != nil {
+				break
+			}
+			sent++
+		}
+		s.good()
+		nc.Close()
+		err := <-read
+		t.Logf("%d requests were taken, %d refused, then %v", sent, refused, err)
+	})
+	t.Run("too many at once", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			p := newH2Peer(nc)
+			refused := make(chan int)
+			go func() {
+				n := 0
+				for {
+					f, err := p.ReadFrame()
+					if err != nil {
+						refused <- n
+						return
+					}
+					if f, ok := f.(*http2.RSTStreamFrame); ok && f.ErrCode == http2.ErrCodeRefusedStream {
+						n++
+					}
+				}
+			}()
+			for i := range uint32(maxStreams + 50) {
+				p.get(2*i+1, s.waiting)
+			}
+			synctest.Wait()
+			s.good()
+			nc.Close()
+			if n := <-refused; n != 50 {
+				t.Errorf("%d of 50 too many are refused", n)
+			}
+		})
+	})
+	t.Run("viewers vanish", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			for range 200 {
+				nc := s.dial()
+				io.WriteString(nc, "GET "+s.waiting+" HTTP/1.1\r\nHost: x\r\n\r\n")
+				nc.Close()
+			}
+			synctest.Wait()
+			s.good()
+		})
+	})
+}

@@ -1,0 +1,124 @@
+package httpserve
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/packager"
+)
+
+const (
+	maxQuery = 4 << 10
+	bodyTime = time.Second // for what comes of a body that nobody wants
+)
+
+var (
+	errBody    = errors.New("nothing here takes a request with a body")
+	errQuery   = errors.New("the query is longer than 4096 bytes")
+	errCrowded = errors.New("too many requests wait already, from your address or for this stream: come back in a second")
+)
+
+// bounds turns away requests that no player makes, before anything is looked
+// up for them.
+func (s *Server) bounds(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := s.locate(r)
+		switch {
+		case err != nil:
+		case r.ContentLength != 0:
+			// net/http reads the rest of a body behind the answer, and would
+			// wait for it for ever.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+			w.Header().Set("Connection", "close")
+			s.Metrics.Refused("request_body")
+			err = errBody
+		case len(r.URL.RawQuery) > maxQuery:
+			s.Metrics.Refused("query")
+			err = errQuery
+		case strings.Contains(r.Header.Get("Range"), ","):
+			// Many ranges of one file are an old way to make a server work.
+			// RFC 9110, section 14.2 lets us send the whole instead.
+			r.Header.Del("Range")
+		}
+		if err != nil {
+			s.count("refused", s.handle(func(http.ResponseWriter, *http.Request) error { return err }))(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Waits bounds how many requests may wait for something that is not there yet.
+type Waits struct {
+	PerAddress int // of one IPv4 address or IPv6 /64; 0: any number
+	PerStream  int // 0: any number
+	Exempt     []netip.Prefix
+}
+
+// waiters counts the requests that wait.
+type waiters struct {
+	mu        sync.Mutex
+	addresses map[netip.Prefix]int
+	streams   map[packager.StreamName]int
+}
+
+// enter counts a request as waiting until leave is called.
+func (s *Server) enter(from netip.Addr, stream packager.StreamName) (leave func(), err error) {
+	w := &s.waiters
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.addresses == nil {
+		w.addresses, w.streams = make(map[netip.Prefix]int), make(map[packager.StreamName]int)
+	}
+	who, limited := s.Waits.network(from)
+	if limited && w.addresses[who] >= s.Waits.PerAddress {
+		return nil, s.crowded("waits_per_address")
+	}
+	if s.Waits.PerStream > 0 && w.streams[stream] >= s.Waits.PerStream {
+		return nil, s.crowded("waits_per_stream")
+	}
+	if limited {
+		w.addresses[who]++
+	}
+	w.streams[stream]++
+	released := s.Metrics.Blocked(time.Now)
+	return func() {
+		released()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if limited {
+			dec(w.addresses, who)
+		}
+		dec(w.streams, stream)
+	}, nil
+}
+
+func (s *Server) crowded(what metrics.Refusal) error {
+	s.Metrics.Refused(what)
+	return errCrowded
+}
+
+// network is what is counted as one address, if it is.
+func (l Waits) network(a netip.Addr) (netip.Prefix, bool) {
+	if l.PerAddress == 0 || !a.IsValid() || contains(l.Exempt, a) {
+		return netip.Prefix{}, false
+	}
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.Prefix(bits)
+	return p, err == nil
+}
+
+// dec counts down and leaves no zero behind.
+func dec[K comparable](m map[K]int, k K) {
+	if m[k]--; m[k] <= 0 {
+		delete(m, k)
+	}
+}
