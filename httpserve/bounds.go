@@ -30,11 +30,13 @@ func (s *Server) bounds(next http.Handler) http.Handler {
 		err := s.locate(r)
 		switch {
 		case err != nil:
-		case r.ContentLength != 0:
+		case hasBody(r):
 			// net/http reads the rest of a body behind the answer, and would
 			// wait for it for ever.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-			w.Header().Set("Connection", "close")
+			if r.ProtoMajor < 3 {
+				w.Header().Set("Connection", "close")
+			}
 			s.Metrics.Refused("request_body")
 			err = errBody
 		case len(r.URL.RawQuery) > maxQuery:
@@ -51,6 +53,12 @@ func (s *Server) bounds(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// hasBody tells whether a body comes, or may. HTTP/3 doesn't know of one before
+// it is read, and needn't: what nobody reads there ends with its stream.
+func hasBody(r *http.Request) bool {
+	return r.ContentLength > 0 || r.ContentLength < 0 && r.ProtoMajor < 3
 }
 
 // Waits bounds how many requests may wait for something that is not there yet.
