@@ -58,6 +58,14 @@ type RTMP struct {
 	// small, so a peer that takes none for that long is not reading.
 	WriteTimeout time.Duration `yaml:"write_timeout" usage:"longest write to a publisher"`
 
+	// MessageTimeout is the longest a publisher may take from one complete message to the next while
+	// its bytes trickle in. Default 30s: on the slowest line a keyframe arrives sooner.
+	MessageTimeout time.Duration `yaml:"message_timeout" usage:"longest a message may take to arrive"`
+
+	// MaxBitrate bounds what one publisher sends, in kbit/s. Default 50000, 0 for no bound: more than
+	// any encoder for the web makes. Who was held up may catch up.
+	MaxBitrate int `yaml:"max_bitrate" usage:"most kbit/s of one publisher, 0 = any"`
+
 	// MaxMessageSize bounds one RTMP message, thus what one connection can make us hold. Default
 	// 10MiB, 1MiB to 16MiB: a keyframe of 4K video fits, and the wire has 24 bits for the length.
 	MaxMessageSize Size `yaml:"max_message_size" usage:"largest RTMP message"`
@@ -345,6 +353,8 @@ func Default() Config {
 			PublishTimeout:   10 * time.Second,
 			IdleTimeout:      15 * time.Second,
 			WriteTimeout:     10 * time.Second,
+			MessageTimeout:   30 * time.Second,
+			MaxBitrate:       50_000,
 			MaxMessageSize:   10 * MiB,
 			MaxChunkStreams:  64,
 			MaxConnections:   1000,

@@ -56,6 +56,7 @@ type conn struct {
 	idle   *idleReader
 	reader *chunk.Reader
 	writer *chunk.Writer
+	pace   pace
 
 	acked      uint64
 	ackWindow  uint64
@@ -64,7 +65,8 @@ type conn struct {
 
 func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc net.Conn, log zerolog.Logger) *conn {
 	idle := &idleReader{ctx: ctx, nc: nc, now: s.Now, metrics: s.Metrics}
-	return &conn{
+	c := &conn{
+		pace:      newPace(s.Limits),
 		hang:      hang,
 		server:    s,
 		nc:        nc,
@@ -74,16 +76,19 @@ func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc ne
 		writer:    chunk.NewWriter(nc),
 		ackWindow: ackWindow,
 	}
+	idle.received = c.received
+	return c
 }
 
 // strangerLimits are for a peer that has not been let in: no message of the
 // dialogue needs more.
 func strangerLimits(l chunk.Limits) chunk.Limits {
-	const message, incomplete, streams = 64 << 10, 128 << 10, 16
+	const message, incomplete, streams, buffer = 64 << 10, 128 << 10, 16, 16 << 10
 	l.MediaSize = min(l.MediaSize, message)
 	l.CommandSize = min(l.CommandSize, message)
 	l.Incomplete = min(l.Incomplete, incomplete)
 	l.ChunkStreams = min(l.ChunkStreams, streams)
+	l.Buffer = buffer
 	return l
 }
 
@@ -313,6 +318,7 @@ func (c *conn) reject(cmd command, why error) error {
 func (c *conn) linger() {
 	if err := c.flush(); err == nil {
 		c.idle.until(lingerTime)
+		c.idle.received, c.idle.failed = nil, nil
 		io.Copy(io.Discard, c.idle)
 	}
 }
@@ -374,6 +380,9 @@ func (c *conn) copyTags(p publication) (bye bool, err error) {
 			return false, err
 		}
 		if cmd, ok := parseCommand(m); ok {
+			if err := c.commanded(); err != nil {
+				return false, err
+			}
 			err := c.answer(cmd)
 			if cmd.ends(p.streamID) {
 				return true, nil // it need not wait for our answer
@@ -401,12 +410,19 @@ func (c *conn) read() (chunk.Message, error) {
 	for {
 		m, err := c.reader.ReadMessage()
 		if err != nil {
-			return chunk.Message{}, err
+			return chunk.Message{}, c.server.counted(err)
 		}
+		c.pace.complete = true
 		if n := c.reader.Received(); n-c.acked >= c.ackWindow {
 			c.acked = n
 			c.writer.WriteMessage(control(chunk.TypeAck, uint32(n)))
 			if err := c.flush(); err != nil {
+				return chunk.Message{}, err
+			}
+		}
+		switch m.Type {
+		case chunk.TypeWindowAckSize, chunk.TypeUserControl, chunk.TypeAck, chunk.TypeSetPeerBand:
+			if err := c.upkeep(); err != nil {
 				return chunk.Message{}, err
 			}
 		}
@@ -445,6 +461,8 @@ type idleReader struct {
 	heard   bool          // anything at all
 	last    atomic.Int64  // when, ns since 1970
 
+	failed    error                            // of received: it stays
+	received  func(n int, now time.Time) error // judges each read; may be nil
 	metrics   *metrics.Set
 	uncounted uint64 // bytes that metrics have not been told of
 }
@@ -470,6 +488,9 @@ func (r *idleReader) Read(b []byte) (int, error) {
 			r.nc.SetReadDeadline(now.Add(r.timeout))
 		}
 	}
+	if r.failed != nil {
+		return 0, r.failed
+	}
 	// Behind the deadline: were ctx to end before it was set, the wake-up that
 	// came with the end would be undone.
 	if err := r.ctx.Err(); err != nil {
@@ -479,7 +500,11 @@ func (r *idleReader) Read(b []byte) (int, error) {
 	if n > 0 {
 		r.heard = true
 		r.uncounted += uint64(n)
-		r.last.Store(r.now().UnixNano())
+		now := r.now()
+		r.last.Store(now.UnixNano())
+		if r.received != nil && r.failed == nil {
+			r.failed = r.received(n, now)
+		}
 	}
 	return n, err
 }

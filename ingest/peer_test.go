@@ -33,6 +33,8 @@ func limits() ingest.Limits {
 		PublishTimeout:   10 * time.Second,
 		IdleTimeout:      15 * time.Second,
 		WriteTimeout:     10 * time.Second,
+		MessageTimeout:   30 * time.Second,
+		Bitrate:          50_000_000,
 		Chunk:            chunk.DefaultLimits(),
 	}
 }

@@ -30,6 +30,8 @@ type Limits struct {
 	PublishTimeout   time.Duration // from there to an accepted publish
 	IdleTimeout      time.Duration // a publisher's silence
 	WriteTimeout     time.Duration // a peer that reads none of our replies
+	MessageTimeout   time.Duration // from one complete message to the next, while bytes come; 0: any
+	Bitrate          int           // bit/s that an encoder may send; 0: any
 	Chunk            chunk.Limits
 }
 

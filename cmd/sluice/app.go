@@ -116,6 +116,8 @@ func limits(c config.RTMP) ingest.Limits {
 		PublishTimeout:   c.PublishTimeout,
 		IdleTimeout:      c.IdleTimeout,
 		WriteTimeout:     c.WriteTimeout,
+		MessageTimeout:   c.MessageTimeout,
+		Bitrate:          c.MaxBitrate * 1000,
 		Chunk:            messages,
 	}
 }

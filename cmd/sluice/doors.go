@@ -51,7 +51,7 @@ func (a *app) fitDescriptors(rtmp, http *door.Limits) {
 	}
 	rtmp.Connections = max(1, min(rtmp.Connections, room/2))
 	http.Connections = max(1, min(http.Connections, room-rtmp.Connections))
-	a.log.Warn().Int("descriptors", room+spareDescriptors).Int("rtmp", rtmp.Connections).Int("http", http.Connections).
+	a.log.Info().Int("descriptors", room+spareDescriptors).Int("rtmp", rtmp.Connections).Int("http", http.Connections).
 		Msg("fewer connections than configured: raise the limit on open files (ulimit -n)")
 }
 

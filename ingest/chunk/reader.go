@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ type Limits struct {
 	ChunkStreams int    // distinct chunk stream ids
 	Incomplete   int    // bytes of all messages whose last chunk has not come
 	MinChunkSize uint32 // smaller chunks cost more CPU than they carry
+	ChunkSizes   int    // how often the chunk size may be set; 0: any number
+	Buffer       int    // bytes of the read buffer; 0: 64 KiB
 }
 
 // DefaultLimits are the limits of a publisher that has been let in.
@@ -25,8 +28,14 @@ func DefaultLimits() Limits {
 		ChunkStreams: 64,
 		Incomplete:   16 << 20,
 		MinChunkSize: 128,
+		ChunkSizes:   10,
 	}
 }
+
+// ControlError is too much of what keeps a connection going.
+type ControlError struct{ text string }
+
+func (e *ControlError) Error() string { return e.text }
 
 // gulp is the size of the read buffer: large, because each read is a wake-up
 // and wake-ups are what ingest costs.
@@ -51,6 +60,8 @@ type Reader struct {
 	incomplete int    // Σ len(body) over streams
 	spare      []byte // body of the message lent last, reused for the next
 
+	chunkSizes int // times that the chunk size was set
+
 	cur  *stream // stream of the chunk being read, nil between chunks
 	left uint32  // payload bytes of that chunk still to come
 }
@@ -74,15 +85,18 @@ type stream struct {
 func NewReader(r io.Reader, limits Limits) *Reader {
 	return &Reader{
 		r:         r,
-		buf:       make([]byte, gulp),
 		limits:    limits,
 		chunkSize: DefaultChunkSize,
 		streams:   make(map[uint32]*stream),
 	}
 }
 
-// SetLimits replaces the limits, for a peer that is trusted with more.
-func (r *Reader) SetLimits(l Limits) { r.limits = l }
+// SetLimits replaces the limits, for a peer that is trusted with more. The
+// chunk size may be set anew.
+func (r *Reader) SetLimits(l Limits) {
+	r.limits = l
+	r.chunkSizes = 0
+}
 
 // Received is the number of bytes read so far, for acknowledgements.
 func (r *Reader) Received() uint64 { return r.received }
@@ -124,8 +138,13 @@ func (r *Reader) endError(err error) error {
 // fill reads once from the connection, behind what is buffered: never more
 // than a piece of a header, since next takes payload as it comes.
 func (r *Reader) fill() error {
-	r.end = copy(r.buf, r.buf[r.start:r.end])
-	r.start = 0
+	buf := r.buf
+	if size := cmp.Or(r.limits.Buffer, gulp); len(buf) < size {
+		// Not before there is something to read: most strangers say nothing.
+		buf = make([]byte, size)
+	}
+	r.end = copy(buf, r.buf[r.start:r.end])
+	r.buf, r.start = buf, 0
 	n, err := r.r.Read(r.buf[r.end:])
 	r.end += n
 	r.received += uint64(n)
@@ -312,6 +331,9 @@ func (r *Reader) obey(m Message) (bool, error) {
 		size := binary.BigEndian.Uint32(m.Body)
 		if size < r.limits.MinChunkSize || size >= 1<<31 {
 			return true, fmt.Errorf("set chunk size: %d is out of range (%d to 2147483647)", size, r.limits.MinChunkSize)
+		}
+		if r.chunkSizes++; r.limits.ChunkSizes > 0 && r.chunkSizes > r.limits.ChunkSizes {
+			return true, &ControlError{fmt.Sprintf("set chunk size: %d times, the limit is %d", r.chunkSizes, r.limits.ChunkSizes)}
 		}
 		r.chunkSize = min(size, maxUsefulChunkSize)
 		return true, nil

@@ -1,0 +1,106 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/chunk"
+	"github.com/sluice-live/sluice/metrics"
+)
+
+const (
+	controlRate = 200 // messages that keep the connection going, a second
+	commandRate = 50  // commands while publishing, a second
+	bitrateTime = 5 * time.Second
+)
+
+// exceeded is the error of a limit that a peer goes beyond.
+type exceeded struct {
+	what metrics.Refusal
+	text string
+}
+
+func (e *exceeded) Error() string { return e.text }
+
+// exceeds counts a limit that was exceeded, and says so.
+func (s *Server) exceeds(what metrics.Refusal, format string, args ...any) error {
+	s.Metrics.Refused(what)
+	return &exceeded{what, fmt.Sprintf(format, args...)}
+}
+
+// bucket is a rate that may be exceeded for a moment.
+type bucket struct {
+	rate, size float64 // a second, at once
+	level      float64 // what was taken and not yet forgotten
+	at         time.Time
+}
+
+// take tells whether there is room for n more.
+func (b *bucket) take(n float64, now time.Time) bool {
+	if !b.at.IsZero() {
+		b.level = max(0, b.level-b.rate*now.Sub(b.at).Seconds())
+	}
+	b.at = now
+	b.level += n
+	return b.level <= b.size
+}
+
+// pace is how fast a peer may go, in each way in which it can keep us busy.
+type pace struct {
+	bytes, controls, commands bucket
+
+	messageTime time.Duration
+	complete    bool      // a message has been since the last read
+	waiting     time.Time // for a message to be complete, since then
+}
+
+func newPace(l Limits) pace {
+	bytes := float64(l.Bitrate) / 8
+	return pace{
+		// One that stood still has that much to catch up with.
+		bytes:       bucket{rate: bytes, size: bytes * (bitrateTime + l.IdleTimeout).Seconds()},
+		controls:    bucket{rate: controlRate, size: controlRate},
+		commands:    bucket{rate: commandRate, size: commandRate},
+		messageTime: l.MessageTimeout,
+	}
+}
+
+// received is told of each read.
+func (c *conn) received(n int, now time.Time) error {
+	p := &c.pace
+	if p.bytes.rate > 0 && !p.bytes.take(float64(n), now) {
+		return c.server.exceeds("bitrate", "more than %d kbit/s for longer than a stall explains: rtmp.max_bitrate in the configuration is the limit",
+			c.server.Limits.Bitrate/1000)
+	}
+	if p.complete || p.waiting.IsZero() {
+		p.complete, p.waiting = false, now
+	} else if p.messageTime > 0 && now.Sub(p.waiting) > p.messageTime {
+		return c.server.exceeds("message_time", "no message was complete within %v: chunks come too slowly", p.messageTime)
+	}
+	return nil
+}
+
+// upkeep is told of each message that keeps the connection going.
+func (c *conn) upkeep() error {
+	if !c.pace.controls.take(1, c.server.Now()) {
+		return c.server.exceeds("control_rate", "more than %d control messages a second", controlRate)
+	}
+	return nil
+}
+
+// commanded is told of each command of a publisher.
+func (c *conn) commanded() error {
+	if !c.pace.commands.take(1, c.server.Now()) {
+		return c.server.exceeds("command_rate", "more than %d commands a second while publishing", commandRate)
+	}
+	return nil
+}
+
+// counted counts a limit of the chunk layer that was exceeded.
+func (s *Server) counted(err error) error {
+	if e := (*chunk.ControlError)(nil); errors.As(err, &e) {
+		s.Metrics.Refused("control_rate")
+	}
+	return err
+}
