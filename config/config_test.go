@@ -296,9 +296,11 @@ sluice.yaml:7: http.max_waits_per_stream: -1 is less than 0
 sluice.yaml:8: http.unlimited_from: "lan" is not a network such as 192.0.2.0/24, loopback, private or any
 sluice.yaml:9: http.forwarded_from: "proxy" is not a network such as 192.0.2.0/24, loopback, private or any
 sluice.yaml:10: http.proxy_protocol_from: "::1" is not a network such as 192.0.2.0/24, loopback, private or any`},
-		{name: "window", file: "window:\n  segments: 2\n  part_duration: 50ms\n  linger: 59s\n",
+		{name: "window", file: "window:\n  segments: 2\n  part_duration: 50ms\n  linger: 59s\n  max_stream_memory: 1KiB\n  max_memory: 1KiB\n",
 			want: `sluice.yaml:2: window.segments: 2 is not between 3 and 1000
 sluice.yaml:3: window.part_duration: 50ms is not between 100ms and 2s
+sluice.yaml:5: window.max_stream_memory: 1KiB is less than 1MiB
+sluice.yaml:6: window.max_memory: 1KiB is less than 1MiB
 sluice.yaml:4: window.linger: 59s is less than 1m0s`},
 		{name: "segments too short", args: []string{"-window-segment-min-duration=999ms"},
 			want: `-window-segment-min-duration: 999ms is not between 1s and 30s`},

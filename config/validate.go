@@ -99,6 +99,10 @@ func (c *Config) faults() []fault {
 		fs.clash("window.part_duration", "window.segment_min_duration",
 			"%v is longer than window.segment_min_duration %v", c.Window.PartDuration, c.Window.SegmentMinDuration)
 	}
+	atLeast(&fs, "window.max_stream_memory", c.Window.MaxStreamMemory, 1*MiB)
+	if c.Window.MaxMemory != 0 {
+		atLeast(&fs, "window.max_memory", c.Window.MaxMemory, 1*MiB)
+	}
 	between(&fs, "window.grace", c.Window.Grace, 0, 5*time.Minute)
 	atLeast(&fs, "window.linger", c.Window.Linger, 60*time.Second)
 

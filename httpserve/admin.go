@@ -68,10 +68,7 @@ func (s *Server) streams(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func describe(win *packager.Window) streamStatus {
-	out := streamStatus{Name: win.Stream.String(), Live: !win.Ended, Renditions: []renditionStatus{}}
-	for _, r := range slices.Concat(win.Renditions, win.Former) {
-		out.Bytes += fetchable(&r)
-	}
+	out := streamStatus{Name: win.Stream.String(), Live: !win.Ended, Bytes: win.Bytes(), Renditions: []renditionStatus{}}
 	for _, r := range win.Renditions {
 		if r.Header == nil {
 			continue
@@ -88,7 +85,7 @@ func describeRendition(r *packager.Rendition) renditionStatus {
 		Segments: len(r.Segments),
 		Peak:     r.Peak,
 		Average:  r.Average,
-		Bytes:    fetchable(r),
+		Bytes:    r.Bytes(),
 	}
 	s.Width, s.Height = r.Header.Track.Size()
 	for _, seg := range r.Segments {
@@ -99,14 +96,4 @@ func describeRendition(r *packager.Rendition) renditionStatus {
 		s.End = last.Header.Time(last.PTS + last.Duration).Format(time.RFC3339Nano)
 	}
 	return s
-}
-
-// fetchable is how many bytes of a rendition are in memory.
-func fetchable(r *packager.Rendition) (n int) {
-	for _, list := range [][]*packager.Segment{r.Segments, r.Retired} {
-		for _, seg := range list {
-			n += seg.Size
-		}
-	}
-	return n + size(bodies(r.Parts)) + len(r.Growing)
 }

@@ -122,6 +122,27 @@ func (w *Window) Playable() bool {
 	return true
 }
 
+// Bytes is what a Window holds in memory: all that can be fetched.
+func (w *Window) Bytes() (n int) {
+	for r := range w.all {
+		n += r.Bytes()
+	}
+	return n
+}
+
+// Bytes is what a rendition holds in memory.
+func (r *Rendition) Bytes() (n int) {
+	for _, list := range [][]*Segment{r.Segments, r.Retired} {
+		for _, s := range list {
+			n += s.Size
+		}
+	}
+	for _, p := range r.Parts {
+		n += len(p.Bytes)
+	}
+	return n + len(r.Growing)
+}
+
 // Newest is the header of what came last: of the segments that are listed, where
 // the period has no part yet. It is nil where there are none.
 func (r *Rendition) Newest() *Header {

@@ -40,6 +40,7 @@ type app struct {
 	clock   *clock
 	metrics *metrics.Set
 	catalog *packager.Catalog
+	gate    *gate
 	rtmp    *ingest.Server
 	http    *httpserve.Server
 	webhook *access.Webhook // for publishers, or nil
@@ -60,9 +61,10 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	a.webhook = who.Webhook
 	a.catalog = packager.NewCatalog(settings(cfg.Window), a.clock.now)
 	a.metrics.Streams(a.states)
+	a.gate = &gate{catalog: a.catalog, access: access.NewPublishers(who), now: a.clock.now, log: log, metrics: a.metrics, budget: newBudget(cfg.Window)}
 	a.rtmp = &ingest.Server{
 		Limits:  limits(cfg.RTMP),
-		Handler: &gate{catalog: a.catalog, access: access.NewPublishers(who), now: a.clock.now, log: log, metrics: a.metrics},
+		Handler: a.gate,
 		Log:     log.With().Str("room", "ingest").Logger(),
 		Metrics: a.metrics,
 		Now:     time.Now, // it sets deadlines
@@ -299,6 +301,7 @@ func (a *app) expire(ctx context.Context) {
 		select {
 		case <-tick.C:
 			a.catalog.Expire()
+			a.gate.patrol()
 			if len(a.catalog.Streams()) == 0 {
 				a.clock.settle()
 			}

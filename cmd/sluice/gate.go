@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/ingest"
+	"github.com/sluice-live/sluice/ingest/flv"
 	"github.com/sluice-live/sluice/metrics"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/remux"
@@ -33,6 +35,7 @@ type gate struct {
 	now     func() time.Time
 	log     zerolog.Logger
 	metrics *metrics.Set
+	budget  budget
 
 	mu       sync.Mutex
 	sessions map[packager.StreamName]*session
@@ -42,9 +45,19 @@ type gate struct {
 type session struct {
 	ingest.Sink
 	peer ingest.Peer
-	over chan struct{} // closed when the stream is free again
+	born time.Time
+	stop atomic.Pointer[error] // why it is sent away
+	over chan struct{}         // closed when the stream is free again
 	end  func()
 	left func() // what is to be done when all is over
+}
+
+// WriteTag is part of ingest.Sink.
+func (s *session) WriteTag(tag flv.Tag) error {
+	if why := s.stop.Load(); why != nil {
+		return *why
+	}
+	return s.Sink.WriteTag(tag)
 }
 
 // Close is part of ingest.Sink.
@@ -93,6 +106,9 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	if err != nil {
 		return "", nil, err
 	}
+	if err := g.room(name); err != nil {
+		return "", nil, fmt.Errorf("%v: %w", name, err)
+	}
 	publication, err := g.publication(ctx, name)
 	if err != nil {
 		return "", nil, fmt.Errorf("%v: %w", name, err)
@@ -124,6 +140,45 @@ func (g *gate) publication(ctx context.Context, name packager.StreamName) (*pack
 	return publication, err
 }
 
+// room tells whether there is memory for another publication.
+func (g *gate) room(name packager.StreamName) error {
+	g.mu.Lock()
+	young, now := 0, g.now()
+	for _, s := range g.sessions {
+		if now.Sub(s.born) < youth {
+			young++
+		}
+	}
+	g.mu.Unlock()
+	return g.noRoom(g.budget.admits(g.catalog.Streams(), name, young))
+}
+
+// patrol sends those away whose windows have grown too large.
+func (g *gate) patrol() {
+	for _, stream := range g.catalog.Streams() {
+		w := stream.Window()
+		n := int64(w.Bytes())
+		if !g.budget.exceeded(n) {
+			continue
+		}
+		g.mu.Lock()
+		s := g.sessions[w.Stream]
+		g.mu.Unlock()
+		if s != nil && s.stop.Load() == nil {
+			err := g.noRoom(g.budget.tooLarge(n))
+			s.stop.Store(&err)
+		}
+	}
+}
+
+// noRoom counts a refusal, if it is one.
+func (g *gate) noRoom(err error) error {
+	if e := (*noRoom)(nil); errors.As(err, &e) {
+		g.metrics.Refused(e.what)
+	}
+	return err
+}
+
 // refusal is access's error in words of ingest. One who has failed hears it
 // after a while.
 func (g *gate) refusal(ctx context.Context, err error) error {
@@ -145,7 +200,7 @@ type denied struct{ error }
 func (denied) Is(target error) bool { return target == ingest.ErrDenied }
 
 func (g *gate) enter(name packager.StreamName, peer ingest.Peer, sink ingest.Sink) *session {
-	s := &session{Sink: sink, peer: peer, over: make(chan struct{})}
+	s := &session{Sink: sink, peer: peer, born: g.now(), over: make(chan struct{})}
 	s.end = func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()

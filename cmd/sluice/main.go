@@ -34,6 +34,7 @@ const usage = `sluice takes RTMP in and gives HLS and DASH out.
 
 func main() {
 	collectOften()
+	limitHeap()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The second signal ends the program at once.
 	context.AfterFunc(ctx, stop)

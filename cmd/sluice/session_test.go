@@ -59,7 +59,8 @@ func inHouse(t *testing.T, f func(h *house)) {
 		log := zerolog.New(zerolog.SyncWriter(h.log))
 		h.app = &app{cfg: cfg, log: zerolog.Nop(), clock: machineClock()}
 		h.app.catalog = packager.NewCatalog(settings(cfg.Window), h.app.clock.now)
-		door := (&simulation{}).gate(h.app)
+		h.app.gate = (&simulation{}).gate(h.app)
+		door := h.app.gate
 		door.log = log
 		h.app.rtmp = &ingest.Server{
 			Limits:  limits(cfg.RTMP),

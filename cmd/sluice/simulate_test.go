@@ -146,9 +146,10 @@ func (s *simulation) compose(r *rand.Rand) {
 	a := &app{cfg: cfg, log: zerolog.Nop()}
 	a.clock = newClock(s.wallClock, func() time.Duration { return time.Since(s.began) })
 	a.catalog = packager.NewCatalog(settings(cfg.Window), a.clock.now)
+	a.gate = s.gate(a)
 	a.rtmp = &ingest.Server{
 		Limits:  limits(cfg.RTMP),
-		Handler: s.gate(a),
+		Handler: a.gate,
 		Log:     zerolog.Nop(),
 		Now:     time.Now, // it sets deadlines, which a stepped clock doesn't move
 	}
