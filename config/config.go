@@ -288,9 +288,13 @@ type WatchWebhook struct {
 
 // Admin says where the dashboard, metrics, health checks and profiles are.
 type Admin struct {
-	// Addr is the admin listen address. Default "127.0.0.1:9090": this machine only, because
-	// nothing behind it asks for a password.
+	// Addr is the admin listen address. Default "127.0.0.1:9090": this machine only. Any other needs
+	// Token.
 	Addr string `yaml:"addr" usage:"admin listen address, empty = off"`
+
+	// Token is what operators show: as a Bearer token, or in a browser as the password of any user.
+	// Default "": none is asked for, which is for loopback alone. At least 16 characters.
+	Token string `yaml:"token" usage:"token that operators show, empty = none"`
 }
 
 // Window says what of a stream can be watched, and how it is cut.

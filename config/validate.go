@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -79,6 +80,7 @@ func (c *Config) faults() []fault {
 	fs.watch(c.Watch)
 
 	fs.addr("admin.addr", c.Admin.Addr)
+	fs.adminToken(c.Admin)
 
 	between(&fs, "window.segments", c.Window.Segments, 3, 1000)
 	between(&fs, "window.segment_min_duration", c.Window.SegmentMinDuration, 1*time.Second, 30*time.Second)
@@ -276,6 +278,24 @@ func (fs *faults) networks(path string, list []string) {
 			fs.add(path, "%v", err)
 		}
 	}
+}
+
+// adminToken says nothing of the token but its length: it is a secret.
+func (fs *faults) adminToken(a Admin) {
+	const shortest = 16
+	switch host, _, err := net.SplitHostPort(a.Addr); {
+	case a.Token != "" && len(a.Token) < shortest:
+		fs.add("admin.token", "has %d characters: less than %d can be guessed", len(a.Token), shortest)
+	case strings.ContainsFunc(a.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		fs.add("admin.token", "has other characters than ASCII's letters, digits and signs")
+	case a.Token == "" && err == nil && host != "localhost" && !isLoopback(host):
+		fs.clash("admin.addr", "admin.token", "%q can be reached from elsewhere, but admin.token is empty", a.Addr)
+	}
+}
+
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
 }
 
 func (fs *faults) positive(path string, d time.Duration) {

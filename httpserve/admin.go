@@ -18,6 +18,7 @@ import (
 func (s *Server) AdminHandler(ready func() bool) http.Handler {
 	r := chi.NewRouter()
 	r.Use(s.guard)
+	// What asks whether the server lives need not know more.
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
 	r.Get("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !ready() {
@@ -26,13 +27,15 @@ func (s *Server) AdminHandler(ready func() bool) http.Handler {
 		}
 		w.Write([]byte("ok\n"))
 	})
-	r.Get("/metrics", s.Metrics.Handler().ServeHTTP)
-	r.Get("/api/v1/streams", s.handle(s.streams))
-	r.HandleFunc("/debug/pprof/*", pprof.Index)
-	r.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	r.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	r.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	r.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	r.Group(func(r chi.Router) {
+		r.Use(s.operatorsOnly)
+		r.Get("/metrics", s.Metrics.Handler().ServeHTTP)
+		r.Get("/api/v1/streams", s.handle(s.streams))
+		r.HandleFunc("/debug/pprof/*", pprof.Index)
+		r.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		r.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		r.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	})
 	return r
 }
 

@@ -315,7 +315,7 @@ func TestAdmin(t *testing.T) {
 	admin := s.AdminHandler(func() bool { return ready })
 	get := func(path string) *http.Response {
 		w := httptest.NewRecorder()
-		admin.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		admin.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost"+path, nil))
 		return w.Result()
 	}
 	if r := get("/healthz"); r.StatusCode != 200 {

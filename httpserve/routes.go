@@ -26,6 +26,7 @@ type Server struct {
 	Watermark    bool             // the player page shows who watches, where that is known
 	Proxies      []netip.Prefix   // whose X-Forwarded-For and Forwarded are believed
 	Waits        Waits
+	AdminToken   string // that operators show; empty: none is asked for
 
 	waiters waiters
 }

@@ -73,6 +73,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		Catalog:      a.catalog,
 		Hold:         cfg.HTTP.HoldTimeout,
 		WriteTimeout: cfg.HTTP.WriteTimeout,
+		AdminToken:   cfg.Admin.Token,
 		Waits:        httpserve.Waits{PerAddress: cfg.HTTP.MaxWaitsPerAddress, PerStream: cfg.HTTP.MaxWaitsPerStream},
 		Log:          log.With().Str("room", "httpserve").Logger(),
 		Metrics:      a.metrics,

@@ -1,0 +1,71 @@
+package httpserve
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/sluice-live/sluice/metrics"
+)
+
+// operating is a refusal on the admin listener.
+const operating metrics.Refusal = "admin"
+
+// wrongTokenTime is how long the answer to a wrong token takes.
+const wrongTokenTime = time.Second
+
+// operatorsOnly asks for the token: as a Bearer, or as the password that a
+// browser asks for, with any user.
+func (s *Server) operatorsOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case s.AdminToken == "" && !local(r.Host):
+			// A page from elsewhere can make a browser on this machine ask us,
+			// by a name of its own that leads here.
+			s.Metrics.Refused(operating)
+			http.Error(w, "without admin.token, ask by the name localhost or by an address", http.StatusForbidden)
+			return
+		case s.AdminToken != "" && !same(shown(r), s.AdminToken):
+			if shown(r) != "" {
+				s.Metrics.Refused(operating)
+				select {
+				case <-time.After(wrongTokenTime):
+				case <-r.Context().Done():
+				}
+			}
+			w.Header().Set("WWW-Authenticate", `Basic realm="sluice: any user, and admin.token as the password", charset="UTF-8"`)
+			http.Error(w, "this needs admin.token, as a Bearer token or as the password of any user", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// shown is the token in a request, or empty.
+func shown(r *http.Request) string {
+	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token)
+	}
+	_, password, _ := r.BasicAuth()
+	return password
+}
+
+// same compares without telling, by the time it takes, how much is the same.
+func same(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+// local tells whether a Host is none that somebody else can have chosen.
+func local(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	_, err := netip.ParseAddr(host)
+	return err == nil || strings.EqualFold(host, "localhost")
+}
