@@ -14,7 +14,7 @@ TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gst
         varnishd:varnish nginx:nginx-light
 GSTREAMER = gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
-.PHONY: help run demo build web test check unit vuln simulate fuzz soak e2e latency bench-latency bench deps clean
+.PHONY: help run demo build web test check unit vuln simulate fuzz soak attack e2e latency bench-latency bench deps clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,9 @@ fuzz: ## each fuzz target for FUZZTIME (15s, so that all of them take 5 minutes;
 soak: build ## publishers that are cut, viewers and hostile peers for SOAK (1h), and a report (SOAKFLAGS="-publishers 5 -ll 50")
 	$(GO) build -o bin/soak ./e2e/soak
 	bin/soak -server bin/sluice -for $(SOAK) $(SOAKFLAGS)
+
+attack: ## thousands of idle connections, of publishers and of viewers at once, no descriptors, no memory: with figures
+	SLUICE_ATTACK=1 $(GO) test -count=1 -v -timeout 10m -run '^Test(F19|F20|F21|F26|F27|F28)' ./cmd/sluice ./door ./ingest ./httpserve | grep -v '^=== '
 
 e2e: web ## real encoders in, real players out
 	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make latency, make bench-latency"

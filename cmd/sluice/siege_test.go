@@ -1,0 +1,474 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/ingest/client"
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+// These tests besiege a server in a process of its own, so that its memory and
+// descriptors can be measured and limited. They are small by default; with
+// SLUICE_ATTACK=1 (make attack) they have the figures of the fault table.
+
+// siege chooses between the two.
+func siege(small, full int) int {
+	if os.Getenv("SLUICE_ATTACK") != "" {
+		return full
+	}
+	return small
+}
+
+const (
+	besiegedEnv    = "SLUICE_BESIEGED"     // flags of the child, one a line
+	descriptorsEnv = "SLUICE_BESIEGED_FDS" // what it has left once it listens
+)
+
+// TestBesieged is the child.
+func TestBesieged(t *testing.T) {
+	flags, ok := os.LookupEnv(besiegedEnv)
+	if !ok {
+		t.Skip("the server of the tests of a siege")
+	}
+	collectOften()
+	cfg, _, err := config.Load(strings.Split(flags, "\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := listen(cfg, logger(cfg.Log, os.Stderr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := strconv.Atoi(os.Getenv(descriptorsEnv)); err == nil {
+		limit := syscall.Rlimit{Cur: uint64(n), Max: uint64(n)}
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fmt.Printf("\nbesieged %v %v\n", a.addr.rtmp, a.addr.http)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		io.Copy(io.Discard, os.Stdin) // until the parent is gone
+		stop()
+	}()
+	if err := a.run(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// castle is the child, seen by its parent.
+type castle struct {
+	t                 testing.TB
+	rtmp, http, admin string
+	pid               int
+	log               *journal
+}
+
+func besiege(t testing.TB, env []string, flags ...string) *castle {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &castle{t: t, admin: l.Addr().String(), log: new(journal)}
+	l.Close()
+	flags = append([]string{"-rtmp-addr=127.0.0.1:0", "-http-addr=127.0.0.1:0", "-admin-addr=" + c.admin, "-log-format=json"}, flags...)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestBesieged$", "-test.v")
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(append(os.Environ(), besiegedEnv+"="+strings.Join(flags, "\n")), env...)
+	cmd.Stderr = c.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.pid = cmd.Process.Pid
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if f := strings.Fields(lines.Text()); len(f) == 3 && f[0] == "besieged" {
+			c.rtmp, c.http = f[1], f[2]
+			break
+		}
+	}
+	if c.rtmp == "" {
+		cmd.Process.Kill()
+		t.Fatalf("the server didn't start:\n%s", c.log)
+	}
+	rest := make(chan bool)
+	go func() { io.Copy(io.Discard, out); close(rest) }()
+	t.Cleanup(func() {
+		in.Close()
+		kill := time.AfterFunc(15*time.Second, func() { cmd.Process.Kill() })
+		defer kill.Stop()
+		<-rest
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the server ended with %v:\n%.4000s", err, c.log)
+		}
+	})
+	return c
+}
+
+// state is what the server has and holds.
+type state struct {
+	rss             int // bytes
+	goroutines, fds int
+}
+
+func (s state) String() string {
+	return fmt.Sprintf("%6.1f MB RSS, %6d goroutines, %6d descriptors", float64(s.rss)/1e6, s.goroutines, s.fds)
+}
+
+func (c *castle) state() (s state) {
+	c.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.pid))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	kib, _ := strconv.Atoi(string(regexp.MustCompile(`VmRSS:\s+(\d+)`).FindSubmatch(status)[1]))
+	files, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", c.pid))
+	s.rss, s.fds = kib<<10, len(files)
+	r, err := http.Get("http://" + c.admin + "/metrics")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, _ := io.ReadAll(r.Body)
+	s.goroutines, _ = strconv.Atoi(string(regexp.MustCompile(`(?m)^go_goroutines (\d+)`).FindSubmatch(text)[1]))
+	return s
+}
+
+// publish sends the clip, at its own pace, until the test ends or the server
+// doesn't take it any more, which failed returns.
+func (c *castle) publish(name string) (failed func() error) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- publishClip(ctx, "rtmp://"+c.rtmp+"/"+name) }()
+	c.t.Cleanup(func() { stop(); <-done; close(done) })
+	return func() error {
+		select {
+		case err := <-done:
+			done <- err
+			return fmt.Errorf("the publisher ended: %v", err)
+		default:
+			return nil
+		}
+	}
+}
+
+// playable waits until a stream can be watched.
+func (c *castle) playable(name string) {
+	c.t.Helper()
+	eventually(c.t, name+" can be watched", func() bool {
+		r, err := http.Get("http://" + c.http + "/" + name + "/index.m3u8")
+		if err != nil {
+			return false
+		}
+		r.Body.Close()
+		return r.StatusCode == http.StatusOK
+	})
+}
+
+// answers asks on a connection of its own, again and again, and returns how
+// long it took in the worst of 100 cases but one, and whether all went well.
+func (c *castle) answers(addr, ask, want string) (time.Duration, error) {
+	var took []time.Duration
+	for range 100 {
+		began := time.Now()
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			return 0, err
+		}
+		nc.SetDeadline(began.Add(10 * time.Second))
+		io.WriteString(nc, ask)
+		b := make([]byte, len(want))
+		_, err = io.ReadFull(nc, b)
+		nc.Close()
+		if err != nil || string(b) != want {
+			return 0, fmt.Errorf("%q, %w", b, err)
+		}
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	return took[len(took)-2], nil
+}
+
+// crowdOf opens n connections at once, a few at a time.
+func crowdOf(t testing.TB, n int, addr, first string) []net.Conn {
+	t.Helper()
+	conns := make([]net.Conn, n)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() {
+			for i := next.Add(1) - 1; int(i) < n; i = next.Add(1) - 1 {
+				nc, err := net.Dial("tcp", addr)
+				if err != nil {
+					t.Errorf("connection %d: %v", i, err)
+					return
+				}
+				io.WriteString(nc, first)
+				conns[i] = nc
+			}
+		})
+	}
+	all.Wait()
+	return conns
+}
+
+func closeAll(conns []net.Conn) {
+	for _, nc := range conns {
+		if nc != nil {
+			nc.Close()
+		}
+	}
+}
+
+// TestF21Idle: thousands of idle connections cost little, and nobody waits for
+// them. They end in their time.
+func TestF21Idle(t *testing.T) {
+	n := siege(500, 9500)   // each process has both ends' worth of descriptors
+	const shaken = 1 + 1536 // C0 and C1
+	for _, row := range []struct {
+		name, port, first string
+		ask, want         string
+	}{
+		{"RTMP, silent", "rtmp", "", "\x03" + strings.Repeat("\x00", shaken-1), "\x03"},
+		{"RTMP, half a handshake", "rtmp", "\x03" + strings.Repeat("\x00", shaken-1), "\x03" + strings.Repeat("\x00", shaken-1), "\x03"},
+		{"HTTP, half a header", "http", "GET / HTTP/1.1\r\n", "GET /live/cam1/index.m3u8 HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200"},
+		{"HTTP, idle behind an answer", "http", "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", "GET /live/cam1/index.m3u8 HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			// A server of its own: what one row leaves to the collector is
+			// not the next one's.
+			c := besiege(t, nil, "-rtmp-max-connections=9900", "-http-max-connections=9900",
+				"-rtmp-handshake-timeout=60s", "-log-level=error")
+			addr := map[string]string{"rtmp": c.rtmp, "http": c.http}[row.port]
+			failed := c.publish("live/cam1")
+			c.playable("live/cam1")
+			before := c.state()
+			conns := crowdOf(t, n, addr, row.first)
+			eventually(t, "all are in", func() bool { return c.state().fds >= before.fds+n*9/10 })
+			during := c.state()
+			worst, err := c.answers(addr, row.ask, row.want)
+			closeAll(conns)
+			eventually(t, "all are gone", func() bool { s := c.state(); return s.fds <= before.fds+5 && s.goroutines <= before.goroutines+20 })
+			each := (during.rss - before.rss) / n
+			t.Logf("F21 %s × %d: %d bytes each; another is answered in %v (99 %%)\n  before %v\n  during %v\n  after  %v",
+				row.name, n, each, worst.Round(10*time.Microsecond), before, during, c.state())
+			if err != nil || worst > 50*time.Millisecond && n > 1000 {
+				t.Errorf("another waits %v, %v", worst, err)
+			}
+			if each > 64<<10 && n > 1000 { // less is noise
+				t.Errorf("%d bytes each", each)
+			}
+			if err := failed(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestF26Crowd: all publishers of a network that was down come back within a
+// second, and so do all viewers of a stream.
+func TestF26Crowd(t *testing.T) {
+	publishers, viewers := siege(50, 1000), siege(300, 9000)
+	c := besiege(t, nil, "-rtmp-max-connections=2000", "-http-max-connections=9900", "-log-level=error")
+	failed := c.publish("live/cam1")
+	c.playable("live/cam1")
+	before := c.state()
+	// within spreads f over a second, and returns when the last was done and
+	// the errors.
+	within := func(n int, f func(i int) error) (time.Duration, []error) {
+		began := time.Now()
+		var mu sync.Mutex
+		var errs []error
+		var all sync.WaitGroup
+		for i := range n {
+			time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(n))))
+			all.Go(func() {
+				if err := f(i); err != nil {
+					mu.Lock()
+					errs = append(errs, err)
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+		return time.Since(began), errs
+	}
+	check := func(what string, n int, took time.Duration, errs []error) {
+		t.Helper()
+		t.Logf("F26 %d %s in a second: all served after %v\n  before %v\n  during %v", n, what, took.Round(time.Millisecond), before, c.state())
+		if len(errs) > 0 {
+			t.Errorf("%d of %d %s failed, the first: %v", len(errs), n, what, errs[0])
+		}
+		if err := failed(); err != nil {
+			t.Error(err)
+		}
+	}
+	tags := clipBeginning(t)
+	encoders := make([]*client.Publisher, publishers)
+	took, errs := within(publishers, func(i int) (err error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if encoders[i], err = client.Dial(ctx, fmt.Sprintf("rtmp://%s/live/many%d", c.rtmp, i), nil); err != nil {
+			return err
+		}
+		for _, tag := range tags {
+			if err := encoders[i].WriteTag(tag); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	check("publishers", publishers, took, errs)
+	for _, e := range encoders {
+		if e != nil {
+			e.Close()
+		}
+	}
+	took, errs = within(viewers, func(int) error {
+		nc, err := net.Dial("tcp", c.http)
+		if err != nil {
+			return err
+		}
+		defer nc.Close()
+		nc.SetDeadline(time.Now().Add(30 * time.Second))
+		in := bufio.NewReader(nc)
+		for _, path := range []string{"/live/cam1/index.m3u8", "/live/cam1/v1.m3u8"} {
+			io.WriteString(nc, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+			r, err := http.ReadResponse(in, nil)
+			if err != nil {
+				return err
+			}
+			io.Copy(io.Discard, r.Body)
+			if r.StatusCode != http.StatusOK {
+				return fmt.Errorf("%s: %s", path, r.Status)
+			}
+		}
+		return nil
+	})
+	check("viewers", viewers, took, errs)
+	eventually(t, "all are gone", func() bool { s := c.state(); return s.fds <= before.fds+5 && s.goroutines <= before.goroutines+20 })
+	t.Logf("F26 after  %v", c.state())
+}
+
+// clipBeginning is the first second of the clip.
+func clipBeginning(t testing.TB) (tags []flv.Tag) {
+	t.Helper()
+	r, err := flv.NewReader(bytes.NewReader(clip))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		tag, err := r.ReadTag()
+		if err != nil || tag.Timestamp >= 1000 {
+			return tags
+		}
+		tag.Body = bytes.Clone(tag.Body)
+		tags = append(tags, tag)
+	}
+}
+
+// TestF28Descriptors: without a descriptor for another connection, live streams
+// go on, and when there are some again, so does everything.
+func TestF28Descriptors(t *testing.T) {
+	const left = 40
+	c := besiege(t, []string{descriptorsEnv + "=" + strconv.Itoa(left)})
+	failed := c.publish("live/cam1")
+	c.playable("live/cam1")
+	viewer, err := net.Dial("tcp", c.http) // who is in stays in
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer viewer.Close()
+	newest := func() string {
+		r := get(t, viewer, "/live/cam1/v1.m3u8")
+		text, _ := io.ReadAll(r.Body)
+		return string(text)
+	}
+	then := newest()
+	conns := crowdOf(t, 2*left, c.http, "")
+	eventually(t, "the log says so", func() bool { return strings.Contains(c.log.String(), `"what":"accept"`) })
+	began := time.Now()
+	eventually(t, "the live stream goes on", func() bool { now := newest(); return now != then })
+	time.Sleep(time.Until(began.Add(1500 * time.Millisecond)))
+	if err := failed(); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(c.log.String(), `"what":"accept"`); n > 3 {
+		t.Errorf("%d lines in the log about one thing", n)
+	}
+	closeAll(conns)
+	if worst, err := c.answers(c.http, "GET /live/cam1/index.m3u8 HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200"); err != nil || worst > 2*longestPause {
+		t.Errorf("with descriptors again: %v after %v", err, worst)
+	}
+	if err := failed(); err != nil {
+		t.Error(err)
+	}
+}
+
+// longestPause is how long a door rests at most when there are no descriptors.
+const longestPause = time.Second
+
+// TestF28MemoryLimit: publishers that there is no memory for are refused with a
+// reason, those that are live go on.
+func TestF28MemoryLimit(t *testing.T) {
+	c := besiege(t, []string{"GOMEMLIMIT=64MiB"})
+	failed := c.publish("live/cam1")
+	c.playable("live/cam1")
+	refused := ""
+	for i := range 8 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		p, err := client.Dial(ctx, fmt.Sprintf("rtmp://%s/live/more%d", c.rtmp, i), nil)
+		cancel()
+		if err != nil {
+			refused = err.Error()
+			break
+		}
+		defer p.Abort()
+	}
+	if !strings.Contains(refused, "no memory for another stream") {
+		t.Errorf("the one too many hears %q", refused)
+	}
+	if err := failed(); err != nil {
+		t.Error(err)
+	}
+	r, err := http.Get("http://" + c.admin + "/api/v1/streams")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	var list struct{ Streams []struct{ Name string } }
+	if err := json.NewDecoder(r.Body).Decode(&list); err != nil || len(list.Streams) < 3 {
+		t.Errorf("%v, %v", list, err)
+	}
+}
