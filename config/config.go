@@ -21,6 +21,7 @@ type Config struct {
 	Publish Publish `yaml:"publish" usage:"Who may publish"`
 	HTTP    HTTP    `yaml:"http" usage:"Viewers (HTTP)"`
 	Watch   Watch   `yaml:"watch" usage:"Who may watch"`
+	ACME    ACME    `yaml:"acme" usage:"Certificates by ACME (Let's Encrypt and others)"`
 	Admin   Admin   `yaml:"admin" usage:"Operators (HTTP)"`
 	Window  Window  `yaml:"window" usage:"The live window"`
 	Log     Log     `yaml:"log" usage:"Log"`
@@ -286,6 +287,24 @@ type WatchWebhook struct {
 	Secret string `yaml:"secret" usage:"secret that signs the questions, empty = unsigned"`
 }
 
+// ACME says how certificates are had by themselves, for listeners with TLS that have no certificate
+// file. The authority must reach http.addr by port 80, or http.tls_addr by port 443.
+type ACME struct {
+	// Domains are the names to have certificates for. Default none: no ACME. With some, you agree
+	// to the authority's terms.
+	Domains []string `yaml:"domains" usage:"names to have certificates for, none = off"`
+
+	// Cache is a directory for keys and certificates, made when it isn't there. Default "acme". Keep
+	// it over restarts: authorities give few certificates a week.
+	Cache string `yaml:"cache" usage:"directory for keys and certificates"`
+
+	// Email is where the authority can write to. Default "".
+	Email string `yaml:"email" usage:"where the authority can write to"`
+
+	// Directory is the authority's URL. Default "", which is Let's Encrypt.
+	Directory string `yaml:"directory" usage:"the authority's URL, empty = Let's Encrypt"`
+}
+
 // Admin says where the dashboard, metrics, health checks and profiles are.
 type Admin struct {
 	// Addr is the admin listen address. Default "127.0.0.1:9090": this machine only. Any other needs
@@ -393,6 +412,9 @@ func Default() Config {
 		Watch: Watch{
 			Webhook: WatchWebhook{Style: "json"},
 			Session: 24 * time.Hour,
+		},
+		ACME: ACME{
+			Cache: "acme",
 		},
 		Admin: Admin{
 			Addr: "127.0.0.1:9090",

@@ -314,6 +314,12 @@ sluice.yaml:4: window.linger: 59s is less than 1m0s`},
 			want: `sluice.yaml:2: window.target_duration: 1s is shorter than window.segment_min_duration 2s (default)`},
 		{name: "admin for all", args: []string{"-admin-addr=:9090"},
 			want: `-admin-addr: ":9090" can be reached from elsewhere, but admin.token is empty (default)`},
+		{name: "acme", file: "acme:\n  domains: [\"*.example.com\", localhost, Live.example.com]\n  cache: \"\"\n  directory: letsencrypt\n",
+			want: `sluice.yaml:2: acme.domains: "*.example.com" is not a name such as live.example.com
+sluice.yaml:2: acme.domains: "localhost" is not a name such as live.example.com
+sluice.yaml:2: acme.domains: "Live.example.com" is not a name such as live.example.com
+sluice.yaml:3: acme.cache: is empty: certificates would be asked for at each start, which authorities don't allow
+sluice.yaml:4: acme.directory: is not a URL such as https://acme.example.com/directory`},
 		{name: "short token", env: []string{"SLUICE_ADMIN_TOKEN=SECRET"},
 			want: `SLUICE_ADMIN_TOKEN: has 6 characters: less than 16 can be guessed`},
 		{name: "strange token", env: []string{"SLUICE_ADMIN_TOKEN=SECRET SECRET SECRET"},
@@ -470,7 +476,7 @@ func other(t *testing.T, f field) string {
 			return "never"
 		case strings.HasSuffix(f.path, ".style"):
 			return "form"
-		case strings.HasSuffix(f.path, "url"):
+		case strings.HasSuffix(f.path, "url"), f.path == "acme.directory":
 			return "https://example.com/"
 		case strings.HasSuffix(f.path, "_file"):
 			return "secret.txt"
@@ -492,7 +498,7 @@ func other(t *testing.T, f field) string {
 		switch f.path {
 		case "watch.token_keys":
 			return "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"
-		case "watch.referers":
+		case "watch.referers", "acme.domains":
 			return "example.com,example.org"
 		}
 		return "loopback,192.0.2.0/24"

@@ -61,7 +61,7 @@ func (c *Config) faults() []fault {
 	fs.addr("http.addr", c.HTTP.Addr)
 	fs.addr("http.tls_addr", c.HTTP.TLSAddr)
 	fs.keyPair("http.tls_cert", c.HTTP.TLSCert, "http.tls_key", c.HTTP.TLSKey)
-	if c.HTTP.TLSAddr != "" && c.HTTP.TLSCert == "" && c.HTTP.TLSKey == "" {
+	if c.HTTP.TLSAddr != "" && c.HTTP.TLSCert == "" && c.HTTP.TLSKey == "" && len(c.ACME.Domains) == 0 {
 		fs.clash("http.tls_addr", "http.tls_cert", "%q needs a certificate, but http.tls_cert is empty", c.HTTP.TLSAddr)
 	}
 	if c.HTTP.HTTP3 && c.HTTP.TLSAddr == "" {
@@ -81,6 +81,8 @@ func (c *Config) faults() []fault {
 
 	fs.addr("admin.addr", c.Admin.Addr)
 	fs.adminToken(c.Admin)
+
+	fs.acme(c.ACME)
 
 	between(&fs, "window.segments", c.Window.Segments, 3, 1000)
 	between(&fs, "window.segment_min_duration", c.Window.SegmentMinDuration, 1*time.Second, 30*time.Second)
@@ -277,6 +279,22 @@ func (fs *faults) networks(path string, list []string) {
 		if _, err := ParseNetworks([]string{entry}); err != nil {
 			fs.add(path, "%v", err)
 		}
+	}
+}
+
+var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$`)
+
+func (fs *faults) acme(a ACME) {
+	for _, d := range a.Domains {
+		if !domainName.MatchString(d) {
+			fs.add("acme.domains", "%q is not a name such as live.example.com", d)
+		}
+	}
+	if a.Cache == "" {
+		fs.add("acme.cache", "is empty: certificates would be asked for at each start, which authorities don't allow")
+	}
+	if u, err := url.Parse(a.Directory); a.Directory != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+		fs.add("acme.directory", "is not a URL such as https://acme.example.com/directory")
 	}
 }
 

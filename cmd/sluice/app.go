@@ -134,6 +134,8 @@ func (a *app) open() error {
 	if err != nil {
 		return fmt.Errorf("http.tls_cert: %w", err)
 	}
+	acme := newAuthority(a.cfg.ACME)
+	rtmpTLS, httpTLS = acme.tls(rtmpTLS), acme.tls(httpTLS)
 	public := a.http.Handler()
 	secure := public
 	if a.cfg.HTTP.HTTP3 && httpTLS != nil {
@@ -165,7 +167,7 @@ func (a *app) open() error {
 	}{
 		{"rtmp", "rtmp.addr", a.cfg.RTMP.Addr, nil, false, nil, encoders, rtmp, &a.addr.rtmp},
 		{"rtmps", "rtmp.tls_addr", a.cfg.RTMP.TLSAddr, rtmpTLS, true, nil, encoders, rtmp, &a.addr.rtmps},
-		{"http", "http.addr", a.cfg.HTTP.Addr, nil, false, nil, viewers, web(public), &a.addr.http},
+		{"http", "http.addr", a.cfg.HTTP.Addr, nil, false, nil, viewers, web(acme.answers(public)), &a.addr.http},
 		{"https", "http.tls_addr", a.cfg.HTTP.TLSAddr, httpTLS, true, []string{"h2", "http/1.1"}, viewers, web(secure), &a.addr.https},
 		{"admin", "admin.addr", a.cfg.Admin.Addr, nil, false, nil, a.adminDoor(), web(a.http.AdminHandler(a.ready.Load)), new(net.Addr)},
 	} {
@@ -180,7 +182,7 @@ func (a *app) open() error {
 		l = port.door.Listener(l, port.name, refusals[port.name])
 		if port.secure {
 			c := port.tls.Clone()
-			c.NextProtos = port.protocols
+			c.NextProtos = acme.protocols(port.protocols)
 			l = tls.NewListener(l, c)
 		}
 		port.use(l)

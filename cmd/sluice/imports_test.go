@@ -46,6 +46,7 @@ var doors = map[string][]string{
 	"github.com/go-chi/chi":               {"httpserve"},
 	"github.com/golang-jwt/jwt":           {"access"},
 	"github.com/MicahParks/jwkset":        {"access"},
+	"golang.org/x/crypto/acme":            {"cmd/sluice"},
 	"github.com/pires/go-proxyproto":      {"door"},
 	"github.com/prometheus/client_golang": {"metrics"},
 	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice"},

@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// minTLS is not 1.3, which some encoders don't have. What 1.2 negotiates is Go's
+// choice: forward secrecy, no CBC unless a peer has nothing else.
+const minTLS = tls.VersionTLS12
+
 // tlsConfig returns nil when no certificate is set.
 func tlsConfig(certFile, keyFile string) (*tls.Config, error) {
 	if certFile == "" {
@@ -17,7 +21,7 @@ func tlsConfig(certFile, keyFile string) (*tls.Config, error) {
 		return nil, err
 	}
 	return &tls.Config{
-		MinVersion:     tls.VersionTLS12, // some encoders have no 1.3
+		MinVersion:     minTLS,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current(), nil },
 	}, nil
 }

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"crypto/tls"
+	"net/http"
+	"slices"
+
+	"golang.org/x/crypto/acme"
+	"golang.org/x/crypto/acme/autocert"
+
+	"github.com/sluice-live/sluice/config"
+)
+
+// authority gets certificates by ACME; nil gets none.
+type authority struct {
+	manager *autocert.Manager
+	first   string // domain, for peers that don't say whom they want
+}
+
+func newAuthority(c config.ACME) *authority {
+	if len(c.Domains) == 0 {
+		return nil
+	}
+	m := &autocert.Manager{
+		Prompt:     autocert.AcceptTOS,
+		Cache:      autocert.DirCache(c.Cache),
+		HostPolicy: autocert.HostWhitelist(c.Domains...), // or anybody could have us ask for any name
+		Email:      c.Email,
+	}
+	if c.Directory != "" {
+		m.Client = &acme.Client{DirectoryURL: c.Directory}
+	}
+	return &authority{m, c.Domains[0]}
+}
+
+// tls is a listener's configuration: that of its files, where it has some.
+func (a *authority) tls(files *tls.Config) *tls.Config {
+	if a == nil || files != nil {
+		return files
+	}
+	return &tls.Config{MinVersion: minTLS, GetCertificate: a.certificate}
+}
+
+// certificate is for encoders, too, of which some don't say whom they want.
+func (a *authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if hello.ServerName == "" {
+		named := *hello
+		named.ServerName = a.first
+		hello = &named
+	}
+	return a.manager.GetCertificate(hello)
+}
+
+// protocols are what a listener speaks, and how the authority sees by TLS that
+// a name leads here.
+func (a *authority) protocols(of []string) []string {
+	if a == nil {
+		return of
+	}
+	return append(slices.Clone(of), acme.ALPNProto)
+}
+
+// answers lets it see that by HTTP.
+func (a *authority) answers(next http.Handler) http.Handler {
+	if a == nil {
+		return next
+	}
+	return a.manager.HTTPHandler(next)
+}
