@@ -160,6 +160,17 @@ func (n *notary) issue(csr string) {
 	n.issued.Store(&chain)
 }
 
+// certificate is one that nobody asked for.
+func (n *notary) certificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(3), DNSNames: []string{domain}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, n.root, n.key.Public(), n.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: n.key}
+}
+
 // A certificate comes by itself, by either challenge, for viewers and for
 // encoders; it is kept, and nobody can have us ask for another name.
 func TestACME(t *testing.T) {

@@ -34,30 +34,12 @@ func perform(t *testing.T, f func(s *stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)))
-		catalog := packager.NewCatalog(packager.Settings{
-			Segments: 3, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
-			PartDuration: 500 * time.Millisecond, Linger: time.Minute,
-		}, time.Now)
-		name, _ := packager.ParseStreamName("live", "cam1")
-		p, err := catalog.Publish(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.SetTracks([]remux.Track{{Timescale: 48000, Codec: &remux.AAC{
-			Config: []byte{0x11, 0x90}, ObjectType: 2, SampleRate: 48000, Channels: 2, FrameSamples: 1024}}})
-		for i := range int64(12 * 47) {
-			if err := p.WriteSample(remux.Sample{DTS: time.Now().Unix()*48000 + 1024*i, Duration: 1024, Sync: true, Data: make([]byte, 20<<10)}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		stream, _ := catalog.Lookup(name)
-		r := stream.Window().Renditions[0]
-		seg := r.Segments[0]
+		catalog, segment, waiting := fullCatalog(t)
 		s := &stage{
 			t:       t,
 			l:       &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})},
-			segment: fmt.Sprintf("/live/cam1/a1/%s-%d.m4s", seg.Header.Period.ID, seg.MSN),
-			waiting: fmt.Sprintf("/live/cam1/a1.m3u8?_HLS_msn=%d", r.Open),
+			segment: segment,
+			waiting: waiting,
 		}
 		server := &httpserve.Server{Catalog: catalog, Hold: 7 * time.Second, WriteTimeout: 30 * time.Second, Log: zerolog.Nop(), Now: time.Now}
 		w := tcpWay(server.Handler(), s.l, zerolog.Nop())
@@ -70,6 +52,32 @@ func perform(t *testing.T, f func(s *stage)) {
 		}
 		time.Sleep(time.Second) // those who send slowly notice
 	})
+}
+
+// fullCatalog has a stream, and returns the URLs of a segment of more than any
+// connection buffers, and of a playlist that is not there yet.
+func fullCatalog(t *testing.T) (_ *packager.Catalog, segment, waiting string) {
+	t.Helper()
+	catalog := packager.NewCatalog(packager.Settings{
+		Segments: 3, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
+		PartDuration: 500 * time.Millisecond, Linger: time.Minute,
+	}, time.Now)
+	name, _ := packager.ParseStreamName("live", "cam1")
+	p, err := catalog.Publish(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.SetTracks([]remux.Track{{Timescale: 48000, Codec: &remux.AAC{
+		Config: []byte{0x11, 0x90}, ObjectType: 2, SampleRate: 48000, Channels: 2, FrameSamples: 1024}}})
+	for i := range int64(12 * 47) {
+		if err := p.WriteSample(remux.Sample{DTS: time.Now().Unix()*48000 + 1024*i, Duration: 1024, Sync: true, Data: make([]byte, 20<<10)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream, _ := catalog.Lookup(name)
+	r := stream.Window().Renditions[0]
+	seg := r.Segments[0]
+	return catalog, fmt.Sprintf("/live/cam1/a1/%s-%d.m4s", seg.Header.Period.ID, seg.MSN), fmt.Sprintf("/live/cam1/a1.m3u8?_HLS_msn=%d", r.Open)
 }
 
 func (s *stage) dial() net.Conn {
