@@ -103,8 +103,12 @@ func TestPrivate(t *testing.T) {
 		if n := len(b.found("net::ERR_ABORTED")); n > 2 { // to the pass, and no more
 			t.Errorf("%s: redirected again and again: %v", c.name, b.found())
 		}
-		if errs := eval[[]string](t, b, "(window.errors ?? sluice.errors).map(String)"); len(errs) > 0 {
-			t.Errorf("%s: %v", c.name, errs)
+		for _, e := range eval[[]pageError](t, b, "window.errors ?? sluice.errors") {
+			if !e.Fatal && strings.HasPrefix(e.Message, "buffer") {
+				t.Logf("%s: %s", c.name, e.Message) // hls.js waited: TestPlays judges that
+				continue
+			}
+			t.Errorf("%s: %+v", c.name, e)
 		}
 		if !strings.HasPrefix(c.name, "page") {
 			continue
