@@ -122,9 +122,7 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 		}
 		switch v.Packet {
 		case flv.PacketConfig:
-			err := r.settle(Video)
-			r.configureVideo(v.Data)
-			return err
+			return r.configureVideo(v.Data, tag.Timestamp)
 		case flv.PacketFrame:
 			return r.frame(tag)
 		}
@@ -136,9 +134,7 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 		}
 		switch a.Packet {
 		case flv.PacketConfig:
-			err := r.settle(Audio)
-			r.configureAudio(a.Data)
-			return err
+			return r.configureAudio(a.Data, tag.Timestamp)
 		case flv.PacketFrame:
 			return r.frame(tag)
 		}
@@ -157,7 +153,7 @@ func (r *Remuxer) Close(cause error) {
 
 func (r *Remuxer) finish() error {
 	for k := range r.held {
-		if err := r.settle(Kind(k)); err != nil {
+		if err := r.settle(Kind(k), fateKept); err != nil {
 			return err
 		}
 	}
@@ -205,14 +201,21 @@ func (r *Remuxer) script(body []byte) {
 	r.metadata.frameRate = number("framerate")
 }
 
-func (r *Remuxer) configureVideo(record []byte) {
+func (r *Remuxer) configureVideo(record []byte, timestamp uint32) error {
 	c, err := parseAVCConfig(record)
 	if err != nil {
 		r.drop(err)
-		return
+		return nil
+	}
+	if k := r.video.codec; k != nil && r.video.reader.lengthSize == c.lengthSize && equalAll(c.sps, k.SPS) && equalAll(c.pps, k.PPS) {
+		return nil
+	}
+	if err := r.settleBefore(Video, timestamp); err != nil {
+		return err
 	}
 	r.video.reader.lengthSize = c.lengthSize
 	r.setVideo(c.sps, c.pps)
+	return nil
 }
 
 // setVideo notes the decoder for the next keyframe. Parameter sets come as a
@@ -240,15 +243,20 @@ func (r *Remuxer) setVideo(sps, pps [][]byte) {
 	r.video.codec = codec
 }
 
-func (r *Remuxer) configureAudio(config []byte) {
+func (r *Remuxer) configureAudio(config []byte, timestamp uint32) error {
 	codec, err := newAAC(config)
 	if err != nil {
 		r.drop(err)
-		return
+		return nil
 	}
-	if c := r.audio.codec; c == nil || !c.equal(codec) {
-		r.audio.codec = codec
+	if c := r.audio.codec; c != nil && c.equal(codec) {
+		return nil
 	}
+	if err := r.settleBefore(Audio, timestamp); err != nil {
+		return err
+	}
+	r.audio.codec = codec
+	return nil
 }
 
 var errStray = errors.New("a frame far off the timestamps before and behind it, which are believed")
@@ -261,18 +269,8 @@ func (r *Remuxer) frame(tag flv.Tag) error {
 	mended := r.clock.mended
 	before := r.held[k]
 	r.held[k] = flv.Tag{}
-	switch p.held {
-	case fateStray:
-		r.drop(errStray)
-		// Much depends on a keyframe: it goes where it belongs.
-		if v, err := flv.ParseVideo(before.Body); k != Video || err != nil || !v.Keyframe {
-			break
-		}
-		fallthrough
-	case fateKept:
-		if err := r.pass(before, p.heldAt); err != nil {
-			return err
-		}
+	if err := r.judged(before, p.held, p.heldAt); err != nil {
+		return err
 	}
 	if p.wait {
 		tag.Body = bytes.Clone(tag.Body)
@@ -289,15 +287,42 @@ func kindOf(tag flv.Tag) Kind {
 	return Audio
 }
 
-// settle passes on the frame that waits for another one of its kind, before
-// something that must come behind it.
-func (r *Remuxer) settle(k Kind) error {
+// judged passes on the frame that waited, if it is to be kept.
+func (r *Remuxer) judged(tag flv.Tag, f fate, at int64) error {
+	if f == fateNone {
+		return nil
+	}
+	if f == fateStray {
+		r.drop(errStray)
+		// Much depends on a keyframe: it goes where it belongs.
+		if v, err := flv.ParseVideo(tag.Body); kindOf(tag) != Video || err != nil || !v.Keyframe {
+			return nil
+		}
+	}
+	return r.pass(tag, at)
+}
+
+// settle passes on the frame that waits for another one of its kind, if any.
+func (r *Remuxer) settle(k Kind, f fate) error {
 	tag := r.held[k]
 	if tag.Body == nil {
 		return nil
 	}
 	r.held[k] = flv.Tag{}
-	return r.pass(tag, r.clock.flush(k))
+	return r.judged(tag, f, r.clock.settle(k, f))
+}
+
+// settleBefore does so before another decoder, whose timestamp says as much as
+// that of the frame behind it, unless it has none.
+func (r *Remuxer) settleBefore(k Kind, timestamp uint32) error {
+	if r.held[k].Body == nil {
+		return nil
+	}
+	f, sure := r.clock.tracks[k].judge(timestamp)
+	if !sure {
+		f = fateKept
+	}
+	return r.settle(k, f)
 }
 
 // arrived is the time since the first frame came.
@@ -343,8 +368,11 @@ func (r *Remuxer) cutShort() (later int64, err error) {
 	if r.start >= 0 && r.video.codec != nil || r.video.codec == nil && r.audio.codec != nil {
 		return 0, r.release()
 	}
-	r.queue, r.queueBytes, r.first, r.start = nil, 0, -1, -1
-	return r.clock.mend(r.arrived()), nil
+	// The line went on smoothly, and there is no period yet that could break.
+	if later = r.clock.mend(r.arrived()); later > 0 {
+		r.queue, r.queueBytes, r.first, r.start = nil, 0, -1, -1
+	}
+	return later, nil
 }
 
 // advance begins the first period when all is known that will be, span being

@@ -550,6 +550,62 @@ func TestF8F9Timeline(t *testing.T) {
 			f.inter(160)
 			f.key(200)
 		}, "video 0 key, audio 10, video 40, video 120, audio 31, video 160, video 200 key"},
+		{"a stray frame, and the decoder again", func(f *feed) {
+			f.key(0)
+			f.sound(10)
+			f.inter(40)
+			f.inter(500_080)
+			f.sound(500_031)
+			f.videoConfig(record(highSPS, highPPS))
+			f.audioConfig(stereo48)
+			f.inter(120)
+			f.sound(53)
+			f.key(160)
+		}, "video 0 key, audio 10, video 40, video 120, audio 53, video 160 key"},
+		{"a stray frame, and another decoder", func(f *feed) {
+			f.key(0)
+			f.inter(40)
+			f.inter(500_080)
+			f.tag(flv.TagVideo, 120, []byte{0x17, 0, 0, 0, 0}, record(mainSPS, mainPPS))
+			f.key(120)
+			f.inter(160)
+		}, "video 0 key, video 40, tracks avc1.4d401e mp4a.40.2, video 120 key, video 160"},
+		{"two stray frames at 5 fps", func(f *feed) {
+			f.key(0)
+			f.inter(200)
+			f.inter(500_080)
+			f.inter(900_080)
+			f.inter(800)
+			f.inter(1000)
+			f.key(1200)
+		}, "video 0 key, video 200, video 800, video 1000, video 1200 key"},
+		{"a stray frame just where the clock is set", func(f *feed) {
+			f.key(0)
+			f.sound(10)
+			f.inter(40)
+			f.inter(500_080)
+			f.sound(10_031)
+			f.inter(10_120)
+			f.sound(10_053)
+			f.inter(10_160)
+			f.key(10_200)
+			f.sound(10_210)
+		}, "video 0 key, audio 10, video 40, audio 31, audio 53, video 119, video 159, tracks avc1.640028 mp4a.40.2, video 199 key, audio 209"},
+		{"the clock is set right behind the first sound", func(f *feed) {
+			f.sound(0)
+			f.now = f.now.Add(200 * time.Millisecond)
+			f.key(10_000)
+			f.sound(10_021)
+			f.inter(10_040)
+			f.sound(10_043)
+		}, "audio 0, video 200 key, video 240, audio 221, audio 242"},
+		{"no two timestamps that belong together", func(f *feed) {
+			f.key(0)
+			f.inter(40)
+			for i := range uint32(6) {
+				f.inter(100_000 * (7*i*i + 3*i + 1))
+			}
+		}, "video 0 key, video 40, video 120, video 160, video 200, video 240"},
 		{"2 s forward", func(f *feed) {
 			f.key(0)
 			f.sound(0)

@@ -51,6 +51,7 @@ type trackClock struct {
 type suspect struct {
 	timestamp uint32
 	heard     time.Duration
+	again     bool // the one before was off the line, too, and somewhere else
 }
 
 // placement is what the timeline says of a frame.
@@ -77,17 +78,12 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 		return placement{at: t.placed(c, arrived)}
 	}
 	var p placement
-	if s := c.held; s != nil {
-		c.held = nil
-		if !c.follows(timestamp-s.timestamp) && c.plausible(timestamp-c.last) {
-			p.held = fateStray
-			p.heldAt = c.line() + c.step
-			p.heldAt += t.slew.at(p.heldAt)
-		} else {
-			p.held = fateKept
-			t.jump(k, s.timestamp, s.heard)
-			p.heldAt = t.placed(c, s.heard)
-		}
+	doubt := false
+	if c.held != nil {
+		var sure bool
+		p.held, sure = c.judge(timestamp)
+		p.heldAt = t.settle(k, p.held)
+		doubt = !sure
 	}
 	switch delta := timestamp - c.last; {
 	case c.plausible(delta), t.honest(k, delta):
@@ -99,7 +95,7 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 			t.jump(k, timestamp, arrived)
 		}
 	default:
-		c.held = &suspect{timestamp, arrived}
+		c.held = &suspect{timestamp, arrived, doubt}
 		p.wait = true
 		return p
 	}
@@ -107,11 +103,30 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 	return p
 }
 
-// flush places the frame that waits when no other will come.
-func (t *timeline) flush(k Kind) int64 {
+// judge decides on the frame that waits by the timestamp behind it. It isn't
+// sure when that is off both the line and the frame: of two such frames in a row
+// the first is a stray one, but a stream of nothing else goes on.
+func (c *trackClock) judge(behind uint32) (held fate, sure bool) {
+	switch s := c.held; {
+	case c.follows(behind - s.timestamp):
+		return fateKept, true
+	case c.plausible(behind - c.last):
+		return fateStray, true
+	case !s.again:
+		return fateStray, false
+	}
+	return fateKept, false
+}
+
+// settle places the frame that waits.
+func (t *timeline) settle(k Kind, f fate) (at int64) {
 	c := &t.tracks[k]
 	s := c.held
 	c.held = nil
+	if f == fateStray {
+		t.advance(c, uint32(c.step/int64(time.Millisecond))) // its place on the line
+		return c.line() + t.slew.at(c.line())
+	}
 	t.jump(k, s.timestamp, s.heard)
 	return t.placed(c, s.heard)
 }
@@ -216,7 +231,10 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	}
 	c.offset = next - c.at
 	within := maxStep
-	if !together && !follows {
+	switch {
+	case c.step == 0:
+		within = maxStepForward // a lone frame tells less than timestamps that are beside the other track's
+	case !together && !follows:
 		within = time.Duration(step) + 20*time.Millisecond // it may be by chance
 	}
 	c.adopt(other, next, within)
