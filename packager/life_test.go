@@ -246,3 +246,35 @@ func TestF29TracksComeAndGo(t *testing.T) {
 		t.Errorf("%d renditions, %d former ones; the sound has number %d", len(w.Renditions), len(w.Former), a.Open)
 	}
 }
+
+// F13: a goodbye behind a single picture, before the sound that was announced:
+// what came can be watched.
+func TestF13GoodbyeBeforeTheSound(t *testing.T) {
+	l := newLife(t)
+	f := l.publish(t, video, audio)
+	f.write(remux.Sample{DTS: start.Unix() * 90000, Duration: 3000, Sync: true}, []byte("picture"))
+	f.p.Close(nil)
+	if w := l.window(t); !w.Ended || !w.Playable() || len(w.Renditions) != 1 || w.Renditions[0].Segments[0].Samples != 1 {
+		t.Errorf("ended %v, playable %v, renditions %+v", w.Ended, w.Playable(), w.Renditions)
+	}
+}
+
+// F3: what could be watched while the encoder was away is not taken back when
+// it returns with a sound that has nothing yet.
+func TestF3ReconnectWithAnotherTrack(t *testing.T) {
+	l := newLife(t)
+	f := l.publish(t, video)
+	f.write(remux.Sample{DTS: start.Unix() * 90000, Duration: 3000, Sync: true}, []byte("picture"))
+	f.p.Close(errLost)
+	if w := l.window(t); !w.Waiting || !w.Begun {
+		t.Errorf("waiting %v, begun %v", w.Waiting, w.Begun)
+	}
+	l.now = l.now.Add(5 * time.Second)
+	f = l.publish(t, video, audio)
+	for i := range 10 {
+		f.write(remux.Sample{DTS: (start.Unix()+5)*90000 + int64(i)*3000, Duration: 3000, Sync: i == 0}, []byte("picture"))
+	}
+	if w := l.window(t); !w.Begun {
+		t.Error("it has not begun any more")
+	}
+}

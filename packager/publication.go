@@ -446,8 +446,6 @@ func (p *Publication) publish() {
 		p.foresee()
 	}
 	w := p.snapshot()
-	p.begun = p.begun || w.Playable()
-	w.Begun = p.begun
 	if p.dirty == changeGrowth { // for those alone who read parts while they grow
 		w.shared = p.stream.Window().shared
 	}
@@ -470,6 +468,8 @@ func (p *Publication) snapshot() *Window {
 	for i, from := range p.writers {
 		from.snapshot(&w.Renditions[i])
 	}
+	p.begun = p.begun || w.Playable()
+	w.Begun = p.begun
 	return w
 }
 
@@ -539,16 +539,18 @@ func (p *Publication) Close(cause error) {
 	lost := cause != nil && len(p.writers) > 0
 	if lost {
 		w := p.snapshot()
-		w.Waiting, w.Begun = true, p.begun
+		w.Waiting = true
 		p.stream.publish(w)
 	}
 	p.release(lost)
 }
 
-// end is the end of the stream.
+// end is the end of the stream. What was announced and never came is waited for
+// no longer.
 func (p *Publication) end() {
 	p.changed = p.now()
 	w := p.snapshot()
-	w.Ended, w.Begun = true, p.begun
+	w.Ended = true
+	w.Renditions = slices.DeleteFunc(w.Renditions, func(r Rendition) bool { return len(r.Segments) == 0 })
 	p.stream.publish(w)
 }

@@ -40,6 +40,9 @@ func (s *Stream) wait(ctx context.Context, reached func(*Window) bool, next func
 		select {
 		case <-next(w):
 		case <-ctx.Done():
+			if w = s.Window(); reached(w) { // just now
+				return w, nil
+			}
 			return nil, ctx.Err()
 		}
 	}
