@@ -97,7 +97,7 @@ func (s *simulation) checkDate(g *listedSegment, first placed) {
 	right := off.Abs() <= most || session.unknowable(f.at) || off > 0 && off <= most+s.inherited(session)
 	s.mu.Unlock()
 	if !right {
-		s.violate("PDT", "%s is dated %v off the true time of %v", g.uri, off, first.unit)
+		s.violate("PDT", "%s is dated %v off the true time of %v, at %.3f of it", g.uri, off, first.unit, f.at)
 	}
 }
 

@@ -156,8 +156,8 @@ func stop(e *encoder) {
 		from = float64(e.slot-e.position+e.gop) / e.fps
 	}
 	e.sim.note("pause of 4 s at %.3f", from)
+	e.halts = append(e.halts, e.lapse(from))
 	e.pauses = append(e.pauses, pause{from, 4})
-	e.halts = append(e.halts, from)
 	e.breaks += 2
 }
 
