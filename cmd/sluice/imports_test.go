@@ -30,8 +30,9 @@ var rooms = map[string][]string{
 	"httpserve":             {"metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
 	"config":                {},
 	"access":                {},
+	"probe":                 {}, // it sees servers from outside
 	"cmd/sluice": {"access", "config", "door", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
-		"metrics", "packager", "remux"},
+		"metrics", "packager", "probe", "remux"},
 	"e2e":      {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
 	"e2e/soak": {"ingest/flv", "ingest/client"},
 }
@@ -39,10 +40,10 @@ var rooms = map[string][]string{
 // doors is who may import a third party: one room each, or two where a library
 // is also what somebody else's output is read with.
 var doors = map[string][]string{
-	"github.com/bluenviron/mediacommon":   {"remux", "cmd/sluice"},
-	"github.com/bluenviron/gohlslib":      {"cmd/sluice"},
-	"github.com/Eyevinn/mp4ff":            {"packager/cmaf", "cmd/sluice", "e2e/soak"},
-	"github.com/Eyevinn/dash-mpd":         {"packager/dash", "cmd/sluice"},
+	"github.com/bluenviron/mediacommon":   {"remux", "probe", "cmd/sluice"},
+	"github.com/bluenviron/gohlslib":      {"probe", "cmd/sluice"},
+	"github.com/Eyevinn/mp4ff":            {"packager/cmaf", "probe", "cmd/sluice", "e2e/soak"},
+	"github.com/Eyevinn/dash-mpd":         {"packager/dash", "probe"},
 	"github.com/go-chi/chi":               {"httpserve"},
 	"github.com/golang-jwt/jwt":           {"access"},
 	"github.com/MicahParks/jwkset":        {"access"},

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/probe"
 )
 
 const usage = `sluice takes RTMP in and gives HLS and DASH out.
@@ -71,7 +72,7 @@ func run(ctx context.Context, args []string) error {
 		config.Help(os.Stdout)
 		return nil
 	case "probe":
-		return probe(ctx, args, os.Stdout)
+		return probe.Run(ctx, args, os.Stdout)
 	case "key":
 		return key(args, os.Stdout)
 	case "sign":

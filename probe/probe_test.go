@@ -1,4 +1,4 @@
-package main
+package probe
 
 import (
 	"context"
@@ -33,7 +33,7 @@ const (
 	audioSegment = 5_120 // ticks at 48 kHz: five frames
 )
 
-var probeTracks = map[string]remux.Track{
+var tracks = map[string]remux.Track{
 	"v1": {Timescale: 90_000, Codec: &remux.H264{
 		SPS: [][]byte{{
 			0x67, 0x42, 0xc0, 0x28, 0xd9, 0x00, 0x78, 0x02, 0x27, 0xe5, 0x84, 0x00,
@@ -47,8 +47,8 @@ var probeTracks = map[string]remux.Track{
 	}},
 }
 
-// probeSegment makes segment n, counted from 0. shift moves it in time.
-func probeSegment(id string, n, shift int) string {
+// segmentBytes makes segment n, counted from 0. shift moves it in time.
+func segmentBytes(id string, n, shift int) string {
 	count, each, size := 5, videoSegment/5, 250
 	if id == "a1" {
 		each, size = audioSegment/5, 128
@@ -75,7 +75,7 @@ func record(t *testing.T, cut int, gap time.Duration) presentation {
 		"/a1.m3u8":   mediaPlaylist("a1", 3, "0.10667", time.Now()) + "#EXT-X-ENDLIST\n",
 		"/index.mpd": staticMPD("", timeline("v1"), timeline("a1")),
 	}
-	for id, track := range probeTracks {
+	for id, track := range tracks {
 		header, err := cmaf.Header(track, 1000, 1000)
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +86,7 @@ func record(t *testing.T, cut int, gap time.Duration) presentation {
 			if n >= cut {
 				shift = int(gap * time.Duration(track.Timescale) / time.Second)
 			}
-			p[fmt.Sprintf("/%s/%d.m4s", id, n)] = probeSegment(id, n, shift)
+			p[fmt.Sprintf("/%s/%d.m4s", id, n)] = segmentBytes(id, n, shift)
 		}
 	}
 	return p
@@ -95,7 +95,7 @@ func record(t *testing.T, cut int, gap time.Duration) presentation {
 func mediaPlaylist(id string, n int, extinf string, begin time.Time) string {
 	b := "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-MAP:URI=\"" + id + "/header.mp4\"\n"
 	for i := range n {
-		at := begin.Add(time.Duration(i*ticksOf(id)) * time.Second / time.Duration(probeTracks[id].Timescale))
+		at := begin.Add(time.Duration(i*ticksOf(id)) * time.Second / time.Duration(tracks[id].Timescale))
 		b += fmt.Sprintf("#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%s,\n%s/%d.m4s\n", at.UTC().Format("2006-01-02T15:04:05.000Z"), extinf, id, i)
 	}
 	return b
@@ -103,7 +103,7 @@ func mediaPlaylist(id string, n int, extinf string, begin time.Time) string {
 
 func timeline(id string) string {
 	return fmt.Sprintf(`<SegmentTemplate timescale="%d" startNumber="0" media="$RepresentationID$/$Number$.m4s" initialization="$RepresentationID$/header.mp4">`+
-		`<SegmentTimeline><S t="0" d="%d" r="2"/></SegmentTimeline></SegmentTemplate>`, probeTracks[id].Timescale, ticksOf(id))
+		`<SegmentTimeline><S t="0" d="%d" r="2"/></SegmentTimeline></SegmentTemplate>`, tracks[id].Timescale, ticksOf(id))
 }
 
 func ticksOf(id string) int {
@@ -213,10 +213,10 @@ func TestProbe(t *testing.T) {
 			spoil: func(p presentation) {
 				p.change("/index.mpd", `<Period id="p">`, `<BaseURL>media/</BaseURL><Period id="p"><BaseURL>x/</BaseURL>`)
 				p.change("/index.mpd", "$Number$.m4s", "$Time%06d$.m4s")
-				for id := range probeTracks {
+				for id := range tracks {
 					p["/media/x/"+id+"/header.mp4"] = p["/"+id+"/header.mp4"]
 					for n := range 3 {
-						p[fmt.Sprintf("/media/x/%s/%06d.m4s", id, n*ticksOf(id))] = probeSegment(id, n, 0)
+						p[fmt.Sprintf("/media/x/%s/%06d.m4s", id, n*ticksOf(id))] = segmentBytes(id, n, 0)
 					}
 				}
 			},
@@ -225,8 +225,8 @@ func TestProbe(t *testing.T) {
 		{
 			name: "DASH with @duration", file: "index.mpd",
 			spoil: func(p presentation) {
-				for id := range probeTracks {
-					p.change("/index.mpd", fmt.Sprintf(`timescale="%d"`, probeTracks[id].Timescale), fmt.Sprintf(`timescale="%d" duration="%d"`, probeTracks[id].Timescale, ticksOf(id)))
+				for id := range tracks {
+					p.change("/index.mpd", fmt.Sprintf(`timescale="%d"`, tracks[id].Timescale), fmt.Sprintf(`timescale="%d" duration="%d"`, tracks[id].Timescale, ticksOf(id)))
 					p.change("/index.mpd", fmt.Sprintf(`<SegmentTimeline><S t="0" d="%d" r="2"/></SegmentTimeline>`, ticksOf(id)), "")
 				}
 			},
@@ -295,7 +295,7 @@ func TestProbe(t *testing.T) {
 func checkProbe(t *testing.T, url, length string, wrong bool, want []string) {
 	t.Helper()
 	var out strings.Builder
-	err := probe(context.Background(), []string{"-for", length, "-v", url}, &out)
+	err := Run(context.Background(), []string{"-for", length, "-v", url}, &out)
 	if wrong != (err != nil) {
 		t.Errorf("error: %v", err)
 	}
@@ -318,7 +318,7 @@ func TestProbeLive(t *testing.T) {
 	noLeak(t)
 	p := record(t, 0, 0)
 	for n := 3; n < 30; n++ {
-		p[fmt.Sprintf("/v1/%d.m4s", n)] = probeSegment("v1", n, 0)
+		p[fmt.Sprintf("/v1/%d.m4s", n)] = segmentBytes("v1", n, 0)
 	}
 	for file, want := range map[string][]string{
 		"v1.m3u8":   {"HLS, live", "video 1 latency played", "v1.m3u8 latency newest segment ends", "discontinuities 0"},
@@ -397,7 +397,7 @@ func TestProbeEndsWithContext(t *testing.T) {
 		hold := make(chan struct{})
 		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hold }))
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		err := probe(ctx, []string{server.URL + file}, io.Discard)
+		err := Run(ctx, []string{server.URL + file}, io.Discard)
 		cancel()
 		close(hold)
 		server.Close()
@@ -411,7 +411,7 @@ func TestProbeArguments(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"a", "b"}, {"-for", "0s", "http://a/"}, {"-for", "x", "http://a/"}, {"rtmp://a/live"}, {"http://"}, {"http://a/%zz"}, {"-x"},
 	} {
-		if err := probe(t.Context(), args, io.Discard); err == nil {
+		if err := Run(t.Context(), args, io.Discard); err == nil {
 			t.Errorf("%q: no error", args)
 		}
 	}

@@ -1,4 +1,7 @@
-package main
+// Package probe plays an HLS or DASH presentation as players do, and reports
+// what came: tracks, durations, latency, faults. It knows nothing of the server:
+// it may be anybody's.
+package probe
 
 import (
 	"context"
@@ -12,15 +15,17 @@ import (
 	"time"
 )
 
-const probeUsage = `sluice probe [-for 10s] [-v] URL plays an HLS or DASH URL and reports what comes.
+const usage = `sluice probe [-for 10s] [-v] URL plays an HLS or DASH URL and reports what comes.
 
   -for DURATION   how long to play (default 10s)
   -v              a line for each segment
 `
 
-// probe plays the URL in args and writes a report to out. The error is not nil
+// Run plays the URL in args, as those of the command line, and writes a report
+// to out. The error is flag.ErrHelp, or not nil when something is wrong with what
+// it played.
 // when something is wrong with what it played.
-func probe(ctx context.Context, args []string, out io.Writer) error {
+func Run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("probe", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // main prints the error
 	length := flags.Duration("for", 10*time.Second, "")
@@ -28,12 +33,12 @@ func probe(ctx context.Context, args []string, out io.Writer) error {
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(out, probeUsage)
+		fmt.Fprint(out, usage)
 		return err
 	case err != nil:
 		return fmt.Errorf("probe: %w", err)
 	case flags.NArg() != 1:
-		return fmt.Errorf("probe: one URL is needed\n\n%s", probeUsage)
+		return fmt.Errorf("probe: one URL is needed\n\n%s", usage)
 	case *length <= 0:
 		return fmt.Errorf("probe: -for %v: must be more than zero", *length)
 	}
