@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/sluice-live/sluice/address"
 )
 
 const (
@@ -17,7 +19,7 @@ const (
 // had too many.
 type lockout struct {
 	mu   sync.Mutex
-	seen map[netip.Addr]failures
+	seen map[netip.Prefix]failures
 }
 
 type failures struct {
@@ -30,32 +32,22 @@ func (f failures) over(now time.Time) bool {
 	return now.Sub(f.since) >= lockoutWithin && !now.Before(f.locked)
 }
 
-// site is what counts as one address: whoever has an IPv6 address has 2^64.
-func site(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		p, _ := a.Prefix(64) // 64 bits are there
-		return p.Addr()
-	}
-	return a
-}
-
 // locked tells whether an address is refused now.
 func (l *lockout) locked(a netip.Addr, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return now.Before(l.seen[site(a)].locked)
+	return now.Before(l.seen[address.Home(a)].locked)
 }
 
 // failed counts a failure.
 func (l *lockout) failed(a netip.Addr, now time.Time) {
-	a = site(a)
+	who := address.Home(a)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.seen == nil {
-		l.seen = make(map[netip.Addr]failures)
+		l.seen = make(map[netip.Prefix]failures)
 	}
-	f, known := l.seen[a]
+	f, known := l.seen[who]
 	if !known && len(l.seen) >= lockoutMost {
 		l.makeRoom(now)
 	}
@@ -66,18 +58,18 @@ func (l *lockout) failed(a netip.Addr, now time.Time) {
 	if f.n >= lockoutFailures {
 		f = failures{since: now, locked: now.Add(lockoutTime)}
 	}
-	l.seen[a] = f
+	l.seen[who] = f
 }
 
 // makeRoom forgets those whose time is over, or the one that began first.
 func (l *lockout) makeRoom(now time.Time) {
-	var oldest netip.Addr
+	var oldest netip.Prefix
 	var since time.Time
-	for a, f := range l.seen {
+	for who, f := range l.seen {
 		if f.over(now) {
-			delete(l.seen, a)
+			delete(l.seen, who)
 		} else if !oldest.IsValid() || f.since.Before(since) {
-			oldest, since = a, f.since
+			oldest, since = who, f.since
 		}
 	}
 	if len(l.seen) >= lockoutMost {

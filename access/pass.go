@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/sluice-live/sluice/address"
 )
 
 // A pass is what one who was let in carries in the path of all his URLs. It
@@ -106,7 +108,7 @@ func parsePass(b []byte) (v pass, ok bool) {
 		if !ok {
 			return v, false
 		}
-		v.from = home(a)
+		v.from = address.Home(a)
 	}
 	viewer, b, ok := cutField(b)
 	v.viewer = string(viewer)
@@ -120,15 +122,4 @@ func cutField(b []byte) (field, rest []byte, ok bool) {
 	}
 	n := int(b[0])
 	return b[1 : 1+n], b[1+n:], true
-}
-
-// home is what is the same viewer's: an IPv4 address, or the network of IPv6
-// that one household or phone has (its devices change the rest by themselves).
-func home(a netip.Addr) netip.Prefix {
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.WithZone("").Prefix(bits)
-	return p
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/sluice-live/sluice/address"
 )
 
 // Login is when encoders are told, as they connect, to log in.
@@ -25,9 +27,9 @@ const (
 // and satisfies any one of Keys, Users, Tokens and Webhook may; with none of
 // those the network is enough.
 type PublishSettings struct {
-	From    Networks
-	Deny    Networks // never, whatever else they have
-	Trusted Networks // never locked out for failing
+	From    address.Networks
+	Deny    address.Networks // never, whatever else they have
+	Trusted address.Networks // never locked out for failing
 	Keys    Keys
 	Users   Users
 	Login   Login

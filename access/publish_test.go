@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/sluice-live/sluice/address"
 )
 
 var (
-	anywhere = Networks{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	anywhere = address.Networks{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	stranger = netip.MustParseAddr("192.0.2.7")
 )
 
@@ -34,8 +36,8 @@ func judge(s PublishSettings) (p *Publishers, now *time.Time) {
 
 func TestNetworks(t *testing.T) {
 	p, _ := judge(PublishSettings{
-		From: Networks{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fe80::/10")},
-		Deny: Networks{netip.MustParsePrefix("192.0.2.128/25")},
+		From: address.Networks{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fe80::/10")},
+		Deny: address.Networks{netip.MustParsePrefix("192.0.2.128/25")},
 		Keys: Keys{"cam1": HashKey("k")},
 	})
 	for ip, want := range map[string]string{
@@ -211,7 +213,7 @@ func TestWhoIsAskedToLogIn(t *testing.T) {
 
 func TestLockout(t *testing.T) {
 	p, now := judge(PublishSettings{Keys: Keys{"cam1": HashKey("k")}, Users: Users{"anna": "pw"}, Login: LoginNever,
-		Trusted: Networks{netip.MustParsePrefix("127.0.0.0/8")}})
+		Trusted: address.Networks{netip.MustParsePrefix("127.0.0.0/8")}})
 	try := func(ip, name string) error {
 		_, err := p.Admit(t.Context(), Encoder{IP: netip.MustParseAddr(ip), App: "live", Name: name})
 		return err

@@ -14,6 +14,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sluice-live/sluice/address"
 )
 
 // WatchSettings say who may watch.
@@ -27,10 +29,10 @@ type WatchSettings struct {
 	BindToIP  bool          // only where the viewer was when he entered
 	CDNSecret string        // with which a cache gets everything; empty: none does
 
-	From        Networks // empty: all
-	Deny        Networks // never, whatever they have
-	Referers    []string // hosts whose pages may show streams; empty: all
-	NeedReferer bool     // those who don't say where they come from may not watch
+	From        address.Networks // empty: all
+	Deny        address.Networks // never, whatever they have
+	Referers    []string         // hosts whose pages may show streams; empty: all
+	NeedReferer bool             // those who don't say where they come from may not watch
 }
 
 // Viewers decides who may watch. It may be used by many at once.
@@ -142,7 +144,7 @@ func (v *Viewers) Check(text, stream string, from netip.Addr) (viewer string, er
 		return "", forbidden("this is no pass for the stream, or one from before the server's restart: enter again with a token")
 	case !v.now().Before(p.expires):
 		return "", forbidden("the pass has expired: enter again with a token")
-	case p.from.IsValid() && !p.from.Contains(from.Unmap().WithZone("")):
+	case p.from.IsValid() && p.from != address.Home(from):
 		return "", forbidden("the pass is good at another address only: enter again with a token")
 	}
 	return p.viewer, nil
@@ -155,7 +157,7 @@ func (v *Viewers) Enter(r *http.Request, stream string, from netip.Addr) (string
 	if err != nil {
 		return "", err
 	}
-	from = from.Unmap().WithZone("")
+	from = address.Plain(from)
 	e, err := v.judge(r, token, stream, from)
 	if err != nil {
 		return "", refusal(err)
@@ -168,7 +170,7 @@ func (v *Viewers) Enter(r *http.Request, stream string, from netip.Addr) (string
 	}
 	p := pass{expires: e.until, viewer: e.viewer}
 	if v.s.BindToIP {
-		p.from = home(from)
+		p.from = address.Home(from)
 	}
 	return v.passes.issue(stream, p), nil
 }
@@ -201,7 +203,7 @@ func (v *Viewers) signed(token, stream, url string, from netip.Addr) (entry, err
 		return entry{}, fmt.Errorf("%w: the token has expired", ErrDenied)
 	case now.Add(clockSkew).Before(s.Starts):
 		return entry{}, fmt.Errorf("%w: the token is not valid yet: compare the clocks", ErrDenied)
-	case s.Address.IsValid() && s.Address.Unmap() != from:
+	case s.Address.IsValid() && address.Plain(s.Address) != from:
 		return entry{}, fmt.Errorf("%w: the token is for another address", ErrDenied)
 	case !s.allows(stream, url):
 		return entry{}, fmt.Errorf("%w: the token is not for this stream", ErrDenied)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/sluice-live/sluice/address"
 )
 
 var (
@@ -246,8 +248,8 @@ func TestPassBound(t *testing.T) {
 
 func TestPlace(t *testing.T) {
 	s := settings()
-	s.From = Networks{netip.MustParsePrefix("192.0.2.0/24")}
-	s.Deny = Networks{netip.MustParsePrefix("192.0.2.8/32")}
+	s.From = address.Networks{netip.MustParsePrefix("192.0.2.0/24")}
+	s.Deny = address.Networks{netip.MustParsePrefix("192.0.2.8/32")}
 	s.Referers = []string{"example.com", "*.example.org"}
 	v := NewViewers(s, time.Now)
 	s.NeedReferer = true
@@ -463,7 +465,7 @@ func FuzzToken(f *testing.F) {
 func FuzzPass(f *testing.F) {
 	now := time.Unix(1790000000, 0)
 	v := NewViewers(settings(), at(now))
-	good := v.passes.issue("live/cam1", pass{expires: now.Add(time.Hour), viewer: "anna", from: home(here)})
+	good := v.passes.issue("live/cam1", pass{expires: now.Add(time.Hour), viewer: "anna", from: address.Home(here)})
 	for _, seed := range []string{good, good[1:], good + "A", "AQ", ""} {
 		f.Add(seed, "live/cam1")
 	}

@@ -28,8 +28,8 @@ var networkWords = map[string][]netip.Prefix{
 }
 
 // ParseNetworks turns a list of CIDRs and the words "loopback", "private" (loopback, RFC 1918,
-// link-local and unique local addresses) and "any" into prefixes. They hold plain IPv4 and zoneless
-// addresses: call Unmap and WithZone("") on a peer's address before asking Contains.
+// link-local and unique local addresses) and "any" into prefixes, of IPv4 that is not written as IPv6
+// and of zoneless addresses.
 func ParseNetworks(list []string) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
 	for _, entry := range list {
@@ -41,7 +41,17 @@ func ParseNetworks(list []string) ([]netip.Prefix, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q is not a network such as 192.0.2.0/24, loopback, private or any", entry)
 		}
-		networks = append(networks, p.Masked())
+		networks = append(networks, plain(p))
 	}
 	return networks, nil
+}
+
+// plain is a network as it contains addresses: a rule for ::ffff:192.0.2.0/120 would be passed by all
+// that it names.
+func plain(p netip.Prefix) netip.Prefix {
+	const mapped = 96 // bits in front of the IPv4 address
+	if p.Addr().Is4In6() && p.Bits() >= mapped {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
+	}
+	return p.Masked()
 }

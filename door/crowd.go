@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluice-live/sluice/address"
 	"github.com/sluice-live/sluice/metrics"
 )
 
@@ -38,7 +39,7 @@ type ticket struct {
 
 // enter counts a connection from a.
 func (c *crowd) enter(a netip.Addr, t *ticket) (metrics.Refusal, bool) {
-	if c.limits.PerAddress == 0 && c.limits.Rate == 0 || !a.IsValid() || contains(c.limits.Exempt, a) {
+	if c.limits.PerAddress == 0 && c.limits.Rate == 0 || !a.IsValid() || c.limits.Exempt.Contain(a) {
 		return "", true
 	}
 	c.mu.Lock()
@@ -65,7 +66,7 @@ func (c *crowd) enter(a netip.Addr, t *ticket) (metrics.Refusal, bool) {
 }
 
 func (c *crowd) guest(a netip.Addr, now time.Time) *guest {
-	key := network(a)
+	key := address.Home(a)
 	if g, ok := c.guests[key]; ok {
 		return g
 	}
@@ -108,14 +109,4 @@ func (c *crowd) leave(t *ticket) {
 	if g.open == 0 && c.limits.Rate == 0 {
 		delete(c.guests, g.key)
 	}
-}
-
-// network is what is counted as one address.
-func network(a netip.Addr) netip.Prefix {
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits) // an address has those bits
-	return p
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluice-live/sluice/address"
 	"github.com/sluice-live/sluice/metrics"
 )
 
@@ -25,16 +26,16 @@ const (
 	Accepting   metrics.Refusal = "accept"                  // the system gives no connection: out of descriptors, most likely
 )
 
-// Limits says how many connections there may be. An address is an IPv4 address
-// or the /64 of an IPv6 address: whoever has one of those has them all.
+// Limits says how many connections there may be. What counts as one address is
+// address.Home.
 type Limits struct {
-	Connections   int            // open at once
-	PerAddress    int            // open at once from one address; 0: any number
-	Rate          float64        // new ones a second from one address; 0: any number
-	Burst         int            // new ones at once from one address
-	Exempt        []netip.Prefix // addresses that only Connections binds
-	Proxies       []netip.Prefix // that begin each connection with a PROXY header, version 1 or 2
-	HeaderTimeout time.Duration  // for that header
+	Connections   int              // open at once
+	PerAddress    int              // open at once from one address; 0: any number
+	Rate          float64          // new ones a second from one address; 0: any number
+	Burst         int              // new ones at once from one address
+	Exempt        address.Networks // addresses that only Connections binds
+	Proxies       address.Networks // that begin each connection with a PROXY header, version 1 or 2
+	HeaderTimeout time.Duration    // for that header
 }
 
 // Event is something that an operator should know. A flood of them is told as
@@ -140,8 +141,8 @@ func (l *listener) admit(nc net.Conn) net.Conn {
 		return nil
 	}
 	d.metrics.Connected(l.name)
-	addr := Address(nc.RemoteAddr())
-	if contains(d.limits.Proxies, addr) {
+	addr := address.Of(nc.RemoteAddr())
+	if d.limits.Proxies.Contain(addr) {
 		return newProxied(l, nc)
 	}
 	c := &conn{Conn: nc, listener: l}
@@ -155,7 +156,7 @@ func (l *listener) admit(nc net.Conn) net.Conn {
 
 // refuse closes a connection, behind a word of explanation where there is one.
 func (l *listener) refuse(nc net.Conn, what metrics.Refusal) {
-	l.door.refused(Event{What: what, Listener: l.name, Remote: Address(nc.RemoteAddr())})
+	l.door.refused(Event{What: what, Listener: l.name, Remote: address.Of(nc.RemoteAddr())})
 	if l.answer == nil {
 		nc.Close()
 		return
@@ -229,29 +230,6 @@ func (c *conn) CloseWrite() error {
 		return t.CloseWrite()
 	}
 	return nil
-}
-
-// Address is the address of a peer, or invalid where the transport has none
-// (in-memory pipes).
-func Address(a net.Addr) netip.Addr {
-	switch a := a.(type) {
-	case *net.TCPAddr:
-		return plain(a.AddrPort().Addr())
-	case *net.UDPAddr:
-		return plain(a.AddrPort().Addr())
-	}
-	return netip.Addr{}
-}
-
-func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
-
-func contains(networks []netip.Prefix, a netip.Addr) bool {
-	for _, n := range networks {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	return false
 }
 
 // told is what was said of one kind of refusal.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pires/go-proxyproto"
 
+	"github.com/sluice-live/sluice/address"
 	"github.com/sluice-live/sluice/metrics"
 )
 
@@ -40,7 +41,7 @@ func (p *proxied) enter(h *proxyproto.Header) error {
 	if h.Command.IsLocal() || h.SourceAddr == nil {
 		return nil
 	}
-	addr := Address(h.SourceAddr)
+	addr := address.Of(h.SourceAddr)
 	what, ok := p.listener.door.crowd.enter(addr, &p.ticket)
 	if ok {
 		return nil
@@ -53,7 +54,7 @@ func (p *proxied) enter(h *proxyproto.Header) error {
 func (p *proxied) Read(b []byte) (int, error) {
 	n, err := p.Conn.Read(b)
 	if err != nil && (errors.Is(err, proxyproto.ErrNoProxyProtocol) || p.Conn.ProxyHeader() == nil) && p.told.CompareAndSwap(false, true) {
-		p.listener.door.refused(Event{What: ProxyHeader, Listener: p.listener.name, Remote: Address(p.conn.Conn.RemoteAddr()), Err: err})
+		p.listener.door.refused(Event{What: ProxyHeader, Listener: p.listener.name, Remote: address.Of(p.conn.Conn.RemoteAddr()), Err: err})
 	}
 	return n, err
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/sluice-live/sluice/address"
 )
 
 // errForwarded is for a proxy that passes on one header that it didn't write
@@ -15,7 +17,7 @@ var errForwarded = errors.New("X-Forwarded-For and Forwarded name different addr
 // goes by it: limits, rules and logs.
 func (s *Server) locate(r *http.Request) error {
 	peer := remote(r)
-	if !contains(s.Proxies, peer) {
+	if !s.Proxies.Contain(peer) {
 		return nil // whoever it is, what it says of itself is worth nothing
 	}
 	viewer, err := s.forwarded(r.Header, peer)
@@ -43,7 +45,7 @@ func (s *Server) forwarded(h http.Header, peer netip.Addr) (netip.Addr, error) {
 // behind walks from the peer to the left, as far as addresses are known and
 // belong to proxies.
 func (s *Server) behind(peer netip.Addr, hops []string) netip.Addr {
-	for i := len(hops) - 1; i >= 0 && contains(s.Proxies, peer); i-- {
+	for i := len(hops) - 1; i >= 0 && s.Proxies.Contain(peer); i-- {
 		hop, ok := parseHop(hops[i])
 		if !ok {
 			break
@@ -57,10 +59,10 @@ func (s *Server) behind(peer netip.Addr, hops []string) netip.Addr {
 func parseHop(text string) (netip.Addr, bool) {
 	text = strings.TrimSpace(text)
 	if ap, err := netip.ParseAddrPort(text); err == nil {
-		return plain(ap.Addr()), true
+		return address.Plain(ap.Addr()), true
 	}
 	a, err := netip.ParseAddr(strings.Trim(text, "[]"))
-	return plain(a), err == nil
+	return address.Plain(a), err == nil
 }
 
 // forwardedFor returns the for= of each element (RFC 7239). One without any
@@ -81,16 +83,5 @@ func forwardedFor(values []string) (hops []string) {
 // remote is where a request comes from; behind locate, it is the viewer's.
 func remote(r *http.Request) netip.Addr {
 	a, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero address belongs to no network
-	return plain(a.Addr())
-}
-
-func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
-
-func contains(networks []netip.Prefix, a netip.Addr) bool {
-	for _, n := range networks {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return address.Plain(a.Addr())
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluice-live/sluice/address"
 	"github.com/sluice-live/sluice/metrics"
 	"github.com/sluice-live/sluice/packager"
 )
@@ -63,9 +64,9 @@ func hasBody(r *http.Request) bool {
 
 // Waits bounds how many requests may wait for something that is not there yet.
 type Waits struct {
-	PerAddress int // of one IPv4 address or IPv6 /64; 0: any number
+	PerAddress int // of one address.Home; 0: any number
 	PerStream  int // 0: any number
-	Exempt     []netip.Prefix
+	Exempt     address.Networks
 }
 
 // waiters counts the requests that wait.
@@ -83,7 +84,7 @@ func (s *Server) enter(from netip.Addr, stream packager.StreamName) (leave func(
 	if w.addresses == nil {
 		w.addresses, w.streams = make(map[netip.Prefix]int), make(map[packager.StreamName]int)
 	}
-	who, limited := s.Waits.network(from)
+	who, limited := s.Waits.home(from)
 	if limited && w.addresses[who] >= s.Waits.PerAddress {
 		return nil, s.crowded("waits_per_address")
 	}
@@ -111,17 +112,12 @@ func (s *Server) crowded(what metrics.Refusal) error {
 	return errCrowded
 }
 
-// network is what is counted as one address, if it is.
-func (l Waits) network(a netip.Addr) (netip.Prefix, bool) {
-	if l.PerAddress == 0 || !a.IsValid() || contains(l.Exempt, a) {
+// home is what a viewer's requests are counted under, if they are.
+func (l Waits) home(a netip.Addr) (netip.Prefix, bool) {
+	if l.PerAddress == 0 || !a.IsValid() || l.Exempt.Contain(a) {
 		return netip.Prefix{}, false
 	}
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, err := a.Prefix(bits)
-	return p, err == nil
+	return address.Home(a), true
 }
 
 // dec counts down and leaves no zero behind.

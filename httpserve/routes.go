@@ -3,12 +3,12 @@ package httpserve
 
 import (
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/address"
 	"github.com/sluice-live/sluice/metrics"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/web"
@@ -24,7 +24,7 @@ type Server struct {
 	Now          func() time.Time // the wall clock
 	Viewers      Viewers          // decides who may watch; nil: everybody
 	Watermark    bool             // the player page shows who watches, where that is known
-	Proxies      []netip.Prefix   // whose X-Forwarded-For and Forwarded are believed
+	Proxies      address.Networks // whose X-Forwarded-For and Forwarded are believed
 	Waits        Waits
 	AdminToken   string // that operators show; empty: none is asked for
 

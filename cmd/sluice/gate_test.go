@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/access"
+	"github.com/sluice-live/sluice/address"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/packager"
 )
@@ -39,7 +40,7 @@ func newGate() *gate {
 			PartDuration: 500 * time.Millisecond, Grace: 30 * time.Second, Linger: time.Minute,
 		}, time.Now),
 		access: access.NewPublishers(access.PublishSettings{
-			From: access.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now,
+			From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now,
 		}),
 		now: time.Now,
 		log: zerolog.Nop(),

@@ -21,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/access"
+	"github.com/sluice-live/sluice/address"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/client"
@@ -214,7 +215,7 @@ func TestTakeoverIsAuthenticated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, old := newGate(), newPeer()
 		g.access = access.NewPublishers(access.PublishSettings{
-			From: access.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Keys: access.Keys{"cam1": access.HashKey("k")}, Now: time.Now,
+			From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Keys: access.Keys{"cam1": access.HashKey("k")}, Now: time.Now,
 		})
 		ask := func(name string, p *peer) error {
 			_, _, err := g.Publish(t.Context(), ingest.Request{App: "live", Name: name, Peer: p, Remote: netip.MustParseAddrPort("192.0.2.9:1")})

@@ -22,6 +22,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/access"
+	"github.com/sluice-live/sluice/address"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
@@ -166,7 +167,7 @@ func (s *simulation) compose(r *rand.Rand) {
 }
 
 func (s *simulation) gate(a *app) *gate {
-	who := access.NewPublishers(access.PublishSettings{From: access.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now})
+	who := access.NewPublishers(access.PublishSettings{From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now})
 	return &gate{catalog: a.catalog, access: who, now: a.clock.now, log: zerolog.Nop()}
 }
 

@@ -1,0 +1,56 @@
+// Package address says what counts as one address, and whether it is in a list
+// of networks.
+//
+// A peer's address has several spellings: the same IPv4 address is also an IPv6
+// one (::ffff:192.0.2.1) where a socket takes both, and a link-local one names
+// an interface (fe80::1%eth0). All that counts and compares goes by one of them,
+// or a rule could be passed by another.
+package address
+
+import (
+	"net"
+	"net/netip"
+)
+
+// Of returns the plain address of a peer, or an invalid one where the transport
+// has none (in-memory pipes).
+func Of(a net.Addr) netip.Addr {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return Plain(a.AddrPort().Addr())
+	case *net.UDPAddr:
+		return Plain(a.AddrPort().Addr())
+	}
+	return netip.Addr{}
+}
+
+// Plain returns the spelling of an address that all of its others stand for.
+func Plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// Home returns what counts as one address: an IPv4 address, or the /64 of an
+// IPv6 one. Whoever has one address of that has all 2^64, and devices change
+// theirs by themselves. What is invalid has none, which is invalid, too.
+func Home(a netip.Addr) netip.Prefix {
+	a = Plain(a)
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // an address has those bits
+	return p
+}
+
+// Networks is a list of networks, of plain addresses.
+type Networks []netip.Prefix
+
+// Contain tells whether an address is in one of them, whatever way it is
+// spelled.
+func (n Networks) Contain(a netip.Addr) bool {
+	a = Plain(a)
+	for _, p := range n {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
