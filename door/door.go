@@ -3,6 +3,7 @@
 //
 //	Accept ── out of descriptors? wait ── room? ── fair? ──▶ server
 //	                                   PROXY header: fair? at the first Read
+//	Enter  ────────────────────────────── room? ── fair? ──▶ QUIC
 package door
 
 import (
@@ -135,19 +136,17 @@ func (l *listener) Accept() (net.Conn, error) {
 
 // admit returns nil for a connection that was refused.
 func (l *listener) admit(nc net.Conn) net.Conn {
-	d := l.door
-	if !d.enter() {
+	addr := address.Of(nc.RemoteAddr())
+	if l.door.limits.Proxies.Contain(addr) {
+		// For whom it comes is yet to be read.
+		if p := newProxied(l, nc); p.room() {
+			return p
+		}
 		l.refuse(nc, Connections)
 		return nil
 	}
-	d.metrics.Connected(l.name)
-	addr := address.Of(nc.RemoteAddr())
-	if d.limits.Proxies.Contain(addr) {
-		return newProxied(l, nc)
-	}
-	c := &conn{Conn: nc, listener: l}
-	if what, ok := d.crowd.enter(addr, &c.ticket); !ok {
-		c.leave()
+	c := &conn{Conn: nc, place: place{door: l.door, name: l.name}}
+	if what, ok := c.take(addr); !ok {
 		l.refuse(nc, what)
 		return nil
 	}
@@ -202,26 +201,64 @@ func (d *Door) refused(e Event) {
 	d.tell.event(e)
 }
 
-// conn gives its places back when it is closed.
+// Enter lets in a connection that no listener accepts, as QUIC's are, or returns
+// why it may not come in. Who is in leaves when it is closed.
+func (d *Door) Enter(name string, from netip.Addr) (leave func(), err error) {
+	p := &place{door: d, name: name}
+	if what, ok := p.take(from); !ok {
+		d.refused(Event{What: what, Listener: name, Remote: from})
+		return nil, &refusedError{what}
+	}
+	return p.leave, nil
+}
+
+// place is what a connection takes up of the limits, until it leaves.
+type place struct {
+	door   *Door
+	name   string // of the way that it comes by
+	once   sync.Once
+	ticket ticket
+}
+
+// room counts a connection among all.
+func (p *place) room() bool {
+	if !p.door.enter() {
+		return false
+	}
+	p.door.metrics.Connected(p.name)
+	return true
+}
+
+// take counts a connection among all, and among those of its address.
+func (p *place) take(from netip.Addr) (metrics.Refusal, bool) {
+	if !p.room() {
+		return Connections, false
+	}
+	what, ok := p.door.crowd.enter(from, &p.ticket)
+	if !ok {
+		p.leave()
+	}
+	return what, ok
+}
+
+func (p *place) leave() {
+	p.once.Do(func() {
+		p.door.crowd.leave(&p.ticket)
+		p.door.leave()
+		p.door.metrics.Disconnected(p.name)
+	})
+}
+
+// conn gives its place back when it is closed.
 type conn struct {
 	net.Conn
-	listener *listener
-	once     sync.Once
-	ticket   ticket
+	place
 }
 
 func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.leave()
 	return err
-}
-
-func (c *conn) leave() {
-	c.once.Do(func() {
-		c.listener.door.crowd.leave(&c.ticket)
-		c.listener.door.leave()
-		c.listener.door.metrics.Disconnected(c.listener.name)
-	})
 }
 
 // CloseWrite lets net/http end an answer that the peer must hear.

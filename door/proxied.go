@@ -22,7 +22,7 @@ type proxied struct {
 }
 
 func newProxied(l *listener, nc net.Conn) *proxied {
-	p := &proxied{conn: conn{Conn: nc, listener: l}}
+	p := &proxied{conn: conn{Conn: nc, place: place{door: l.door, name: l.name}}}
 	p.Conn = proxyproto.NewConn(nc,
 		proxyproto.WithPolicy(proxyproto.REQUIRE),
 		proxyproto.SetReadHeaderTimeout(l.door.limits.HeaderTimeout),
@@ -30,7 +30,7 @@ func newProxied(l *listener, nc net.Conn) *proxied {
 	return p
 }
 
-// refusedError is what those behind a proxy are refused for.
+// refusedError is what those are refused for who don't come by a listener.
 type refusedError struct{ what metrics.Refusal }
 
 func (e *refusedError) Error() string { return fmt.Sprintf("refused: %s", e.what) }
@@ -42,19 +42,19 @@ func (p *proxied) enter(h *proxyproto.Header) error {
 		return nil
 	}
 	addr := address.Of(h.SourceAddr)
-	what, ok := p.listener.door.crowd.enter(addr, &p.ticket)
+	what, ok := p.door.crowd.enter(addr, &p.ticket)
 	if ok {
 		return nil
 	}
 	p.told.Store(true)
-	p.listener.door.refused(Event{What: what, Listener: p.listener.name, Remote: addr})
+	p.door.refused(Event{What: what, Listener: p.name, Remote: addr})
 	return &refusedError{what}
 }
 
 func (p *proxied) Read(b []byte) (int, error) {
 	n, err := p.Conn.Read(b)
 	if err != nil && (errors.Is(err, proxyproto.ErrNoProxyProtocol) || p.Conn.ProxyHeader() == nil) && p.told.CompareAndSwap(false, true) {
-		p.listener.door.refused(Event{What: ProxyHeader, Listener: p.listener.name, Remote: address.Of(p.conn.Conn.RemoteAddr()), Err: err})
+		p.door.refused(Event{What: ProxyHeader, Listener: p.name, Remote: address.Of(p.conn.Conn.RemoteAddr()), Err: err})
 	}
 	return n, err
 }

@@ -136,6 +136,10 @@ func (a *app) open() error {
 	}
 	acme := newAuthority(a.cfg.ACME)
 	rtmpTLS, httpTLS = acme.tls(rtmpTLS), acme.tls(httpTLS)
+	encoders, viewers, err := a.newDoors()
+	if err != nil {
+		return err
+	}
 	public := a.http.Handler()
 	secure := public
 	if a.cfg.HTTP.HTTP3 && httpTLS != nil {
@@ -143,17 +147,13 @@ func (a *app) open() error {
 		if err != nil {
 			return fmt.Errorf("http.http3: %w", err)
 		}
-		quic, advertise := quicWay(public, pc, httpTLS)
+		quic, advertise := quicWay(public, pc, httpTLS, newEntrance(viewers, a.cfg.HTTP.MaxPerAddress))
 		a.ways = append(a.ways, quic)
 		secure = advertise(public)
 	}
 	rtmp := func(l net.Listener) { a.rtmpListeners = append(a.rtmpListeners, l) }
 	web := func(h http.Handler) func(net.Listener) {
 		return func(l net.Listener) { a.ways = append(a.ways, tcpWay(h, l, a.http.Log)) }
-	}
-	encoders, viewers, err := a.newDoors()
-	if err != nil {
-		return err
 	}
 	for _, port := range []struct {
 		name, field string

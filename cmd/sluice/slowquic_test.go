@@ -26,7 +26,7 @@ func TestF19SlowHTTP3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	way, _ := quicWay(server.Handler(), pc, &tls.Config{Certificates: []tls.Certificate{n.certificate(t)}})
+	way, _ := quicWay(server.Handler(), pc, &tls.Config{Certificates: []tls.Certificate{n.certificate(t)}}, newEntrance(openDoor(), 0))
 	done := make(chan error)
 	go func() { done <- way.serve() }()
 	transport := &http3.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}

@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	stdlog "log"
 	"net"
 	"net/http"
 	"strings"
 	"time"
 
-	"github.com/quic-go/quic-go"
-	"github.com/quic-go/quic-go/http3"
 	"github.com/rs/zerolog"
 )
 
@@ -64,29 +60,6 @@ type mistakes struct{ log zerolog.Logger }
 func (m mistakes) Write(b []byte) (int, error) {
 	m.log.Debug().Str("cause", strings.TrimSpace(string(b))).Msg("viewer's connection failed")
 	return len(b), nil
-}
-
-// quicWay serves HTTP/3. Handlers on TCP should tell of it by advertise.
-func quicWay(h http.Handler, pc net.PacketConn, config *tls.Config) (w way, advertise func(http.Handler) http.Handler) {
-	s := &http3.Server{
-		Handler:        h,
-		TLSConfig:      http3.ConfigureTLSConfig(config),
-		MaxHeaderBytes: 16 << 10,
-		IdleTimeout:    60 * time.Second,
-		QUICConfig:     &quic.Config{MaxIncomingStreams: maxStreams, HandshakeIdleTimeout: headerTimeout},
-	}
-	altSvc := fmt.Sprintf(`h3=":%d"; ma=86400`, pc.LocalAddr().(*net.UDPAddr).Port)
-	w = way{
-		serve:    func() error { return ignoreClosed(s.Serve(pc)) },
-		shutdown: s.Shutdown,
-		close:    func() error { return errors.Join(s.Close(), ignoreClosed(pc.Close())) },
-	}
-	return w, func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Alt-Svc", altSvc)
-			next.ServeHTTP(w, r)
-		})
-	}
 }
 
 func ignoreClosed(err error) error {
