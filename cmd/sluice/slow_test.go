@@ -32,6 +32,12 @@ type stage struct {
 // perform runs f, and ends when nothing is left of what it began.
 func perform(t *testing.T, f func(s *stage)) {
 	t.Helper()
+	performWithin(t, 30*time.Second, f)
+}
+
+// performWithin has viewers who must take each piece of an answer within timeout.
+func performWithin(t *testing.T, timeout time.Duration, f func(s *stage)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)))
 		catalog, segment, waiting := fullCatalog(t)
@@ -41,7 +47,7 @@ func perform(t *testing.T, f func(s *stage)) {
 			segment: segment,
 			waiting: waiting,
 		}
-		server := &httpserve.Server{Catalog: catalog, Hold: 7 * time.Second, WriteTimeout: 30 * time.Second, Log: zerolog.Nop(), Now: time.Now}
+		server := &httpserve.Server{Catalog: catalog, Hold: 7 * time.Second, WriteTimeout: timeout, Log: zerolog.Nop(), Now: time.Now}
 		w := tcpWay(server.Handler(), s.l, zerolog.Nop())
 		done := make(chan error)
 		go func() { done <- w.serve() }()
@@ -188,6 +194,31 @@ func TestF19SlowHTTP(t *testing.T) {
 			}
 		})
 	})
+	t.Run("HTTP/2, a wait that is longer than an answer may take", func(t *testing.T) {
+		performWithin(t, time.Second, func(s *stage) {
+			nc := s.dial()
+			defer nc.Close()
+			p := newH2Peer(nc)
+			began := time.Now()
+			p.get(1, s.waiting)
+			// Over HTTP/2 a deadline that passes breaks the stream off by itself.
+			for {
+				f, err := p.ReadFrame()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if f, ok := f.(*http2.RSTStreamFrame); ok {
+					t.Fatalf("broken off after %v: %v", time.Since(began), f.ErrCode)
+				}
+				if f, ok := f.(*http2.HeadersFrame); ok && f.StreamID == 1 {
+					break
+				}
+			}
+			if took := time.Since(began); took < 5*time.Second {
+				t.Errorf("answered after %v: nothing was waited for", took)
+			}
+		})
+	})
 	t.Run("a body that never comes", func(t *testing.T) {
 		perform(t, func(s *stage) {
 			nc := s.dial()
@@ -243,6 +274,16 @@ func TestF19SlowHTTP(t *testing.T) {
 			time.Sleep(31 * time.Second)
 			if took, said := s.gone(nc); took > 0 || len(said) > 0 {
 				t.Errorf("after 31 s it is open, and says %d bytes", len(said))
+			}
+		})
+	})
+	t.Run("an answer without a body, that is never read", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			io.WriteString(nc, "OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n")
+			time.Sleep(39 * time.Second) // nobody but net/http writes it, so it has the time to wait, too
+			if took, said := s.gone(nc); took > 0 || said != "" {
+				t.Errorf("after 39 s it is open for another %v, and says %q", took, said)
 			}
 		})
 	})
