@@ -42,12 +42,20 @@ type PublishSettings struct {
 // Publishers decides who may publish. It may be asked by many at once.
 type Publishers struct {
 	settings   PublishSettings
-	challenges challenges
-	lockout    lockout
+	challenges *challenges
+	lockout    *lockout
 }
 
 // NewPublishers returns a judge that goes by s.
-func NewPublishers(s PublishSettings) *Publishers { return &Publishers{settings: s} }
+func NewPublishers(s PublishSettings) *Publishers {
+	return &Publishers{settings: s, challenges: new(challenges), lockout: new(lockout)}
+}
+
+// With returns one that goes by other settings, and knows who has failed and who
+// is just logging in.
+func (p *Publishers) With(s PublishSettings) *Publishers {
+	return &Publishers{settings: s, challenges: p.challenges, lockout: p.lockout}
+}
 
 // Encoder is who wants to publish, and what it has to show.
 type Encoder struct {
@@ -237,7 +245,7 @@ func questionOf(e Encoder, args queryArgs, path string) Question {
 // Ended tells the webhook that a publication which it was asked for is over.
 // It returns false when that can't be told any more.
 func (p *Publishers) Ended(e Encoder, a Admission) bool {
-	if !p.settings.Notify || a.ID == "" {
+	if !p.settings.Notify || p.settings.Webhook == nil || a.ID == "" {
 		return true
 	}
 	q := questionOf(e, queryArgs{}, a.Path)

@@ -279,3 +279,37 @@ func TestKeysAndPasswords(t *testing.T) {
 		}
 	}
 }
+
+// Other settings are no amnesty, and no reason to log in again.
+func TestPublishersWith(t *testing.T) {
+	users := Users{"anna": "pw"}
+	p, now := judge(PublishSettings{Keys: Keys{"cam1": HashKey("old")}, Users: users, Login: LoginNever})
+	for range lockoutFailures {
+		p.Admit(t.Context(), Encoder{IP: stranger, App: "live", Name: "x"})
+	}
+	friend := netip.MustParseAddr("192.0.2.8")
+	_, err := p.Login(friend, "authmod=adobe&user=anna")
+	_, opaque, ok := strings.Cut(fmt.Sprint(err), "opaque=")
+	if !ok {
+		t.Fatal(err)
+	}
+	q := p.With(PublishSettings{Keys: Keys{"cam1": HashKey("new")}, Users: users, From: anywhere, Now: func() time.Time { return *now }})
+	if _, err := q.Admit(t.Context(), Encoder{IP: stranger, App: "live", Name: "new"}); err == nil || !strings.Contains(err.Error(), "too many failures") {
+		t.Errorf("one who was locked out: %v", err)
+	}
+	if _, err := q.Admit(t.Context(), Encoder{IP: friend, App: "live", Name: "new"}); err != nil {
+		t.Errorf("by the new key: %v", err)
+	}
+	if _, err := q.Admit(t.Context(), Encoder{IP: friend, App: "live", Name: "old"}); err == nil {
+		t.Error("the old key is good")
+	}
+	if _, err := p.Admit(t.Context(), Encoder{IP: friend, App: "live", Name: "old"}); err != nil {
+		t.Errorf("where it is asked by the old settings: %v", err)
+	}
+	_, hash, _ := users.challenge("anna")
+	sum := md5.Sum([]byte(hash + opaque + "mine"))
+	answer := base64.StdEncoding.EncodeToString(sum[:])
+	if user, err := q.Login(friend, "authmod=adobe&user=anna&challenge=mine&response="+answer+"&opaque="+opaque); err != nil || user != "anna" {
+		t.Errorf("who was just logging in: %q, %v", user, err)
+	}
+}

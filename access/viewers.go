@@ -51,6 +51,17 @@ func NewViewers(s WatchSettings, now func() time.Time) *Viewers {
 	return &Viewers{s: s, passes: newPasses(s.Secret), used: newUsed(now), now: now}
 }
 
+// With returns one that decides by other settings, and knows which tokens were
+// used. Passes stay good while the secret is the same.
+func (v *Viewers) With(s WatchSettings) *Viewers {
+	return &Viewers{s: s, passes: newPasses(s.Secret), used: v.used, now: v.now}
+}
+
+// Open tells whether everybody may watch.
+func (v *Viewers) Open() bool {
+	return !v.NeedsPass() && len(v.s.From) == 0 && len(v.s.Deny) == 0 && len(v.s.Referers) == 0
+}
+
 // Refusal is a no, with its reason and a status of HTTP.
 type Refusal struct {
 	Code   int

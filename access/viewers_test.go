@@ -375,6 +375,8 @@ func TestOneTimeToken(t *testing.T) {
 	}
 	refused("at another address", "live/cam1", elsewhere)
 	refused("for another stream", "live/cam2", here)
+	v = v.With(s)
+	refused("behind other settings", "live/cam1", elsewhere)
 	if n := asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)
 	}

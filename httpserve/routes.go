@@ -22,7 +22,7 @@ type Server struct {
 	Log          zerolog.Logger
 	Metrics      *metrics.Set
 	Now          func() time.Time // the wall clock
-	Viewers      Viewers          // decides who may watch; nil: everybody
+	Viewers      func() Viewers   // who decides now who may watch; nil, or returning nil: everybody may
 	Watermark    bool             // the player page shows who watches, where that is known
 	Proxies      address.Networks // whose X-Forwarded-For and Forwarded are believed
 	Waits        Waits

@@ -33,8 +33,8 @@ const passPrefix = "/t/"
 // entrance is an address that viewers know. Who shows a token there is sent on
 // to the same file below his pass.
 func (s *Server) entrance(file string, h handlerFunc) handlerFunc {
-	return s.watched(h, func(w http.ResponseWriter, r *http.Request, name packager.StreamName) error {
-		pass, err := s.Viewers.Enter(r, name.String(), remote(r))
+	return s.watched(h, func(w http.ResponseWriter, r *http.Request, judge Viewers, name packager.StreamName) error {
+		pass, err := judge.Enter(r, name.String(), remote(r))
 		if err != nil {
 			s.Metrics.Refused(metrics.Watching)
 			s.Log.Debug().Str("remote", r.RemoteAddr).Stringer("stream", name).Err(err).Msg("viewer refused")
@@ -52,14 +52,15 @@ func (s *Server) entrance(file string, h handlerFunc) handlerFunc {
 
 // inside is everything else of a stream: nobody begins there.
 func (s *Server) inside(h handlerFunc) handlerFunc {
-	return s.watched(h, func(http.ResponseWriter, *http.Request, packager.StreamName) error { return errNoPass })
+	return s.watched(h, func(http.ResponseWriter, *http.Request, Viewers, packager.StreamName) error { return errNoPass })
 }
 
 // watched answers with h those who may watch, and with enter those who have no
 // pass but need one.
-func (s *Server) watched(h handlerFunc, enter func(http.ResponseWriter, *http.Request, packager.StreamName) error) handlerFunc {
+func (s *Server) watched(h handlerFunc, enter func(http.ResponseWriter, *http.Request, Viewers, packager.StreamName) error) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if s.Viewers == nil || s.Viewers.Trusts(r) {
+		judge := s.judge() // one for all of the request
+		if judge == nil || judge.Trusts(r) {
 			return h(w, r)
 		}
 		name, err := packager.ParseStreamName(chi.URLParam(r, "app"), chi.URLParam(r, "name"))
@@ -68,18 +69,18 @@ func (s *Server) watched(h handlerFunc, enter func(http.ResponseWriter, *http.Re
 		}
 		// From here on the answer is this viewer's alone.
 		w.Header().Set("Cache-Control", private)
-		if err := s.Viewers.Place(r, remote(r)); err != nil {
+		if err := judge.Place(r, remote(r)); err != nil {
 			s.Metrics.Refused(metrics.Watching)
 			return err
 		}
 		pass := chi.URLParam(r, "pass")
 		switch {
-		case !s.Viewers.NeedsPass():
+		case !judge.NeedsPass():
 			return h(w, r)
 		case pass == "":
-			return enter(w, r, name)
+			return enter(w, r, judge, name)
 		}
-		who, err := s.Viewers.Check(pass, name.String(), remote(r))
+		who, err := judge.Check(pass, name.String(), remote(r))
 		if err != nil {
 			s.Metrics.Refused(metrics.Watching)
 			return err
@@ -89,6 +90,13 @@ func (s *Server) watched(h handlerFunc, enter func(http.ResponseWriter, *http.Re
 		}
 		return h(w, r)
 	}
+}
+
+func (s *Server) judge() Viewers {
+	if s.Viewers == nil {
+		return nil
+	}
+	return s.Viewers()
 }
 
 // checked tells a cache that a pass is good.

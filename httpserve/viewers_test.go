@@ -64,7 +64,8 @@ func (d *doorman) Check(pass, stream string, _ netip.Addr) (string, error) {
 func guarded(t testing.TB) *site {
 	t.Helper()
 	s := newSite(t)
-	s.Viewers = &doorman{}
+	d := &doorman{}
+	s.Viewers = func() Viewers { return d }
 	s.handler = s.Handler()
 	s.feed(t, 12)
 	return s
@@ -180,12 +181,12 @@ func TestPublicCaching(t *testing.T) {
 
 func TestRulesAlone(t *testing.T) {
 	s := guarded(t)
-	s.Viewers.(*doorman).rulesAlone = true
+	s.Viewers().(*doorman).rulesAlone = true
 	r := s.do("GET", "/live/cam1/a1.m3u8")
 	if r.StatusCode != 200 || !strings.HasPrefix(r.Header.Get("Cache-Control"), "private, max-age=") {
 		t.Errorf("%d, cache %q", r.StatusCode, r.Header.Get("Cache-Control"))
 	}
-	s.Viewers.(*doorman).banned = netip.MustParseAddr("192.0.2.1") // httptest's
+	s.Viewers().(*doorman).banned = netip.MustParseAddr("192.0.2.1") // httptest's
 	for _, path := range []string{"/live/cam1/", "/live/cam1/index.m3u8", "/live/cam1/a1.m3u8", "/live/cam1/a1/x-1.m4s"} {
 		if r := s.do("GET", path); r.StatusCode != 403 || r.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d, cache %q", path, r.StatusCode, r.Header.Get("Cache-Control"))

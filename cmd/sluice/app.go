@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,8 +44,11 @@ type app struct {
 	gate    *gate
 	rtmp    *ingest.Server
 	http    *httpserve.Server
-	webhook *access.Webhook // for publishers, or nil
+	rules   *rules
 	ready   atomic.Bool
+
+	again  <-chan os.Signal              // to read the rules again
+	reread func() (config.Config, error) // what the configuration says now
 
 	rtmpListeners []net.Listener
 	ways          []way
@@ -54,14 +58,13 @@ type app struct {
 // listen builds the server and opens its ports.
 func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	a := &app{cfg: cfg, log: log, clock: machineClock(), metrics: metrics.New()}
-	who, err := publishers(cfg.Publish)
-	if err != nil {
+	var err error
+	if a.rules, err = newRules(cfg.Publish, cfg.Watch); err != nil {
 		return nil, err
 	}
-	a.webhook = who.Webhook
 	a.catalog = packager.NewCatalog(settings(cfg.Window), a.clock.now)
 	a.metrics.Streams(a.states)
-	a.gate = &gate{catalog: a.catalog, access: access.NewPublishers(who), now: a.clock.now, log: log, metrics: a.metrics, budget: newBudget(cfg.Window)}
+	a.gate = &gate{catalog: a.catalog, access: a.rules.publishers.Load, now: a.clock.now, log: log, metrics: a.metrics, budget: newBudget(cfg.Window)}
 	a.rtmp = &ingest.Server{
 		Limits:  limits(cfg.RTMP),
 		Handler: a.gate,
@@ -78,10 +81,11 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		Log:          log.With().Str("room", "httpserve").Logger(),
 		Metrics:      a.metrics,
 		Now:          a.clock.now,
+		Viewers:      a.rules.watching,
 		Watermark:    cfg.Watch.Watermark,
 	}
-	if a.http.Viewers, err = a.viewers(cfg.Watch); err != nil {
-		return nil, err
+	if a.rules.viewers.Load().NeedsPass() && cfg.Watch.Secret == "" {
+		log.Info().Msg("watch.secret is empty: after a restart, viewers must show a token again")
 	}
 	if a.http.Proxies, err = config.ParseNetworks(cfg.HTTP.ForwardedFrom); err != nil {
 		return nil, err
@@ -225,25 +229,21 @@ func (a *app) run(ctx context.Context) error {
 		viewers.Go(func() { fail(d.serve()) })
 	}
 	publishers.Go(func() { a.expire(publishing) })
-	notifying, quiet := context.WithCancel(context.WithoutCancel(ctx))
-	defer quiet()
-	if a.webhook != nil {
-		viewers.Go(func() { a.webhook.Run(notifying, a.lost) })
-	}
-
-	<-ctx.Done()
+	webhook := &herald{lost: a.lost}
+	a.obey(ctx, webhook)
 	a.ready.Store(false)
 	live := a.live()
 	a.log.Info().Int("live", live).Msg("stopping")
 	stop()
 	publishers.Wait()
-	quiet() // but for what it has heard by now
+	webhook.quiet()
 	a.catalog.End()
 	if live > 0 {
 		time.Sleep(drainTime)
 	}
 	a.shutdown()
 	viewers.Wait()
+	webhook.running.Wait()
 	if err := failed.Load(); err != nil {
 		return *err
 	}

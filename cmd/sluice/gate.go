@@ -31,7 +31,7 @@ const failurePause = time.Second
 // gate lets publishers in and connects the rooms that their tags go through.
 type gate struct {
 	catalog *packager.Catalog
-	access  *access.Publishers
+	access  func() *access.Publishers // who judges now
 	now     func() time.Time
 	log     zerolog.Logger
 	metrics *metrics.Set
@@ -69,7 +69,7 @@ func (s *session) Close(cause error) {
 
 // Connect is ingest's first question.
 func (g *gate) Connect(ctx context.Context, r ingest.Request) (user string, err error) {
-	user, err = g.access.Login(r.Remote.Addr(), r.Query)
+	user, err = g.access().Login(r.Remote.Addr(), r.Query)
 	if err == nil {
 		return user, nil
 	}
@@ -96,7 +96,7 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 		IP: r.Remote.Addr(), App: r.App, Name: r.Name, Query: r.Query, User: r.User,
 		Encrypted: r.Encrypted, Software: r.Software, TCURL: r.TCURL,
 	}
-	admission, err := g.access.Admit(ctx, encoder)
+	admission, err := g.access().Admit(ctx, encoder)
 	if err != nil {
 		g.metrics.Refused(metrics.Publishing)
 		return "", nil, g.refusal(ctx, err)
@@ -120,7 +120,7 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	remuxer.OnDrop = g.metrics.Dropped
 	s := g.enter(name, r.Peer, remuxer)
 	s.left = func() {
-		if !g.access.Ended(encoder, admission) {
+		if !g.access().Ended(encoder, admission) {
 			log.Warn().Msg("the webhook isn't told of the end: too many notifications wait")
 		}
 	}

@@ -89,9 +89,19 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println("the configuration is good")
 		return nil
 	}
+	hangup := make(chan os.Signal, 1)
+	if command == "serve" {
+		signal.Notify(hangup, syscall.SIGHUP)
+		defer signal.Stop(hangup)
+	}
 	a, err := listen(cfg, logger(cfg.Log, os.Stderr))
 	if err != nil {
 		return err
+	}
+	a.again = hangup
+	a.reread = func() (config.Config, error) {
+		cfg, _, err := config.Load(args, os.Environ())
+		return cfg, err
 	}
 	if cfg.Log.Format == "console" {
 		a.banner(os.Stdout)

@@ -90,10 +90,9 @@ func TestSignFaults(t *testing.T) {
 
 // Where nothing is said of viewers, nobody is asked about them.
 func TestWatchingIsOpen(t *testing.T) {
-	a := &app{log: zerolog.Nop(), clock: machineClock()}
 	c := config.Default().Watch
-	if v, err := a.viewers(c); v != nil || err != nil {
-		t.Errorf("%v %v", v, err)
+	if r, err := newRules(config.Default().Publish, c); err != nil || r.watching() != nil {
+		t.Errorf("%v %v", r.watching(), err)
 	}
 	for _, close := range []func(*config.Watch){
 		func(c *config.Watch) { c.TokenKeys = []string{someKey} },
@@ -106,7 +105,7 @@ func TestWatchingIsOpen(t *testing.T) {
 	} {
 		closed := c
 		close(&closed)
-		if v, err := a.viewers(closed); v == nil || err != nil {
+		if r, err := newRules(config.Default().Publish, closed); err != nil || r.watching() == nil {
 			t.Errorf("%+v: open, %v", closed, err)
 		}
 	}

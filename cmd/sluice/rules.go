@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-live/sluice/access"
+	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/httpserve"
+)
+
+// rules are who may publish and who may watch. They can be replaced while the
+// server runs: whoever asks from then on is judged by the new ones.
+type rules struct {
+	secret []byte // signs passes where the configuration has none, as long as we run
+
+	publishers atomic.Pointer[access.Publishers]
+	viewers    atomic.Pointer[access.Viewers]
+
+	// What they were made of, for the one who replaces them.
+	publish access.PublishSettings
+	watch   access.WatchSettings
+	from    struct {
+		publish config.Publish
+		watch   config.Watch
+	}
+}
+
+func newRules(p config.Publish, w config.Watch) (*rules, error) {
+	r := &rules{secret: make([]byte, 32)}
+	rand.Read(r.secret) // it can't fail
+	// Tokens are dated by others.
+	r.publishers.Store(access.NewPublishers(access.PublishSettings{Now: time.Now}))
+	r.viewers.Store(access.NewViewers(access.WatchSettings{}, time.Now))
+	return r, r.replace(p, w)
+}
+
+// replace puts others in the place of the rules: all of them or, where there is
+// a fault, none.
+func (r *rules) replace(p config.Publish, w config.Watch) error {
+	publish, err := publishSettings(p)
+	if err != nil {
+		return err
+	}
+	watch, err := watchSettings(w)
+	if err != nil {
+		return err
+	}
+	if len(watch.Secret) == 0 {
+		watch.Secret = r.secret
+	}
+	// What is the same keeps what it knows: the notifications that wait, and
+	// the keys that were fetched.
+	if p.Webhook.URL != "" && p.Webhook == r.from.publish.Webhook {
+		publish.Webhook = r.publish.Webhook
+	}
+	if p.JWT.JWKSURL != "" && p.JWT == r.from.publish.JWT {
+		publish.Tokens = r.publish.Tokens
+	}
+	if w.JWT.JWKSURL != "" && w.JWT == r.from.watch.JWT {
+		watch.Tokens = r.watch.Tokens
+	}
+	r.publish, r.watch, r.from.publish, r.from.watch = publish, watch, p, w
+	r.publishers.Store(r.publishers.Load().With(publish))
+	r.viewers.Store(r.viewers.Load().With(watch))
+	return nil
+}
+
+// watching is who decides now who may watch, or nil when everybody may.
+func (r *rules) watching() httpserve.Viewers {
+	if v := r.viewers.Load(); !v.Open() {
+		return v
+	}
+	return nil
+}
+
+// obey replaces the rules whenever it is asked to, until ctx ends.
+func (a *app) obey(ctx context.Context, h *herald) {
+	for {
+		h.speakFor(a.rules.publish.Webhook)
+		select {
+		case <-a.again:
+			a.readAgain()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// readAgain replaces the rules by what the configuration says now. Who is in
+// stays in: an encoder in the middle of a show is not cut for a key that is
+// replaced.
+func (a *app) readAgain() {
+	c, err := a.reread()
+	if err == nil {
+		err = a.rules.replace(c.Publish, c.Watch)
+	}
+	if err != nil {
+		a.log.Warn().Err(err).Msg("the configuration was read again and has faults: who may publish and who may watch stays as it was")
+		return
+	}
+	a.log.Info().Msg("the configuration was read again: who may publish and who may watch is as it says now")
+	if othersDiffer(a.cfg, c) {
+		a.log.Warn().Msg("other settings have changed, too: they need a restart")
+	}
+}
+
+// othersDiffer tells whether two configurations differ in more than the rules.
+func othersDiffer(a, b config.Config) bool {
+	a.Publish = b.Publish
+	shown := a.Watch.Watermark // how a page looks is no rule
+	a.Watch = b.Watch
+	a.Watch.Watermark = shown
+	return !reflect.DeepEqual(a, b)
+}
+
+// herald sends the notifications of the webhook that is in force.
+type herald struct {
+	lost    func(access.Question, error)
+	webhook *access.Webhook // or nil
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// speakFor sends what w has to tell from now on. What waits for the one before
+// is tried once more.
+func (h *herald) speakFor(w *access.Webhook) {
+	if w == h.webhook {
+		return
+	}
+	h.quiet()
+	h.webhook = w
+	if w == nil {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	h.stop = stop
+	h.running.Go(func() { w.Run(ctx, h.lost) })
+}
+
+// quiet ends it, but for what was heard by now.
+func (h *herald) quiet() {
+	if h.stop != nil {
+		h.stop()
+		h.stop = nil
+	}
+}
+
+// publishSettings is what the configuration says of who may publish, its
+// secrets included.
+func publishSettings(c config.Publish) (access.PublishSettings, error) {
+	s := access.PublishSettings{
+		Keys:   access.Keys{},
+		Users:  access.Users{},
+		Login:  access.Login(c.Login),
+		Notify: c.Webhook.NotifyDone,
+		Now:    time.Now, // tokens are dated by others
+	}
+	for name, hash := range c.Keys {
+		h, err := access.ParseKeyHash(hash)
+		if err != nil {
+			return s, fmt.Errorf("publish.keys: %s: %w", name, err)
+		}
+		s.Keys[name] = h
+	}
+	for user, password := range c.Users {
+		p, err := access.ParsePassword(password)
+		if err != nil {
+			return s, fmt.Errorf("publish.users: %s: %w", user, err)
+		}
+		s.Users[user] = p
+	}
+	if c.JWT.On() {
+		var err error
+		if s.Tokens, err = verifier(c.JWT); err != nil {
+			return s, fmt.Errorf("publish.jwt.secret_file: %w", err)
+		}
+	}
+	if c.Webhook.URL != "" {
+		s.Webhook = access.NewWebhook(c.Webhook.URL, access.Style(c.Webhook.Style), []byte(c.Webhook.Secret), time.Now)
+	}
+	var err error
+	if s.From, err = config.ParseNetworks(publishFrom(c)); err != nil {
+		return s, err
+	}
+	if s.Deny, err = config.ParseNetworks(c.Deny); err != nil {
+		return s, err
+	}
+	s.Trusted, err = config.ParseNetworks([]string{"loopback"})
+	return s, err
+}
+
+// publishFrom is what an empty list stands for: who has something to show may
+// come from anywhere, else the network is all there is to go by.
+func publishFrom(c config.Publish) []string {
+	switch {
+	case len(c.From) > 0:
+		return c.From
+	case c.Open():
+		return []string{"private"}
+	}
+	return []string{"any"}
+}
+
+// secretOf reads a secret that is in a file, as container platforms have it.
+func secretOf(secret, file string) ([]byte, error) {
+	if file == "" {
+		return []byte(secret), nil
+	}
+	b, err := os.ReadFile(file)
+	return []byte(strings.TrimRight(string(b), "\r\n")), err
+}
+
+func verifier(c config.JWT) (*access.Verifier, error) {
+	secret, err := secretOf(c.Secret, c.SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	return access.NewVerifier(access.JWT{Secret: secret, JWKS: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience}), nil
+}
+
+func watchSettings(c config.Watch) (s access.WatchSettings, err error) {
+	s = access.WatchSettings{
+		Secret: []byte(c.Secret), Session: c.Session, BindToIP: c.BindAddress, CDNSecret: c.CDNSecret,
+		Referers: c.Referers, NeedReferer: c.RequireReferer,
+	}
+	if s.Keys, err = tokenKeys(c); err != nil {
+		return s, err
+	}
+	if s.From, err = config.ParseNetworks(c.From); err != nil {
+		return s, err
+	}
+	if s.Deny, err = config.ParseNetworks(c.Deny); err != nil {
+		return s, err
+	}
+	if c.JWT.On() {
+		if s.Tokens, err = verifier(c.JWT); err != nil {
+			return s, fmt.Errorf("watch.jwt.secret_file: %w", err)
+		}
+	}
+	if c.Webhook.URL != "" {
+		s.Webhook = access.NewWebhook(c.Webhook.URL, access.Style(c.Webhook.Style), []byte(c.Webhook.Secret), time.Now)
+	}
+	return s, nil
+}
+
+func tokenKeys(c config.Watch) ([]access.Key, error) {
+	var keys []access.Key
+	for _, text := range c.TokenKeys {
+		k, err := access.ParseKey(text)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
