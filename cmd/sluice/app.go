@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/door"
+	"github.com/sluice-live/sluice/gather"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/chunk"
@@ -183,6 +184,9 @@ func (a *app) open() error {
 			return fmt.Errorf("%s: %w", port.field, err)
 		}
 		*port.bound = l.Addr()
+		if port.door == encoders {
+			l = a.gathered(l)
+		}
 		l = port.door.Listener(l, port.name, refusals[port.name])
 		if port.secure {
 			c := port.tls.Clone()
@@ -192,6 +196,16 @@ func (a *app) open() error {
 		port.use(l)
 	}
 	return nil
+}
+
+// gathered is for encoders: all of them send all the time. Viewers ask, and wait
+// for the answer.
+func (a *app) gathered(l net.Listener) net.Listener {
+	l, err := gather.Listener(l)
+	if err != nil {
+		a.log.Warn().Err(err).Msg("each packet of an encoder wakes the server: it works, but costs more")
+	}
+	return l
 }
 
 func (a *app) closeListeners() {

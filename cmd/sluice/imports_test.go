@@ -19,6 +19,7 @@ var rooms = map[string][]string{
 	"metrics":               {},
 	"address":               {},
 	"door":                  {"address", "metrics"},
+	"gather":                {},
 	"ingest":                {"metrics", "ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake"},
 	"ingest/client":         {"ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake"},
 	"remux":                 {"ingest/amf", "ingest/flv"},
@@ -32,7 +33,7 @@ var rooms = map[string][]string{
 	"config":                {},
 	"access":                {"address"},
 	"probe":                 {}, // it sees servers from outside
-	"cmd/sluice": {"access", "address", "config", "door", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
+	"cmd/sluice": {"access", "address", "config", "door", "gather", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
 		"metrics", "packager", "probe", "remux"},
 	"e2e":      {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
 	"e2e/soak": {"ingest/flv", "ingest/client"},
@@ -49,6 +50,7 @@ var doors = map[string][]string{
 	"github.com/golang-jwt/jwt":           {"access"},
 	"github.com/MicahParks/jwkset":        {"access"},
 	"golang.org/x/crypto/acme":            {"cmd/sluice"},
+	"golang.org/x/sys":                    {"gather"},
 	"github.com/pires/go-proxyproto":      {"door"},
 	"github.com/prometheus/client_golang": {"metrics"},
 	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice"},

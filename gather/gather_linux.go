@@ -1,0 +1,75 @@
+// Package gather lets what comes in gather before it wakes anybody: a wake-up
+// costs more than all that is done with what came.
+//
+//	socket ─┐
+//	socket ─┼─▶ round: who has something? ──▶ their goroutines go on
+//	socket ─┘    ▲
+//	             └── at once where little comes, each 5 ms where much does
+//
+// Connections stay what they are to their goroutines: a net.Conn.
+package gather
+
+import (
+	"net"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Listener gathers what comes on the TCP connections that l accepts. It is l
+// itself where the system has not what that takes; the error says what.
+func Listener(l net.Listener) (net.Listener, error) {
+	loop, err := newLoop()
+	if err != nil {
+		return l, err
+	}
+	return &listener{Listener: l, loop: loop}, nil
+}
+
+type listener struct {
+	net.Listener
+	loop *loop
+	once sync.Once
+}
+
+// Accept is part of net.Listener. A connection that can't be gathered is what
+// it was.
+func (l *listener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if t, ok := nc.(*net.TCPConn); ok && err == nil {
+		if c, err := l.take(t); err == nil {
+			return c, nil
+		}
+	}
+	return nc, err
+}
+
+// take closes t and goes on with its socket, which Go's poller hears nothing
+// of from then on.
+func (l *listener) take(t *net.TCPConn) (*conn, error) {
+	raw, err := t.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd := -1
+	if e := raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); e != nil {
+		return nil, e
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(l.loop, fd, t)
+	if err := l.loop.enter(fd, c); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	t.Close()
+	return c, nil
+}
+
+// Close is part of net.Listener. The connections go on.
+func (l *listener) Close() error {
+	err := l.Listener.Close()
+	l.once.Do(l.loop.leave)
+	return err
+}

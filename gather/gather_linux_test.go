@@ -1,0 +1,276 @@
+package gather
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/net/nettest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// pipe is both ends of a connection of l.
+func pipe(t testing.TB, l net.Listener) (server, client net.Conn) {
+	t.Helper()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err = l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close(); client.Close() })
+	return server, client
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Listener(tcp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// A gathered connection is a net.Conn in all that others rely on.
+func TestConn(t *testing.T) {
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+		tcp, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		l, err := Listener(tcp)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		defer l.Close()
+		if c1, err = net.Dial("tcp", l.Addr().String()); err != nil {
+			return nil, nil, nil, err
+		}
+		c2, err = l.Accept()
+		return c1, c2, func() { c1.Close(); c2.Close() }, err
+	})
+}
+
+func TestErrorsAreThoseOfNet(t *testing.T) {
+	server, client := pipe(t, listen(t))
+	b := make([]byte, 1)
+
+	server.SetReadDeadline(time.Unix(1, 0))
+	_, err := server.Read(b)
+	if op := (*net.OpError)(nil); !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &op) || !op.Timeout() || op.Op != "read" {
+		t.Errorf("past its deadline: %v", err)
+	}
+	server.SetReadDeadline(time.Time{})
+	client.Close()
+	if n, err := server.Read(b); n != 0 || err != io.EOF {
+		t.Errorf("after the peer's end: %d, %v", n, err)
+	}
+	server.Close()
+	if _, err := server.Read(b); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+	if _, err := server.Write(b); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+	if err := server.SetDeadline(time.Time{}); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+	if err := server.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed twice: %v", err)
+	}
+}
+
+// What comes before the peer's end is read, and then the end, whenever and in
+// whatever pieces both come: an edge rings once for both.
+func TestEndBehindData(t *testing.T) {
+	l := listen(t)
+	for i := range 200 {
+		server, client := pipe(t, l)
+		want := bytes.Repeat([]byte("x"), i*7)
+		go func() {
+			client.Write(want[:i])
+			client.Write(want[i:])
+			client.(*net.TCPConn).CloseWrite()
+		}()
+		server.SetDeadline(time.Now().Add(10 * time.Second))
+		got, err := io.ReadAll(server)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes of %d, %v", len(got), len(want), err)
+		}
+		if _, err := server.Write([]byte("bye")); err != nil { // it has only stopped to send
+			t.Fatal(err)
+		}
+		server.Close()
+		if got, _ := io.ReadAll(client); string(got) != "bye" {
+			t.Fatalf("the peer got %q", got)
+		}
+		client.Close()
+	}
+}
+
+// A peer that resets the connection ends a Read that waits.
+func TestReset(t *testing.T) {
+	server, client := pipe(t, listen(t))
+	server.SetDeadline(time.Now().Add(10 * time.Second))
+	client.(*net.TCPConn).SetLinger(0)
+	time.AfterFunc(10*time.Millisecond, func() { client.Close() })
+	_, err := server.Read(make([]byte, 1))
+	if op := (*net.OpError)(nil); !errors.As(err, &op) || op.Timeout() {
+		t.Fatalf("%v", err)
+	}
+}
+
+// A peer that doesn't read holds a Write up until it does, or until the deadline.
+func TestSlowReader(t *testing.T) {
+	server, client := pipe(t, listen(t))
+	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
+	server.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	n, err := server.Write(sent)
+	if !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 || n == len(sent) {
+		t.Fatalf("nobody reads: wrote %d, %v", n, err)
+	}
+	server.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	go func() {
+		if _, err := server.Write(sent[n:]); err != nil {
+			t.Error(err)
+		}
+		server.Close()
+	}()
+	got, err := io.ReadAll(client)
+	if err != nil || !bytes.Equal(got, sent) {
+		t.Fatalf("%d bytes of %d, %v", len(got), len(sent), err)
+	}
+}
+
+// Many connections, opened and closed while others send, from several sides at
+// once: each gets what was sent to it, and no descriptor is left.
+func TestMany(t *testing.T) {
+	before := descriptors(t)
+	l := listen(t)
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer nc.Close()
+				io.Copy(nc, nc)
+			})
+		}
+	})
+	var clients sync.WaitGroup
+	for i := range 100 {
+		clients.Go(func() {
+			for range 5 {
+				nc, err := net.Dial("tcp", l.Addr().String())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				nc.SetDeadline(time.Now().Add(30 * time.Second))
+				want := bytes.Repeat([]byte{byte(i)}, 100_000)
+				clients.Go(func() {
+					nc.Write(want)
+					nc.(*net.TCPConn).CloseWrite()
+				})
+				if got, err := io.ReadAll(nc); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%d bytes of %d, %v", len(got), len(want), err)
+				}
+				nc.Close()
+			}
+		})
+	}
+	clients.Wait()
+	l.Close()
+	all.Wait()
+	if after := descriptors(t); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+// Close while others read, write and set deadlines.
+func TestCloseRaces(t *testing.T) {
+	l := listen(t)
+	for range 200 {
+		server, client := pipe(t, l)
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() { io.Copy(io.Discard, server) })
+			all.Go(func() {
+				for {
+					if _, err := server.Write(make([]byte, 1000)); err != nil {
+						return
+					}
+				}
+			})
+			all.Go(func() {
+				for server.SetDeadline(time.Now().Add(time.Minute)) == nil {
+					runtime.Gosched()
+				}
+			})
+		}
+		all.Go(func() { io.CopyN(io.Discard, client, 10_000); server.Close() })
+		all.Go(func() { client.Write(make([]byte, 10_000)) })
+		all.Wait()
+		client.Close()
+	}
+}
+
+// The last one to leave takes the loop along, be it the listener or a connection.
+func TestLeave(t *testing.T) {
+	before := descriptors(t)
+	l := listen(t)
+	server, client := pipe(t, l)
+	l.Close()
+	if _, err := client.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Read(make([]byte, 1)); err != nil {
+		t.Fatalf("after the listener's end: %v", err)
+	}
+	server.Close()
+	client.Close()
+	if after := descriptors(t); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+// A Read costs no allocation.
+func TestAllocations(t *testing.T) {
+	server, client := pipe(t, listen(t))
+	b := make([]byte, 1<<10)
+	if n := testing.AllocsPerRun(100, func() {
+		client.Write(b[:100])
+		if _, err := server.Read(b); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(all)
+}
