@@ -3,7 +3,7 @@ package gather
 import "time"
 
 // pause is how long what comes in gathers, and so the latency that it adds.
-const pause = 5 * time.Millisecond
+const pause = 4 * time.Millisecond
 
 const (
 	// A pause saves a wake-up for each arrival in it but one. It begins where

@@ -17,8 +17,8 @@ func TestRhythm(t *testing.T) {
 		{1, 75, 1.08},
 		{2, 75, 1.08},
 		{4, 75, 0.95},
-		{20, 75, 0.17},
-		{100, 75, 0.03},
+		{20, 75, 0.2},
+		{100, 75, 0.04},
 		{1, 3000, 0.25}, // one connection, in many packets
 	} {
 		rounds, arrivals := play(t, c.streams*c.rate, 60*time.Second)
