@@ -75,7 +75,7 @@ type RTMP struct {
 	// encoders use fewer than ten, the protocol would allow 65,598.
 	MaxChunkStreams int `yaml:"max_chunk_streams" usage:"most chunk streams in one connection"`
 
-	// MaxConnections bounds the connections open at once, published or not. Default 1000: keeps
+	// MaxConnections bounds the connections open at once, published or not. Default 2000: keeps
 	// memory and descriptors bounded whatever the network does.
 	MaxConnections int `yaml:"max_connections" usage:"most connections at once"`
 
@@ -389,7 +389,7 @@ func Default() Config {
 			MaxBitrate:       50_000,
 			MaxMessageSize:   10 * MiB,
 			MaxChunkStreams:  64,
-			MaxConnections:   1000,
+			MaxConnections:   2000,
 			MaxPerAddress:    20,
 			ConnectionRate:   10,
 			ConnectionBurst:  20,

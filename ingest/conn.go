@@ -81,9 +81,9 @@ func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc ne
 }
 
 // strangerLimits are for a peer that has not been let in: no message of the
-// dialogue needs more.
+// dialogue needs more. Encoders have it on two to four chunk streams.
 func strangerLimits(l chunk.Limits) chunk.Limits {
-	const message, incomplete, streams, buffer = 64 << 10, 128 << 10, 16, 16 << 10
+	const message, incomplete, streams, buffer = 64 << 10, 128 << 10, 8, 16 << 10
 	l.MediaSize = min(l.MediaSize, message)
 	l.CommandSize = min(l.CommandSize, message)
 	l.Incomplete = min(l.Incomplete, incomplete)
