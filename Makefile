@@ -6,6 +6,7 @@ GOVULNCHECK  = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME    ?= 15s
 SOAK        ?= 1h
 SOAKFLAGS   ?=
+BENCHFLAGS  ?=
 FLAGS       ?=
 SEEDS       ?= 1000
 
@@ -14,7 +15,7 @@ TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gst
         varnishd:varnish nginx:nginx-light
 GSTREAMER = gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
-.PHONY: help run demo build web test check unit vuln simulate fuzz soak attack e2e latency bench-latency bench deps clean
+.PHONY: help run demo build web test check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers deps clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -89,6 +90,12 @@ bench-latency: ## from a frame's sending to its last byte at the viewer, for eac
 
 bench: ## what a stream costs, next to the same work done by another library
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /e2e)
+
+bench-peers: build ## beside nginx-rtmp and floors, on two quiet cores (BENCHFLAGS="-rows ingest-light -for 5s"): takes an hour and a half
+	@command -v gcc >/dev/null && test -e /usr/lib/nginx/modules/ngx_rtmp_module.so || \
+	{ echo "bench-peers: missing: sudo apt-get install --no-install-recommends gcc libc6-dev nginx-light libnginx-mod-rtmp"; exit 1; }
+	$(GO) build -o bin/bench ./e2e/bench
+	bin/bench run -sluice sluice=bin/sluice -json bin/bench.json $(BENCHFLAGS)
 
 deps: ## install what the end-to-end tests need, or say what is missing
 	@missing=""; for t in $(TOOLS); do command -v $${t%%:*} >/dev/null || missing="$$missing $${t##*:}"; done; \

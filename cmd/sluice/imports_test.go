@@ -35,8 +35,9 @@ var rooms = map[string][]string{
 	"probe":                 {}, // it sees servers from outside
 	"cmd/sluice": {"access", "address", "config", "door", "gather", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
 		"metrics", "packager", "probe", "remux"},
-	"e2e":      {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
-	"e2e/soak": {"ingest/flv", "ingest/client"},
+	"e2e":       {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
+	"e2e/soak":  {"ingest/flv", "ingest/client"},
+	"e2e/bench": {"ingest/flv", "ingest/client"},
 }
 
 // doors is who may import a third party: one room each, or two where a library
