@@ -14,6 +14,8 @@ import (
 var (
 	nginxTS   = peer{name: "nginx-ts", command: nginx(rtmpModule, rtmpConfig)}
 	nginxBoth = peer{name: "nginx-ts+dash", command: nginx(rtmpModule, strings.ReplaceAll(rtmpConfig, "#dash ", ""))}
+	// nginxFiles serves what sluice has served before.
+	nginxFiles = peer{name: "nginx-files", command: nginx("", filesConfig)}
 )
 
 const (
@@ -58,6 +60,20 @@ http {
 	}
 }
 `
+	filesConfig = `
+http {
+	access_log off;
+	sendfile on;
+	tcp_nopush on;
+	keepalive_requests 1000000;
+	open_file_cache max=1000 inactive=60s;
+	types { application/vnd.apple.mpegurl m3u8; video/iso.segment m4s; }
+	server {
+		listen FILES backlog=4096;
+		root KEPT;
+	}
+}
+`
 )
 
 func nginx(modules, config string) func(*bench, string) (*exec.Cmd, error) {
@@ -67,7 +83,7 @@ func nginx(modules, config string) func(*bench, string) (*exec.Cmd, error) {
 				return nil, err
 			}
 		}
-		text := strings.NewReplacer("DIR", dir, "RTMP", b.addr(rtmpPort), "HTTP", b.addr(httpPort)).
+		text := strings.NewReplacer("DIR", dir, "KEPT", b.kept(), "RTMP", b.addr(rtmpPort), "HTTP", b.addr(httpPort), "FILES", b.addr(filesPort)).
 			Replace(modules + commonConfig + config)
 		path := filepath.Join(dir, "nginx.conf")
 		return exec.Command("nginx", "-c", path, "-p", dir, "-e", "stderr"), os.WriteFile(path, []byte(text), 0o644)

@@ -30,6 +30,7 @@ const (
 	rtmpPort = iota
 	httpPort
 	adminPort
+	filesPort
 )
 
 // addr is one of the run's ports on loopback.

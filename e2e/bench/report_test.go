@@ -3,6 +3,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,5 +59,41 @@ func TestDelays(t *testing.T) {
 		if got := d.quantile(q); got != want {
 			t.Errorf("%g are within %g ms, want %g", q, got, want)
 		}
+	}
+}
+
+func TestChooseRows(t *testing.T) {
+	b := bench{peers: []peer{sluice("sluice", "x"), sluice("other", "y"), nginxTS, nginxBoth, goroutineFloor, roundsFloor, cFloor}}
+	rows, err := b.choose("ingest-light", "", b.peers[:2])
+	if err != nil || len(rows) != 1 || strings.Join(rows[0].peers[:2], " ") != "sluice other" {
+		t.Errorf("%v, %v", rows, err)
+	}
+	if rows, err = b.choose("ingest-heavy,latency", "other,floor-c", b.peers[:2]); err != nil || len(rows) != 2 ||
+		strings.Join(rows[0].peers, " ") != "other floor-c" || strings.Join(rows[1].peers, " ") != "other" {
+		t.Errorf("%v, %v", rows, err)
+	}
+	for _, wrong := range [][2]string{{"nonsense", ""}, {"ingest-heavy", "nonsense"}, {"latency", "floor-c"}} {
+		if _, err := b.choose(wrong[0], wrong[1], b.peers[:2]); err == nil {
+			t.Errorf("%q is no mistake", wrong)
+		}
+	}
+}
+
+func TestTargets(t *testing.T) {
+	for _, goal := range targets {
+		if !slices.ContainsFunc(allRows(), func(r row) bool {
+			return r.name == goal.row && slices.Contains(r.sizes, goal.size) && (goal.base == "" || slices.Contains(r.peers, goal.base))
+		}) {
+			t.Errorf("%s: no row measures it", goal.what)
+		}
+	}
+	rows := []result{newResult(row{name: "growth", main: cpuPerStream, sizes: []int{20, 500}, peers: []string{"sluice"}})}
+	rows[0].Series[0].add(figures{cpuPerStream: 2})
+	rows[0].Series[1].add(figures{cpuPerStream: 2.2})
+	if text := verdicts(rows, "sluice"); !strings.Contains(text, "500 publishers against 20 | 1.10 | ≤ 1.15 | ≤ 1 | met |\n") || strings.Count(text, "\n") != 4 {
+		t.Error(text)
+	}
+	if text := verdicts(rows, "other"); text != "" {
+		t.Error(text)
 	}
 }

@@ -38,7 +38,7 @@ type row struct {
 // figures are what one measurement gives, by name; the name has the unit.
 type figures map[string]float64
 
-func allRows() []row { return ingestRows }
+func allRows() []row { return slices.Concat(ingestRows, watchRows, deliverRows, holdRows) }
 
 func runCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("run", flag.ExitOnError)
@@ -65,7 +65,7 @@ func runCommand(ctx context.Context, args []string) error {
 	if ours == nil {
 		ours = []peer{sluice("sluice", "bin/sluice")}
 	}
-	b.peers = append(ours, nginxTS, nginxBoth, goroutineFloor, roundsFloor, cFloor)
+	b.peers = append(ours, nginxTS, nginxBoth, nginxFiles, goroutineFloor, roundsFloor, cFloor)
 	rows, err := b.choose(*names, *servers, ours)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func runCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	return b.run(ctx, rows, *file)
+	return b.run(ctx, rows, ours, *file)
 }
 
 func rowNames() string {
@@ -138,7 +138,7 @@ func (b *bench) peer(name string) (peer, error) {
 }
 
 // run measures row by row, and says what can be said even if some fail.
-func (b *bench) run(ctx context.Context, rows []row, file string) error {
+func (b *bench) run(ctx context.Context, rows []row, ours []peer, file string) error {
 	all := newReport(b)
 	fmt.Printf("%s, %d rounds of %v behind %v\n", all.Machine, b.rounds, b.length, b.warm)
 	var failed error
@@ -152,6 +152,9 @@ func (b *bench) run(ctx context.Context, rows []row, file string) error {
 		if ctx.Err() != nil {
 			break
 		}
+	}
+	for _, p := range ours {
+		fmt.Print(verdicts(all.Rows, p.name))
 	}
 	if file != "" {
 		failed = errors.Join(failed, all.write(file))
