@@ -14,6 +14,7 @@
 //	bench run                 measures rows, prints a table, writes JSON
 //	bench publish             feeds a server with streams at their pace, for next to nothing
 //	bench floor goroutines|rounds ADDR
+//	bench plot FILE DIR       draws the JSON of a run
 package main
 
 import (
@@ -44,11 +45,13 @@ func command(ctx context.Context, args []string) error {
 		return runCommand(ctx, args[1:])
 	case "publish":
 		return publishCommand(ctx, args[1:])
+	case "plot":
+		return plotCommand(args[1:])
 	case "floor":
 		signal.Reset() // a signal ends it at once
 		return floorCommand(args[1:])
 	}
-	return fmt.Errorf("%q is no command: run, publish, floor", args[0])
+	return fmt.Errorf("%q is no command: run, publish, floor, plot", args[0])
 }
 
 func publishCommand(ctx context.Context, args []string) error {
