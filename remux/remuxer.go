@@ -318,11 +318,7 @@ func (r *Remuxer) settleBefore(k Kind, timestamp uint32) error {
 	if r.held[k].Body == nil {
 		return nil
 	}
-	f, sure := r.clock.tracks[k].judge(timestamp)
-	if !sure {
-		f = fateKept
-	}
-	return r.settle(k, f)
+	return r.settle(k, r.clock.tracks[k].judge(timestamp))
 }
 
 // arrived is the time since the first frame came.

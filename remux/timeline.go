@@ -51,7 +51,6 @@ type trackClock struct {
 type suspect struct {
 	timestamp uint32
 	heard     time.Duration
-	again     bool // the one before was off the line, too, and somewhere else
 }
 
 // placement is what the timeline says of a frame.
@@ -78,12 +77,9 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 		return placement{at: t.placed(c, arrived)}
 	}
 	var p placement
-	doubt := false
 	if c.held != nil {
-		var sure bool
-		p.held, sure = c.judge(timestamp)
+		p.held = c.judge(timestamp)
 		p.heldAt = t.settle(k, p.held)
-		doubt = !sure
 	}
 	switch delta := timestamp - c.last; {
 	case c.plausible(delta), t.honest(k, delta):
@@ -95,7 +91,7 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 			t.jump(k, timestamp, arrived)
 		}
 	default:
-		c.held = &suspect{timestamp, arrived, doubt}
+		c.held = &suspect{timestamp, arrived}
 		p.wait = true
 		return p
 	}
@@ -103,19 +99,13 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 	return p
 }
 
-// judge decides on the frame that waits by the timestamp behind it. It isn't
-// sure when that is off both the line and the frame: of two such frames in a row
-// the first is a stray one, but a stream of nothing else goes on.
-func (c *trackClock) judge(behind uint32) (held fate, sure bool) {
-	switch s := c.held; {
-	case c.follows(behind - s.timestamp):
-		return fateKept, true
-	case c.plausible(behind - c.last):
-		return fateStray, true
-	case !s.again:
-		return fateStray, false
+// judge decides on the frame that waits by the timestamp behind it: where that
+// goes on neither here nor there, the frame is kept.
+func (c *trackClock) judge(behind uint32) fate {
+	if !c.follows(behind-c.held.timestamp) && c.plausible(behind-c.last) {
+		return fateStray
 	}
-	return fateKept, false
+	return fateKept
 }
 
 // settle places the frame that waits.
