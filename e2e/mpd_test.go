@@ -18,17 +18,17 @@ import (
 // with the library that wrote them.
 
 type manifest struct {
-	Type                       string   `xml:"type,attr"`
-	Profiles                   string   `xml:"profiles,attr"`
-	AvailabilityStartTime      string   `xml:"availabilityStartTime,attr"`
-	PublishTime                string   `xml:"publishTime,attr"`
-	MinimumUpdatePeriod        string   `xml:"minimumUpdatePeriod,attr"`
-	MediaPresentationDuration  string   `xml:"mediaPresentationDuration,attr"`
-	MinBufferTime              string   `xml:"minBufferTime,attr"`
-	MaxSegmentDuration         string   `xml:"maxSegmentDuration,attr"`
-	TimeShiftBufferDepth       string   `xml:"timeShiftBufferDepth,attr"`
-	SuggestedPresentationDelay string   `xml:"suggestedPresentationDelay,attr"`
-	Periods                    []period `xml:"Period"`
+	Type                       string    `xml:"type,attr"`
+	Profiles                   string    `xml:"profiles,attr"`
+	AvailabilityStartTime      string    `xml:"availabilityStartTime,attr"`
+	PublishTime                time.Time `xml:"publishTime,attr"`
+	MinimumUpdatePeriod        string    `xml:"minimumUpdatePeriod,attr"`
+	MediaPresentationDuration  string    `xml:"mediaPresentationDuration,attr"`
+	MinBufferTime              string    `xml:"minBufferTime,attr"`
+	MaxSegmentDuration         string    `xml:"maxSegmentDuration,attr"`
+	TimeShiftBufferDepth       string    `xml:"timeShiftBufferDepth,attr"`
+	SuggestedPresentationDelay string    `xml:"suggestedPresentationDelay,attr"`
+	Periods                    []period  `xml:"Period"`
 	UTCTimings                 []struct {
 		Scheme string `xml:"schemeIdUri,attr"`
 		Value  string `xml:"value,attr"`
@@ -308,8 +308,8 @@ func (m *manifest) check() error {
 	if _, err := time.Parse(time.RFC3339Nano, m.AvailabilityStartTime); err != nil {
 		return err
 	}
-	if _, err := time.Parse(time.RFC3339Nano, m.PublishTime); err != nil {
-		return err
+	if m.PublishTime.IsZero() {
+		return errors.New("no publishTime")
 	}
 	if !strings.Contains(m.Profiles, "urn:mpeg:dash:profile:isoff-live:2011") {
 		return fmt.Errorf("profiles %q", m.Profiles)
@@ -370,7 +370,7 @@ func (h *mpdHistory) add(m *manifest) error {
 	if m.AvailabilityStartTime != before.AvailabilityStartTime {
 		return errors.New("availabilityStartTime changed")
 	}
-	if m.PublishTime < before.PublishTime { // all have the same form
+	if m.PublishTime.Before(before.PublishTime) {
 		return fmt.Errorf("publishTime %s was %s", m.PublishTime, before.PublishTime)
 	}
 	if before.Type == "static" && m.Type != "static" {
@@ -407,7 +407,7 @@ func (h *mpdHistory) add(m *manifest) error {
 			}
 		}
 	}
-	if changed && m.PublishTime == before.PublishTime {
+	if changed && m.PublishTime.Equal(before.PublishTime) {
 		return fmt.Errorf("the content changed, publishTime %s did not", m.PublishTime)
 	}
 	return nil
