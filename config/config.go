@@ -338,7 +338,8 @@ type Window struct {
 	TargetDuration time.Duration `yaml:"target_duration" usage:"bound of all segments, 0s: from the first GOP"`
 
 	// PartDuration is how much media a low-latency part holds. Default 500ms, 100ms to 2s, at most
-	// SegmentMinDuration. Viewers are three parts and 0.2 s behind; each part is a request per viewer.
+	// SegmentMinDuration. Viewers are three parts and a half behind, or three and 0.2 s if that is less;
+	// each part is a request per viewer.
 	PartDuration time.Duration `yaml:"part_duration" usage:"media in one low-latency part"`
 
 	// FrameChunks makes each frame a fragment of its own, inside the same parts. LL-DASH viewers get

@@ -20,7 +20,7 @@ const (
 	frameRate   = 30
 	sampleRate  = 44100
 	clip1080For = 60 * time.Second
-	clip360For  = 75 * time.Second
+	clip360For  = 76 * time.Second
 )
 
 // Clips have B-frames, closed GOPs of two seconds, and no frame twice.

@@ -35,17 +35,18 @@ func TestLowLatency(t *testing.T) {
 		name   string
 		parts  string
 		limit  float64                         // s behind live
+		near   string                          // what Shaka is told
 		behind func(testing.TB, string) string // starts a cache in front of the address and returns its own
 	}{
 		{name: "HLSjs/0.5s", parts: "500ms", limit: 2},
 		{name: "DASHjs/0.5s", parts: "500ms", limit: 2},
-		{name: "Shaka/0.5s", parts: "500ms", limit: 2},
+		{name: "Shaka/0.5s", parts: "500ms", limit: 2, near: "1.5"},
 		{name: "HLSjs/Varnish", parts: "500ms", limit: 2, behind: startVarnish},
 		{name: "DASHjs/Varnish", parts: "500ms", limit: 2, behind: startVarnish},
-		{name: "Shaka/Varnish", parts: "500ms", limit: 2, behind: startVarnish},
+		{name: "Shaka/Varnish", parts: "500ms", limit: 2, near: "1.5", behind: startVarnish},
 		{name: "HLSjs/0.2s", parts: "200ms", limit: 1},
 		{name: "DASHjs/0.2s", parts: "200ms", limit: 1},
-		{name: "Shaka/0.2s", parts: "200ms", limit: 1},
+		{name: "Shaka/0.2s", parts: "200ms", limit: 1, near: "0.6"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, limit := startServer(t, "-window-part-duration", tt.parts), tt.limit
@@ -57,7 +58,7 @@ func TestLowLatency(t *testing.T) {
 			url := map[string]string{
 				"HLSjs":  base + stream + "/#hls",
 				"DASHjs": base + stream + "/#dash",
-				"Shaka":  shaka + "/#" + base + stream + "/index.mpd",
+				"Shaka":  shaka + "/?near=" + tt.near + "#" + base + stream + "/index.mpd",
 			}[player]
 			b := browse(t)
 			s.pushClipLoop(t, clip, stream)

@@ -20,7 +20,7 @@ import (
 type manifest struct {
 	Type                       string    `xml:"type,attr"`
 	Profiles                   string    `xml:"profiles,attr"`
-	AvailabilityStartTime      string    `xml:"availabilityStartTime,attr"`
+	AvailabilityStartTime      time.Time `xml:"availabilityStartTime,attr"`
 	PublishTime                time.Time `xml:"publishTime,attr"`
 	MinimumUpdatePeriod        string    `xml:"minimumUpdatePeriod,attr"`
 	MediaPresentationDuration  string    `xml:"mediaPresentationDuration,attr"`
@@ -64,11 +64,12 @@ type representation struct {
 }
 
 type template struct {
-	Timescale              int64  `xml:"timescale,attr"`
-	StartNumber            *int64 `xml:"startNumber,attr"`
-	PresentationTimeOffset int64  `xml:"presentationTimeOffset,attr"`
-	Initialization         string `xml:"initialization,attr"`
-	Media                  string `xml:"media,attr"`
+	Timescale              int64   `xml:"timescale,attr"`
+	StartNumber            *int64  `xml:"startNumber,attr"`
+	PresentationTimeOffset int64   `xml:"presentationTimeOffset,attr"`
+	AvailabilityTimeOffset float64 `xml:"availabilityTimeOffset,attr"`
+	Initialization         string  `xml:"initialization,attr"`
+	Media                  string  `xml:"media,attr"`
 	Timeline               *struct {
 		S []struct {
 			T *int64 `xml:"t,attr"`
@@ -99,6 +100,7 @@ type dashSegment struct {
 	uri            string
 	time, duration int64         // ticks
 	at             time.Duration // on the presentation's timeline
+	available      time.Time
 }
 
 func parseMPD(base string, body []byte) (*manifest, error) {
@@ -167,7 +169,8 @@ func (m *manifest) segments(t *template, r representation, start time.Duration) 
 			}
 			since := at - t.PresentationTimeOffset
 			offset := time.Duration(since/t.Timescale)*time.Second + time.Duration(since%t.Timescale)*time.Second/time.Duration(t.Timescale)
-			out = append(out, dashSegment{uri, at, s.D, start + offset})
+			early := time.Duration((float64(s.D)/float64(t.Timescale) - t.AvailabilityTimeOffset) * 1e9)
+			out = append(out, dashSegment{uri, at, s.D, start + offset, m.AvailabilityStartTime.Add(start + offset + early)})
 			number++
 			at += s.D
 		}
@@ -305,11 +308,8 @@ func checkStructure(body []byte) error {
 
 // checkMPD checks what a schema can't say.
 func (m *manifest) check() error {
-	if _, err := time.Parse(time.RFC3339Nano, m.AvailabilityStartTime); err != nil {
-		return err
-	}
-	if m.PublishTime.IsZero() {
-		return errors.New("no publishTime")
+	if m.AvailabilityStartTime.IsZero() || m.PublishTime.IsZero() {
+		return errors.New("wants availabilityStartTime and publishTime")
 	}
 	if !strings.Contains(m.Profiles, "urn:mpeg:dash:profile:isoff-live:2011") {
 		return fmt.Errorf("profiles %q", m.Profiles)
@@ -367,7 +367,7 @@ func (h *mpdHistory) add(m *manifest) error {
 	if err := m.check(); err != nil || before == nil {
 		return err
 	}
-	if m.AvailabilityStartTime != before.AvailabilityStartTime {
+	if !m.AvailabilityStartTime.Equal(before.AvailabilityStartTime) {
 		return errors.New("availabilityStartTime changed")
 	}
 	if m.PublishTime.Before(before.PublishTime) {
@@ -398,10 +398,11 @@ func (h *mpdHistory) add(m *manifest) error {
 			for _, s := range a.segments {
 				byURI[s.uri] = s
 			}
-			inProduction := a.segments[len(a.segments)-1].uri // its duration was foreseen
+			for _, s := range a.segments[max(0, len(a.segments)-2):] {
+				delete(byURI, s.uri) // in production, and the one behind: they were foreseen
+			}
 			for _, s := range b.segments {
-				was, ok := byURI[s.uri]
-				if ok && s.uri != inProduction && !a.same(was, s) {
+				if was, ok := byURI[s.uri]; ok && !a.same(was, s) {
 					return fmt.Errorf("segment %+v was %+v", s, was)
 				}
 			}

@@ -36,7 +36,7 @@ func TestPlays(t *testing.T) {
 		{"HLSjs", s.url(stream + "/#hls")},
 		{"DASHjs", s.url(stream + "/#dash")},
 		{"Native", s.url(stream + "/#native")},
-		{"Shaka", shaka + "/?goal=1#" + s.url(stream+"/index.mpd")},
+		{"Shaka", shaka + "/#" + s.url(stream+"/index.mpd")},
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			// One after another, and before the stream: starting a browser

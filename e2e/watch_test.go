@@ -156,6 +156,9 @@ func (w *watcher) lookMPD(ctx context.Context) error {
 	}
 	for _, tr := range tracks {
 		for _, s := range tr.segments {
+			if s.available.After(time.Now()) {
+				continue // one that is still to begin
+			}
 			if err := w.take(ctx, tr.header, s.uri); err != nil {
 				return err
 			}

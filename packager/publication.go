@@ -477,7 +477,7 @@ func (p *Publication) snapshot() *Window {
 // a segment: a manifest must not change without saying when it did.
 func (p *Publication) foresee() {
 	for _, w := range p.writers {
-		w.expect = 0
+		w.expect, w.next = 0, 0
 		if w.open == nil || p.leader.open == nil {
 			continue
 		}
@@ -486,13 +486,23 @@ func (p *Publication) foresee() {
 		if !ok || span <= 0 {
 			continue
 		}
-		timescale := int64(w.header.Track.Timescale)
-		ticks := span/1e9*timescale + span%1e9*timescale/1e9
-		if w != p.leader {
-			ticks = p.followTo(w, ticks)
+		w.expect = p.lasts(w, span)
+		if p.rhythm.sure {
+			left := span - nanoseconds(w.expect, w.header.Track.Timescale) // of what was foreseen
+			w.next = p.lasts(w, left+int64(p.rhythm.segment))
 		}
-		w.expect = ticks
 	}
+}
+
+// lasts is how many ticks of a rendition's segment there are in a span of the
+// leader's, in nanoseconds.
+func (p *Publication) lasts(w *writer, span int64) int64 {
+	timescale := int64(w.header.Track.Timescale)
+	ticks := span/1e9*timescale + span%1e9*timescale/1e9
+	if w != p.leader {
+		ticks = p.followTo(w, ticks)
+	}
+	return ticks
 }
 
 // endOf is where a rendition's open segment should end, in nanoseconds: at a

@@ -71,6 +71,7 @@ type Rendition struct {
 	OpenPTS         int64      // its earliest presentation time so far, ticks
 	OpenIndependent bool       // it begins with a sample where decoding can start
 	Expect          int64      // ticks that it should get, 0 when that can't be known
+	Next            int64      // the same of the segment behind it
 	NextPart        int64      // number of the part in production
 	Growing         []byte     // bytes of it that can be sent already; they go on as those of the part
 
@@ -102,9 +103,10 @@ func (w *Window) all(yield func(*Rendition) bool) {
 func (w *Window) Longest() time.Duration { return longest(w.TargetDuration) }
 
 // NearLive is how far behind the clock a player can stay that gets media a
-// chunk at a time: three of them, and a little for the way.
+// chunk at a time: three of them, and a little for the way, which players that
+// want to be nearer make less of.
 func NearLive(chunk time.Duration) time.Duration {
-	return (3*chunk + 200*time.Millisecond).Round(time.Millisecond)
+	return (3*chunk + min(chunk/2, 200*time.Millisecond)).Round(time.Millisecond)
 }
 
 // Playable tells whether there is enough to begin with: a segment of every

@@ -37,6 +37,7 @@ type writer struct {
 	msn    MSN
 	open   *Segment
 	expect int64 // ticks that it should get, 0 when that can't be known
+	next   int64 // the same of the one behind it
 	part   int64 // number of the next part
 
 	// Closed ones, oldest first, those from index listed on in the playlist. A
@@ -346,7 +347,7 @@ func (w *writer) snapshot(r *Rendition) {
 	if w.open != nil {
 		n := len(w.open.Parts)
 		r.Parts, r.OpenPTS, r.OpenIndependent = w.open.Parts[:n:n], w.open.PTS, w.open.Independent
-		r.Expect = w.expect
+		r.Expect, r.Next = w.expect, w.next
 	}
 	if w.header.Bytes != nil {
 		r.Header = w.header

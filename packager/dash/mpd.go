@@ -43,9 +43,9 @@ func MPD(w *packager.Window) ([]byte, error) {
 		m.MinimumUpdatePeriod = duration(min(target/2, max(2*w.PartTarget, 400*time.Millisecond)))
 		m.TimeShiftBufferDepth = duration(max(w.Extent, 3*target))
 		m.ServiceDescription = []*mpd.ServiceDescriptionType{service(w)}
-		if foreseen(w) {
-			m.SuggestedPresentationDelay = duration(startDelay(w))
-		}
+		// For players that know no latency target, and for Shaka: it believes, until
+		// it is told not to, that now is where the newest listed segment ends.
+		m.SuggestedPresentationDelay = duration(2*target + 2*w.Chunk)
 	}
 	m.UTCTimings = []*mpd.DescriptorType{timing()}
 	var b bytes.Buffer
@@ -73,12 +73,6 @@ func service(w *packager.Window) *mpd.ServiceDescriptionType {
 	}
 }
 
-// startDelay is for Shaka, which begins that far behind the newest chunk that
-// there can be, and stays there.
-func startDelay(w *packager.Window) time.Duration {
-	return max(0, packager.NearLive(w.Chunk)-w.Chunk)
-}
-
 // foreseen tells whether the segments in production can be listed.
 func foreseen(w *packager.Window) bool {
 	for i := range w.Renditions {
@@ -87,6 +81,20 @@ func foreseen(w *packager.Window) bool {
 		}
 	}
 	return true
+}
+
+// ahead tells whether the segments behind those are listed, too. Players that
+// are less than a second behind live begin with a segment before they have a
+// manifest that lists it. For others it isn't worth the price: where a period
+// ends early, such a segment never comes.
+func ahead(w *packager.Window) bool {
+	const most = 250 * time.Millisecond
+	for i := range w.Renditions {
+		if r := &w.Renditions[i]; r.Next == 0 && r.Header != nil {
+			return false
+		}
+	}
+	return w.Chunk <= most
 }
 
 // Age is how long a manifest may be cached while the stream lives.
@@ -142,8 +150,8 @@ type entry struct {
 	independent bool
 }
 
-// entries are the closed segments, and the one in production where its
-// duration can be foreseen.
+// entries are the closed segments, the one in production where its duration
+// can be foreseen, and the one behind it for players that are near live.
 func entries(w *packager.Window, r *packager.Rendition) []entry {
 	list := make([]entry, 0, len(r.Segments)+1)
 	for _, s := range r.Segments {
@@ -151,6 +159,9 @@ func entries(w *packager.Window, r *packager.Rendition) []entry {
 	}
 	if !w.Ended && foreseen(w) && r.Header != nil {
 		list = append(list, entry{r.Header, r.Open, r.OpenPTS, r.Expect, r.OpenIndependent})
+		if ahead(w) {
+			list = append(list, entry{r.Header, r.Open + 1, r.OpenPTS + r.Expect, r.Next, true})
+		}
 	}
 	for i := 1; i < len(list); i++ {
 		list[i-1].meet(list[i])
@@ -219,14 +230,14 @@ func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []
 	}
 	a.Representations = []*mpd.RepresentationType{rep}
 	a.SegmentTemplate = template(h, list)
-	if !w.Ended && h == r.Header {
+	if !w.Ended {
 		lowLatency(w, a, list[len(list)-1].duration)
 	}
 	return a
 }
 
-// lowLatency tells players that the segments of the newest period can be read
-// while they are produced.
+// lowLatency tells players that segments can be read while they are produced.
+// Former periods say so, too: Shaka takes the least that any of them says.
 func lowLatency(w *packager.Window, a *mpd.AdaptationSetType, segment int64) {
 	t := a.SegmentTemplate
 	timescale := float64(*t.Timescale)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/Eyevinn/dash-mpd/mpd"
 	"github.com/google/go-cmp/cmp"
@@ -58,6 +59,58 @@ func TestManifests(t *testing.T) {
 	golden(t, "two-periods.mpd", f)
 	f.Publication.Close(nil)
 	golden(t, "ended.mpd", f)
+}
+
+// TestAhead lists the segment behind the one in production for players that are
+// near live, and for no others: it may never come.
+func TestAhead(t *testing.T) {
+	for _, tt := range []struct {
+		part  time.Duration
+		ahead int
+	}{{500 * time.Millisecond, 1}, {200 * time.Millisecond, 2}} {
+		f := packagertest.NewParts(t, tt.part)
+		for range 3 {
+			f.GOP(60)
+		}
+		w := f.Stream.Window()
+		m := read(t, w)
+		for i, r := range w.Renditions {
+			listed, length := 0, uint64(0)
+			for _, s := range m.Periods[0].AdaptationSets[i].SegmentTemplate.SegmentTimeline.S {
+				listed += int(s.R) + 1
+				length = s.D
+			}
+			if want := len(r.Segments) + tt.ahead; listed != want {
+				t.Errorf("parts of %v: %d segments of %s are listed, not %d", tt.part, listed, r.ID, want)
+			}
+			if off := int64(length)*30 - int64(r.Header.Track.Timescale)*60; off < -30*1024 || off > 30*1024 {
+				t.Errorf("parts of %v: the last segment of %s lasts %d ticks", tt.part, r.ID, length)
+			}
+		}
+		f.Publication.Close(nil)
+		for i, set := range read(t, f.Stream.Window()).Periods[0].AdaptationSets {
+			var listed int
+			for _, s := range set.SegmentTemplate.SegmentTimeline.S {
+				listed += int(s.R) + 1
+			}
+			if want := len(f.Stream.Window().Renditions[i].Segments); listed != want {
+				t.Errorf("parts of %v: at the end %d segments are listed, there are %d", tt.part, listed, want)
+			}
+		}
+	}
+}
+
+func read(t *testing.T, w *packager.Window) *mpd.MPD {
+	t.Helper()
+	text, err := dash.MPD(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := mpd.MPDFromBytes(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // FuzzMPD draws whatever a stream can become: it is XML, dash-mpd reads it, and

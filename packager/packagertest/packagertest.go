@@ -48,13 +48,19 @@ type Feed struct {
 	look         func()
 }
 
-// New begins a stream with a window of four segments.
+// New begins a stream with a window of four segments, of 0.5 s parts.
 func New(tb testing.TB) *Feed {
+	tb.Helper()
+	return NewParts(tb, 500*time.Millisecond)
+}
+
+// NewParts is New with parts that long.
+func NewParts(tb testing.TB, part time.Duration) *Feed {
 	tb.Helper()
 	f := &Feed{tb: tb}
 	c := packager.NewCatalog(packager.Settings{
 		Segments: 4, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
-		PartDuration: 500 * time.Millisecond, Linger: time.Minute,
+		PartDuration: part, Linger: time.Minute,
 	}, f.now)
 	name, err := packager.ParseStreamName("live", "cam1")
 	if err != nil {

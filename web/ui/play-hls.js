@@ -53,6 +53,16 @@ export async function playHLS(video, url, tell, signal) {
   hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => {
     hls.config.liveMaxLatencyDuration = hls.targetLatency + 3 * details.targetduration;
   });
+  // … but only with more than a second in its buffer, which a target as near as
+  // that leaves it without: what its start was late by is one jump.
+  video.addEventListener('playing', async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const to = hls.liveSyncPosition;
+    if (signal.aborted || to == null || hls.targetLatency > 1.2) return;
+    const { buffered } = video;
+    const end = buffered.length ? buffered.end(buffered.length - 1) : 0;
+    if (to - video.currentTime > 0.1 && end - to > 0.2) video.currentTime = to;
+  }, { once: true, signal });
   hls.attachMedia(video);
   hls.loadSource(url);
 
