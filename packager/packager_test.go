@@ -309,6 +309,32 @@ func TestNoKeyframeIsCutAtTheTarget(t *testing.T) {
 	}
 }
 
+// TestFollowersEndOncePerBoundary is about frames a little shorter than the
+// grid has them, as when the timeline is slewed: what audio has beyond its last
+// whole part goes to the next segment, which then begins before the boundary.
+func TestFollowersEndOncePerBoundary(t *testing.T) {
+	for _, part := range []time.Duration{200 * time.Millisecond, 350 * time.Millisecond, 500 * time.Millisecond, time.Second} {
+		for _, fps := range []float64{23.976, 24.5, 25.02, 29.97, 30.015, 30.06, 59.94, 60.1} {
+			set := settings
+			set.PartDuration = part
+			r := rand.New(rand.NewPCG(1, 2))
+			stream, f := publish(t, set, video, audio)
+			for range 40 {
+				f.gop(r, int(2*fps+0.5), fps)
+			}
+			w := stream.Window()
+			if w.Renditions[0].Open != w.Renditions[1].Open {
+				t.Errorf("parts of %v, %v fps: video is at segment %d, audio at %d", part, fps, w.Renditions[0].Open, w.Renditions[1].Open)
+			}
+			for _, s := range w.Renditions[1].Segments {
+				if d := s.Seconds(); d < 1.75 || d > 2.25 {
+					t.Errorf("parts of %v, %v fps: audio segment %d lasts %.3f s", part, fps, s.MSN, d)
+				}
+			}
+		}
+	}
+}
+
 func TestPeriodsAndPublicationsFollowEachOther(t *testing.T) {
 	c := packager.NewCatalog(settings, func() time.Time { return start })
 	name, _ := packager.ParseStreamName("live", "cam1")

@@ -316,7 +316,10 @@ func (p *Publication) cutBefore(w *writer, s remux.Sample) error {
 			p.rhythm.heard(p.sinceKeyframe(w), w.duration(int64(s.Duration)))
 			p.opening = openingDone
 			p.leadTo(s)
-		} else if p.cutter.grid.scrap(w.duration(w.partTicks)) && len(w.open.Parts) > 0 && !w.frames {
+			return p.closeSegment(w)
+		}
+		w.boundary = p.boundary(w, s)
+		if p.cutter.grid.scrap(w.duration(w.partTicks)) && len(w.open.Parts) > 0 && !w.frames {
 			w.carry(p.set.Segments)
 			p.segmentClosed(w)
 			return nil
@@ -369,25 +372,29 @@ func (p *Publication) sinceKeyframe(w *writer) time.Duration {
 }
 
 // beyond tells whether a follower's sample lies at or behind a boundary of the
-// leader that the follower's segment has not ended at. Half a sample decides
-// to which side of the boundary it belongs. A segment that has just begun, at
-// its own limit, is not ended again: the numbers would part.
+// leader that the follower's segment has not ended at.
 func (p *Publication) beyond(w *writer, s remux.Sample) bool {
-	timescale := w.header.Track.Timescale
-	at := nanoseconds(s.DTS+int64(s.Duration)/2, timescale)
-	from := p.newBoundary(w)
-	for i := len(p.starts) - 1; i >= 0 && p.starts[i] > from; i-- {
-		if at >= p.starts[i] {
-			return true
-		}
-	}
-	return false
+	return p.boundary(w, s) > p.newBoundary(w)
 }
 
-// newBoundary is where a boundary must lie for a follower's open segment not
-// to have begun at it.
+// boundary is the last of the leader's that a follower's sample lies at or
+// behind, 0 if there is none. Half a sample decides on which side it lies.
+func (p *Publication) boundary(w *writer, s remux.Sample) int64 {
+	at := nanoseconds(s.DTS+int64(s.Duration)/2, w.header.Track.Timescale)
+	for _, start := range slices.Backward(p.starts) {
+		if at >= start {
+			return start
+		}
+	}
+	return 0
+}
+
+// newBoundary is where a boundary must lie behind for a follower's open segment
+// to end at it. It did not begin there: neither before it, with what the segment
+// before had beyond its last part, nor behind, at its own limit. The numbers
+// would part.
 func (p *Publication) newBoundary(w *writer) int64 {
-	return nanoseconds(w.open.DTS, w.header.Track.Timescale) + int64(p.cutter.grid.target/2)
+	return max(w.boundary, nanoseconds(w.open.DTS, w.header.Track.Timescale)+int64(p.cutter.grid.target/2))
 }
 
 func (p *Publication) closePart(w *writer) error {

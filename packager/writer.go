@@ -34,11 +34,12 @@ type writer struct {
 
 	// The open segment: a Segment in the making, which no Window has. nil when
 	// none is open.
-	msn    MSN
-	open   *Segment
-	expect int64 // ticks that it should get, 0 when that can't be known
-	next   int64 // the same of the one behind it
-	part   int64 // number of the next part
+	msn      MSN
+	open     *Segment
+	expect   int64 // ticks that it should get, 0 when that can't be known
+	next     int64 // the same of the one behind it
+	boundary int64 // of the leader, ns, that a follower's segment ended at last
+	part     int64 // number of the next part
 
 	// Closed ones, oldest first, those from index listed on in the playlist. A
 	// list that a Window has is never written again.
