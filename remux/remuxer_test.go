@@ -652,6 +652,25 @@ func TestF8F9Timeline(t *testing.T) {
 			f.inter(500_040)
 			f.r.Close(nil)
 		}, "video 0 key, audio 10, video 20"},
+		{"bases 0.4 s apart leap alike", func(f *feed) {
+			f.key(0)
+			f.sound(0)
+			f.inter(40)
+			f.sound(21)
+			for _, ts := range []uint32{10_080, 10_120, 560, 600} { // 10 s forward, 9.6 s back
+				f.inter(ts)
+			}
+			f.now = f.now.Add(11 * time.Second)
+			for i := range uint32(6) {
+				f.sound(43 + 64*i/3)
+			}
+			f.key(500_640)
+			f.sound(500_171)
+			f.inter(500_680)
+			f.sound(500_192)
+			f.key(500_720)
+			f.sound(500_213)
+		}, "video 0 key, audio 0, video 40, audio 21, video 80, video 120, video 160, video 200, audio 43, audio 64, audio 85, audio 107, audio 128, audio 149, tracks avc1.640028 mp4a.40.2, video 240 key, video 280, audio 171, audio 192, video 320 key, audio 213"},
 		{"bases 0 and 1 h", func(f *feed) {
 			f.key(0)
 			f.sound(3_600_000)

@@ -41,6 +41,7 @@ type trackClock struct {
 	held    *suspect
 	moved   time.Duration // when it jumped before the other, 0 when it didn't
 	leap    uint32        // … by how much, beyond the step to its next frame
+	shift   int64         // … and what that did to the offset, ns
 	jumped  bool          // since the line was mended
 	gap     int64         // ns that it is behind the present by that
 	behind  bool          // it hasn't come along yet to where the line was mended
@@ -206,7 +207,7 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	if s := milliseconds(delta - other.leap); together && s > 0 && s <= int64(maxStep) {
 		step = s // the other says how much of it is the leap
 	}
-	next := c.line() + step
+	next, before := c.line()+step, c.offset
 	// How long the encoder was away: it says so itself, or nothing came.
 	away := int64(min(arrived-c.heard, arrived-other.heard)) - step
 	if d := milliseconds(delta); t.paused(c, delta, arrived) {
@@ -222,6 +223,8 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	c.offset = next - c.at
 	within := maxStep
 	switch {
+	case together && near(c.at+before+other.shift, next, int64(20*time.Millisecond)):
+		c.offset, within = before+other.shift, 0 // the same leap: the bases are as far apart as they were
 	case c.step == 0:
 		within = maxStepForward // a lone frame tells less than timestamps that are beside the other track's
 	case !together && !follows:
@@ -229,7 +232,7 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	}
 	c.adopt(other, next, within)
 	c.behind, c.jumped = false, true
-	c.moved, c.leap = max(arrived, 1), delta-uint32(step/int64(time.Millisecond))
+	c.moved, c.leap, c.shift = max(arrived, 1), delta-uint32(step/int64(time.Millisecond)), c.offset-before
 	switch {
 	case follows:
 		c.moved = 0
