@@ -43,7 +43,7 @@ type encoder struct {
 	picture   int      // index into pictures
 	channels  byte     // of the sound
 	waiting   bool     // the audio's decoder changed, and no keyframe came since
-	keyLeapt  bool     // the last video frame was a keyframe that leapt
+	keyOff    bool     // the last video frame was a keyframe that leapt, or a stray one
 	changes   [2]bool  // decoders to be changed, before the next keyframe or audio frame
 }
 
@@ -275,11 +275,12 @@ func (e *encoder) frame(track int) bool {
 	if track == video {
 		f.at = e.decode()
 		f.key = e.position == 0
-		// The server believes a keyframe that leapt when the next frame comes.
-		if believed := e.keyLeapt && !f.leapt; f.key && !f.leapt || believed {
+		// The server believes a keyframe that is off the line when the next frame comes.
+		off := f.leapt || f.stray
+		if believed := e.keyOff && !f.leapt; f.key && !off || believed {
 			e.waiting = e.waiting && e.changes[audio] // what was not sent yet waits for the next one
 		}
-		e.keyLeapt = f.key && f.leapt
+		e.keyOff = f.key && off
 		if f.key {
 			e.keyframeComes()
 		}
