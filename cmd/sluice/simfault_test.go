@@ -198,10 +198,28 @@ func (e *encoder) leap(track int) int64 {
 	if d == 0 {
 		d = 500 - e.timestamp(track, e.capture(track))
 	}
-	if small := int64(int32(uint32(d))); small > -3500 && small < 3500 { // 32 bits are all that is sent, and this is a pause where the network stands still
+	small := func(d int64) bool { // 32 bits are all that is sent, and this is a pause where the network stands still
+		step := int64(int32(uint32(d)))
+		return step > -3500 && step < 3500
+	}
+	if small(d) || small(d+e.pace(track)) {
 		d = 10_000
 	}
 	return d
+}
+
+// pace is how far the next frame of a track is from its last, in milliseconds: a
+// leap back over a pause is shorter by that.
+func (e *encoder) pace(track int) int64 {
+	frames := e.frames[track]
+	if len(frames) == 0 {
+		return 0
+	}
+	at := e.capture(audio)
+	if track == video {
+		at = e.decode()
+	}
+	return int64(1000 * (at - frames[len(frames)-1].at))
 }
 
 // leaptNow tells whether a track leapt just now: there and back for one frame is
