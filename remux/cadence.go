@@ -33,10 +33,13 @@ type videoClock struct {
 	grid    grid
 }
 
-// expect tells the frame rate that the encoder states, if any.
+// expect tells the frame rate that the encoder states, if any. How long frames
+// last is taken from it only before there were some: encoders often state another.
 func (v *videoClock) expect(r Rational) {
 	if r.Num > 0 && r.Den > 0 {
-		v.frame = int64(r.Den) * VideoTimescale / int64(r.Num)
+		if !v.started {
+			v.frame = int64(r.Den) * VideoTimescale / int64(r.Num)
+		}
 		v.grid.stated = int64(r.Den) * VideoTimescale * fine / int64(r.Num)
 	}
 }

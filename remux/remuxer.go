@@ -473,10 +473,13 @@ func (r *Remuxer) release() error {
 // setTracks begins a period with the decoders that are known now.
 func (r *Remuxer) setTracks(withVideo bool) error {
 	var tracks []Track
+	changed := r.video.changed(r.tracks)
 	r.video.index, r.audio.index = -1, -1
 	if c := r.video.codec; c != nil && withVideo {
 		r.video.index = len(tracks)
-		r.video.clock.expect(c.FrameRate)
+		if changed { // else it was said before, and frames said more
+			r.video.clock.expect(c.FrameRate)
+		}
 		tracks = append(tracks, Track{Codec: c, Timescale: VideoTimescale, Bitrate: r.metadata.video, KeyframeInterval: r.keyframeInterval(c)})
 	}
 	if c := r.audio.codec; c != nil {

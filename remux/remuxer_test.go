@@ -705,6 +705,36 @@ func TestF8F9Timeline(t *testing.T) {
 	}
 }
 
+// Where a period begins in the middle of a stream, its first frame is expected to
+// last as long as those before it did, and not what the encoder states: 1/30 s.
+func TestFrameDurationOverPeriods(t *testing.T) {
+	f := newFeed(t)
+	f.videoConfig(record(highSPS, highPPS))
+	f.key(0)
+	ts := uint32(0)
+	more := func() {
+		for range 20 {
+			ts += 200
+			f.inter(ts)
+		}
+		ts += 200
+	}
+	more()
+	ts += 10_000 // the stream leaps
+	f.key(ts)
+	more()
+	f.key(ts, mainSPS, mainPPS) // and gets another picture
+	more()
+	if n := len(f.out.periods); n != 3 {
+		t.Fatalf("%d periods, not 3", n)
+	}
+	for i, s := range f.out.samples[2:] {
+		if s.Duration != 200*90 {
+			t.Errorf("frame %d should last %d ticks, and not 200 ms", i+2, s.Duration)
+		}
+	}
+}
+
 // The wall clock is looked at once for each track: its steps change nothing.
 func TestF10WallClockSteps(t *testing.T) {
 	f := newFeed(t)
