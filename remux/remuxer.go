@@ -256,6 +256,7 @@ func (r *Remuxer) configureAudio(config []byte, timestamp uint32) error {
 		return err
 	}
 	r.audio.codec = codec
+	r.clock.usual[Audio] = int64(time.Second) * int64(codec.FrameSamples) / int64(codec.SampleRate)
 	return nil
 }
 

@@ -705,6 +705,21 @@ func TestF8F9Timeline(t *testing.T) {
 	}
 }
 
+// How much of a leap behind the very first frames is the step to the next one,
+// sound knows by its decoder, and tells the picture.
+func TestLeapBehindTheFirstFrames(t *testing.T) {
+	f := newFeed(t)
+	f.videoConfig(record(highSPS, highPPS))
+	f.audioConfig("1588") // 8000 Hz: 128 ms
+	f.key(0)
+	f.sound(900_000)
+	f.sound(910_128)
+	f.inter(10_100)
+	f.sound(910_256)
+	f.inter(10_200)
+	f.expect("tracks avc1.640028 mp4a.40.2, video 0 key, audio 0, audio 128, audio 256, video 100, video 200")
+}
+
 // Where a period begins in the middle of a stream, its first frame is expected to
 // last as long as those before it did, and not what the encoder states: 1/30 s.
 func TestFrameDurationOverPeriods(t *testing.T) {

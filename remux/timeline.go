@@ -1,6 +1,9 @@
 package remux
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // A step of the timestamps that is longer than maxStep, or back by more, is not
 // jitter: the encoder's clock was set, the stream was joined to another one, or
@@ -26,6 +29,7 @@ type timeline struct {
 	tracks   [2]trackClock // by Kind
 	began    time.Time     // wall clock of the first arrival, or later
 	slew     slew
+	usual    [2]int64      // ns that a frame should last by its decoder, by Kind; 0 when that says nothing
 	broken   bool          // the next period must be another stretch of time
 	mended   int64         // ns that it was moved by so far
 	mendedAt time.Duration // when the last time
@@ -202,7 +206,7 @@ func (t *timeline) paused(c *trackClock, delta uint32, arrived time.Duration) bo
 func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	c, other := &t.tracks[k], &t.tracks[1-k]
 	delta := timestamp - c.last
-	step := max(c.step, int64(20*time.Millisecond))
+	step := max(cmp.Or(c.step, t.usual[k]), int64(20*time.Millisecond))
 	together := other.moved > 0 && arrived-other.moved < followTime && alike(other.leap, delta)
 	if s := milliseconds(delta - other.leap); together && s > 0 && s <= int64(maxStep) {
 		step = s // the other says how much of it is the leap
