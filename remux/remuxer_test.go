@@ -578,6 +578,47 @@ func TestF8F9Timeline(t *testing.T) {
 			f.inter(10_040)
 			f.sound(10_043)
 		}, "audio 0, video 200 key, video 240, audio 221, audio 242"},
+		{"two stray frames", func(f *feed) {
+			f.key(0)
+			f.inter(40)
+			f.inter(500_080)
+			f.inter(900_120)
+			f.inter(160)
+			f.key(200)
+		}, "video 0 key, video 40, video 80, video 160, video 200 key"},
+		{"a stray frame as the stream leaps", func(f *feed) {
+			f.key(0)
+			f.sound(0)
+			f.inter(40)
+			f.sound(21)
+			f.inter(700_080)
+			f.inter(10_120)
+			f.sound(10_043)
+			f.inter(10_160)
+			f.sound(10_064)
+			f.key(10_200)
+		}, "video 0 key, audio 0, video 40, audio 21, video 80, video 120, video 160, audio 43, audio 64, tracks avc1.640028 mp4a.40.2, video 200 key"},
+		{"a stray frame behind a leap", func(f *feed) {
+			f.key(0)
+			f.sound(0)
+			f.inter(40)
+			f.sound(21)
+			f.inter(10_080)
+			f.inter(700_120)
+			f.sound(10_043)
+			f.inter(10_160)
+			f.sound(10_064)
+			f.inter(10_200)
+			f.key(10_240)
+		}, "video 0 key, audio 0, video 40, audio 21, video 80, video 120, audio 43, audio 64, video 159, video 199, tracks avc1.640028 mp4a.40.2, video 239 key"},
+		{"a leap, and no two frames behind it that are near each other", func(f *feed) {
+			f.key(0)
+			f.inter(40)
+			for ts := uint32(12_040); ts < 24_040; ts += 2000 {
+				f.now = f.now.Add(2 * time.Second)
+				f.inter(ts)
+			}
+		}, "video 0 key, video 40, video 80, video 120, video 160, video 2160, video 4160, video 6160"},
 		{"no two timestamps that belong together", func(f *feed) {
 			f.key(0)
 			f.inter(40)

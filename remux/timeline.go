@@ -43,6 +43,7 @@ type trackClock struct {
 	step    int64         // last plausible step, ns; 0 before the first
 	heard   time.Duration // when it arrived
 	held    *suspect
+	lone    int           // how many frames in a row are told from strays by nothing
 	moved   time.Duration // when it jumped before the other, 0 when it didn't
 	leap    uint32        // … by how much, beyond the step to its next frame
 	shift   int64         // … and what that did to the offset, ns
@@ -69,10 +70,15 @@ type placement struct {
 type fate uint8
 
 const (
-	fateNone fate = iota // none waited
-	fateKept
-	fateStray
+	fateNone  fate = iota // none waited
+	fateKept              // the track jumped there
+	fateStray             // it is dropped
+	fateLone              // it may be either: it is kept, and the line goes on as if it weren't there
 )
+
+// mostLone is how many frames in a row may have timestamps that none near them
+// bears out: a stray one and another, or a jump and a stray one behind it.
+const mostLone = 2
 
 // at places a timestamp that arrived at a time since the timeline began.
 func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement {
@@ -89,6 +95,7 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 	switch delta := timestamp - c.last; {
 	case c.plausible(delta), t.honest(k, delta):
 		t.advance(c, delta)
+		c.lone = 0
 	case t.paused(c, delta, arrived):
 		if beside(delta) {
 			t.advance(c, delta)
@@ -104,11 +111,16 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 	return p
 }
 
-// judge decides on the frame that waits by the timestamp behind it: where that
-// goes on neither here nor there, the frame is kept.
+// judge decides on the frame that waits by the timestamp behind it. Where that
+// goes on neither here nor there, those that follow will tell.
 func (c *trackClock) judge(behind uint32) fate {
-	if !c.follows(behind-c.held.timestamp) && c.plausible(behind-c.last) {
+	switch {
+	case c.follows(behind - c.held.timestamp):
+		return fateKept
+	case c.plausible(behind - c.last):
 		return fateStray
+	case c.lone < mostLone:
+		return fateLone
 	}
 	return fateKept
 }
@@ -118,12 +130,15 @@ func (t *timeline) settle(k Kind, f fate) (at int64) {
 	c := &t.tracks[k]
 	s := c.held
 	c.held = nil
-	if f == fateStray {
-		t.advance(c, uint32(c.step/int64(time.Millisecond))) // its place on the line
-		return c.line() + t.slew.at(c.line())
+	if f == fateKept {
+		t.jump(k, s.timestamp, s.heard)
+		return t.placed(c, s.heard)
 	}
-	t.jump(k, s.timestamp, s.heard)
-	return t.placed(c, s.heard)
+	if f == fateLone {
+		c.lone++
+	}
+	t.advance(c, uint32(c.step/int64(time.Millisecond))) // its place on the line
+	return c.line() + t.slew.at(c.line())
 }
 
 // plausible tells whether a step, modulo 2^32, is one that the track makes
@@ -235,7 +250,7 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 		within = time.Duration(step) + 20*time.Millisecond // it may be by chance
 	}
 	c.adopt(other, next, within)
-	c.behind, c.jumped = false, true
+	c.behind, c.jumped, c.lone = false, true, 0
 	c.moved, c.leap, c.shift = max(arrived, 1), delta-uint32(step/int64(time.Millisecond)), c.offset-before
 	switch {
 	case follows:
