@@ -319,7 +319,7 @@ func (r *Remuxer) settleBefore(k Kind, timestamp uint32) error {
 	if r.held[k].Body == nil {
 		return nil
 	}
-	return r.settle(k, r.clock.tracks[k].judge(timestamp))
+	return r.settle(k, r.clock.tracks[k].judge(timestamp, r.arrived()))
 }
 
 // arrived is the time since the first frame came.

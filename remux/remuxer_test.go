@@ -611,11 +611,18 @@ func TestF8F9Timeline(t *testing.T) {
 			f.inter(10_200)
 			f.key(10_240)
 		}, "video 0 key, audio 0, video 40, audio 21, video 80, video 120, audio 43, audio 64, video 159, video 199, tracks avc1.640028 mp4a.40.2, video 239 key"},
+		{"a leap right before a pause is no news to wait for", func(f *feed) {
+			f.key(0)
+			f.inter(40)
+			f.inter(500_080)
+			f.now = f.now.Add(4 * time.Second)
+			f.inter(504_080)
+		}, "video 0 key, video 40, video 80, video 120"},
 		{"a leap, and no two frames behind it that are near each other", func(f *feed) {
 			f.key(0)
 			f.inter(40)
 			for ts := uint32(12_040); ts < 24_040; ts += 2000 {
-				f.now = f.now.Add(2 * time.Second)
+				f.now = f.now.Add(time.Second) // they come faster than they were taken
 				f.inter(ts)
 			}
 		}, "video 0 key, video 40, video 80, video 120, video 160, video 2160, video 4160, video 6160"},

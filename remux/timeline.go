@@ -89,7 +89,7 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 	}
 	var p placement
 	if c.held != nil {
-		p.held = c.judge(timestamp)
+		p.held = c.judge(timestamp, arrived)
 		p.heldAt = t.settle(k, p.held)
 	}
 	switch delta := timestamp - c.last; {
@@ -113,12 +113,15 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 
 // judge decides on the frame that waits by the timestamp behind it. Where that
 // goes on neither here nor there, those that follow will tell.
-func (c *trackClock) judge(behind uint32) fate {
+func (c *trackClock) judge(behind uint32, arrived time.Duration) fate {
+	pause := milliseconds(behind - c.held.timestamp)
 	switch {
 	case c.follows(behind - c.held.timestamp):
 		return fateKept
 	case c.plausible(behind - c.last):
 		return fateStray
+	case pause > 0 && pause <= int64(arrived-c.held.heard+maxStep): // time passed for both of us
+		return fateKept
 	case c.lone < mostLone:
 		return fateLone
 	}
