@@ -155,16 +155,16 @@ func (s *Server) text(w http.ResponseWriter, r *http.Request, win *packager.Wind
 	}
 	h := w.Header()
 	cacheFor(h, age)
-	h.Set("ETag", text.ETag)
-	h.Set("Vary", "Accept-Encoding")
+	h["Etag"] = []string{text.ETag}
+	h["Vary"] = byEncoding
 	if match := r.Header.Get("If-None-Match"); strings.Contains(match, strings.Trim(text.ETag, `"`)) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	body := text.Bytes
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		h.Set("Content-Encoding", "gzip")
-		h.Set("ETag", strings.TrimSuffix(text.ETag, `"`)+`-gzip"`) // other bytes, another strong tag
+		h["Content-Encoding"] = gzipped
+		h["Etag"] = []string{strings.TrimSuffix(text.ETag, `"`) + `-gzip"`} // other bytes, another strong tag
 		body = text.Gzip
 	}
 	return s.whole(w, contentType, body)

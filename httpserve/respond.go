@@ -3,6 +3,7 @@ package httpserve
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -145,20 +146,31 @@ func (s *Server) limitWrite(w http.ResponseWriter, wait time.Duration) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + s.WriteTimeout))
 }
 
+// Header fields whose values are the same in all answers: made once, and shared.
+var (
+	anyOrigin = http.Header{
+		"Access-Control-Allow-Origin":   {"*"},
+		"Access-Control-Expose-Headers": {"Content-Length, Content-Range, Date, ETag"},
+		"Cross-Origin-Resource-Policy":  {"cross-origin"},
+		"Timing-Allow-Origin":           {"*"},
+	}
+	preflight = http.Header{
+		"Access-Control-Allow-Methods": {"GET, HEAD, OPTIONS"},
+		"Access-Control-Allow-Headers": {"Range, Accept, Content-Type, Authorization, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status"},
+		"Access-Control-Max-Age":       {"86400"},
+	}
+	byEncoding = []string{"Accept-Encoding"}
+	gzipped    = []string{"gzip"}
+)
+
 // allowAnyOrigin lets players on other sites read everything, errors included
 // (without that they see a failure of the network), and answers their
 // preflight requests.
 func allowAnyOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Expose-Headers", "Content-Length, Content-Range, Date, ETag")
-		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-		h.Set("Timing-Allow-Origin", "*")
+		maps.Copy(w.Header(), anyOrigin)
 		if r.Method == http.MethodOptions {
-			h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
-			h.Set("Access-Control-Allow-Headers", "Range, Accept, Content-Type, Authorization, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status")
-			h.Set("Access-Control-Max-Age", "86400")
+			maps.Copy(w.Header(), preflight)
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
@@ -181,7 +193,7 @@ func (s *Server) stream(r *http.Request) (*packager.Stream, error) {
 
 // cacheFor allows an answer to be stored for d, a whole number of seconds.
 func cacheFor(h http.Header, d time.Duration) {
-	h.Set("Cache-Control", whose(h, "")+"max-age="+strconv.Itoa(int(d/time.Second)))
+	h["Cache-Control"] = []string{whose(h, "") + "max-age=" + strconv.Itoa(int(d/time.Second))}
 }
 
 // immutable marks bytes that belong to their URL for all time.
@@ -192,8 +204,8 @@ func immutable(h http.Header) {
 // whole sends a complete body in one Write. net/http leaves it out for HEAD.
 func (s *Server) whole(w http.ResponseWriter, contentType string, body []byte) error {
 	h := w.Header()
-	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h["Content-Type"] = []string{contentType}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	if _, err := w.Write(body); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
