@@ -24,7 +24,7 @@ var deliverRows = []row{
 	},
 	{
 		name: "playlists", title: "a media playlist to connections that ask without a pause", sizes: []int{16},
-		peers: []string{"sluice", "nginx-files"}, against: []string{"nginx-files"},
+		peers: []string{"sluice", "nginx-files", "floor-http"}, against: []string{"nginx-files", "floor-http"},
 		main: cpuPerRequest, measure: delivering(playlistOf),
 	},
 }
@@ -49,7 +49,7 @@ func playlistOf(list) []string { return []string{onlyStream + "v1.m3u8"} }
 
 func delivering(what func(list) []string) func(context.Context, *bench, peer, int) (figures, error) {
 	return func(ctx context.Context, b *bench, p peer, connections int) (figures, error) {
-		if p.name == nginxFiles.name {
+		if p.files {
 			return b.deliverFiles(ctx, p, what, connections)
 		}
 		return b.deliver(ctx, p, what, connections)

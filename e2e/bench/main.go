@@ -9,11 +9,12 @@
 //	                        /proc: CPU time, memory, wake-ups
 //
 // A floor is a program that reads what publishers send, and discards it: what any
-// server must spend on this machine.
+// server must spend on this machine. One sends files, and is net/http and no more.
 //
 //	bench run                 measures rows, prints a table, writes JSON
 //	bench publish             feeds a server with streams at their pace, for next to nothing
 //	bench floor goroutines|rounds ADDR
+//	bench floor http ADDR DIR
 //	bench plot FILE DIR       draws the JSON of a run
 package main
 

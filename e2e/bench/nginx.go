@@ -12,10 +12,9 @@ import (
 // Debian's nginx, as its documentation would have one set it up: a worker, no
 // access log, files in memory. The window is like sluice's: 8 segments of 2 s.
 var (
-	nginxTS   = peer{name: "nginx-ts", command: nginx(rtmpModule, rtmpConfig)}
-	nginxBoth = peer{name: "nginx-ts+dash", command: nginx(rtmpModule, strings.ReplaceAll(rtmpConfig, "#dash ", ""))}
-	// nginxFiles serves what sluice has served before.
-	nginxFiles = peer{name: "nginx-files", command: nginx("", filesConfig)}
+	nginxTS    = peer{name: "nginx-ts", command: nginx(rtmpModule, rtmpConfig)}
+	nginxBoth  = peer{name: "nginx-ts+dash", command: nginx(rtmpModule, strings.ReplaceAll(rtmpConfig, "#dash ", ""))}
+	nginxFiles = peer{name: "nginx-files", files: true, command: nginx("", filesConfig)}
 )
 
 const (

@@ -20,6 +20,7 @@ import (
 type peer struct {
 	name  string
 	blind bool // it answers nothing: a floor
+	files bool // it serves what sluice has served before
 	// command returns the program with its arguments, ready to start. Files go
 	// into dir, which is empty, and in memory.
 	command func(b *bench, dir string) (*exec.Cmd, error)
@@ -51,6 +52,9 @@ var (
 	goroutineFloor = peer{name: "floor-go", blind: true, command: ownFloor("goroutines")}
 	roundsFloor    = peer{name: "floor-rounds", blind: true, command: ownFloor("rounds")}
 	cFloor         = peer{name: "floor-c", blind: true, command: compiledFloor}
+	httpFloor      = peer{name: "floor-http", files: true, command: func(b *bench, _ string) (*exec.Cmd, error) {
+		return exec.Command("/proc/self/exe", "floor", "http", b.addr(filesPort), b.kept()), nil
+	}}
 )
 
 func ownFloor(which string) func(*bench, string) (*exec.Cmd, error) {

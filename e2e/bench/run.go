@@ -65,7 +65,7 @@ func runCommand(ctx context.Context, args []string) error {
 	if ours == nil {
 		ours = []peer{sluice("sluice", "bin/sluice")}
 	}
-	b.peers = append(ours, nginxTS, nginxBoth, nginxFiles, goroutineFloor, roundsFloor, cFloor)
+	b.peers = append(ours, nginxTS, nginxBoth, nginxFiles, goroutineFloor, roundsFloor, cFloor, httpFloor)
 	rows, err := b.choose(*names, *servers, ours)
 	if err != nil {
 		return err
