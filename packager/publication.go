@@ -258,7 +258,7 @@ func (p *Publication) begin(w *writer, s remux.Sample) {
 	if gop == 0 || p.rhythm.segment > 0 {
 		return
 	}
-	p.rhythm = rhythm{segment: segmentOf(gop, p.set.SegmentMinDuration), sure: true}
+	p.rhythm = told(segmentOf(gop, p.set.SegmentMinDuration))
 	if p.target == 0 {
 		p.freeze(targetDuration(p.rhythm.segment, p.set.SegmentMinDuration))
 	}
