@@ -83,7 +83,7 @@ e2e: web ## real encoders in, real players out
 	$(GO) test -count=1 -timeout 20m ./e2e/...
 
 latency: web ## hls.js, dash.js and Shaka near live for a minute each, on a machine that does nothing else
-	E2E_LATENCY=1 $(GO) test -count=1 -v -timeout 20m -run LowLatency ./e2e/
+	E2E_LATENCY=1 $(GO) test -count=1 -v -timeout 30m -run LowLatency ./e2e/
 
 bench-latency: ## from a frame's sending to its last byte at the viewer, for each way to watch
 	E2E_BENCH=1 $(GO) test -count=1 -timeout 20m -run BenchLatency ./e2e/ -v | grep -v '^=== \|^ *---'

@@ -20,8 +20,10 @@ const (
 	frameRate   = 30
 	sampleRate  = 44100
 	clip1080For = 60 * time.Second
-	clip360For  = 76 * time.Second
+	clip360For  = 90 * time.Second
 )
+
+var rate = fmt.Sprintf(":rate=%d", frameRate)
 
 // Clips have B-frames, closed GOPs of two seconds, and no frame twice.
 var (
@@ -31,16 +33,24 @@ var (
 )
 
 func makeClip(name, size, bitrate string, d time.Duration) func(testing.TB) string {
+	every := fmt.Sprint(int(gop.Seconds() * frameRate))
+	return encodeClip(name, "testsrc2=size="+size+rate, d, "-b:v", bitrate, "-g", every, "-keyint_min", every, "-sc_threshold", "0")
+}
+
+// clipCuts has a keyframe wherever the scene changes, as x264 does it when
+// nobody tells it not to, and every four seconds.
+var clipCuts = encodeClip("cuts.flv", "testsrc2=size=640x360"+rate+"[a];smptehdbars=size=640x360"+rate+"[b];[a][b]blend=all_expr='if(lt(mod(T,7),2.5)+lt(mod(T,5),1.1),A,B)'",
+	clip360For, "-b:v", "800k", "-g", fmt.Sprint(4*frameRate))
+
+func encodeClip(name, picture string, d time.Duration, video ...string) func(testing.TB) string {
 	once := sync.OnceValues(func() (string, error) {
 		path := filepath.Join(clipDir, name)
-		seconds := fmt.Sprint(d.Seconds())
-		out, err := exec.Command("ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-y",
-			"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%s:rate=%d:duration=%s", size, frameRate, seconds),
-			"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:sample_rate=%d:duration=%s", sampleRate, seconds),
-			"-c:v", "libx264", "-preset", "superfast", "-bf", "2", "-pix_fmt", "yuv420p", "-b:v", bitrate,
-			"-g", fmt.Sprint(int(gop.Seconds()*frameRate)), "-keyint_min", fmt.Sprint(int(gop.Seconds()*frameRate)), "-sc_threshold", "0",
-			"-c:a", "aac", "-b:a", "128k", "-ac", "2", "-f", "flv", path).CombinedOutput()
-		if err != nil {
+		args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-y",
+			"-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:sample_rate=%d", sampleRate),
+			"-c:v", "libx264", "-preset", "superfast", "-bf", "2", "-pix_fmt", "yuv420p"}
+		args = append(args, video...)
+		args = append(args, "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-t", fmt.Sprint(d.Seconds()), "-f", "flv", path)
+		if out, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {
 			return "", fmt.Errorf("making %s: %w\n%s", name, err, out)
 		}
 		return path, nil

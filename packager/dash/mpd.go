@@ -59,12 +59,15 @@ func timing() *mpd.DescriptorType {
 
 // service says how far behind the clock players should stay (annex K.4): as
 // far as those that read HLS parts; where segments can't be listed before they
-// are complete, a segment more.
+// are complete, the longest segment more, which a target duration is rounded to.
 func service(w *packager.Window) *mpd.ServiceDescriptionType {
-	const least = 800 * time.Millisecond // where each frame is a chunk
+	const (
+		least    = 800 * time.Millisecond // where each frame is a chunk
+		rounding = 500 * time.Millisecond
+	)
 	target := max(packager.NearLive(w.Chunk), least)
 	if !foreseen(w) {
-		target += time.Duration(w.TargetDuration) * time.Second
+		target += time.Duration(w.TargetDuration)*time.Second + rounding
 	}
 	ms := uint32(target.Milliseconds())
 	return &mpd.ServiceDescriptionType{
