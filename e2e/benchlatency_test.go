@@ -241,13 +241,12 @@ func (v *stampViewer) growingSegments(context.Context) error {
 		return fmt.Errorf("no segment in\n%s", text)
 	}
 	last := all[len(all)-1]
-	first := true
+	first, buf := true, make([]byte, 64<<10)
 	for n, _ := strconv.Atoi(last[2]); ; n++ {
 		resp, err := v.open(fmt.Sprintf("%s%d.m4s", last[1], n+1))
 		if err != nil {
 			return err
 		}
-		buf := make([]byte, 64<<10)
 		for err == nil {
 			var got int
 			got, err = resp.Body.Read(buf)
