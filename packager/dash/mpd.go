@@ -59,15 +59,12 @@ func timing() *mpd.DescriptorType {
 
 // service says how far behind the clock players should stay (annex K.4): as
 // far as those that read HLS parts; where segments can't be listed before they
-// are complete, the longest segment more, which a target duration is rounded to.
+// are complete, the longest segment more.
 func service(w *packager.Window) *mpd.ServiceDescriptionType {
-	const (
-		least    = 800 * time.Millisecond // where each frame is a chunk
-		rounding = 500 * time.Millisecond
-	)
+	const least = 800 * time.Millisecond // where each frame is a chunk
 	target := max(packager.NearLive(w.Chunk), least)
 	if !foreseen(w) {
-		target += time.Duration(w.TargetDuration)*time.Second + rounding
+		target += w.Longest()
 	}
 	ms := uint32(target.Milliseconds())
 	return &mpd.ServiceDescriptionType{
