@@ -29,6 +29,7 @@ type videoClock struct {
 	started bool
 	last    int64
 	frame   int64 // ticks that a frame should last
+	lost    int64 // frames that are known to be missing before the next
 	odd     int64 // that the latest lasted where that is something else, 0 where it isn't
 	grid    grid
 }
@@ -64,7 +65,7 @@ func (v *videoClock) place(ns, composition int64) (dts, offset int64) {
 		dts = max(want, v.last+millisecond)
 		offset = composition + want - dts
 	}
-	step := dts - v.last
+	step := (dts - v.last) / (1 + v.lost)
 	switch {
 	case even && step*fine < v.grid.frame+2*fine: // one frame, not several
 		v.frame, v.odd = step, 0
@@ -76,7 +77,7 @@ func (v *videoClock) place(ns, composition int64) (dts, offset int64) {
 	default:
 		v.frame, v.odd = min(step, v.odd, longestFrame), step
 	}
-	v.last = dts
+	v.last, v.lost = dts, 0
 	return dts, offset
 }
 

@@ -213,6 +213,9 @@ func (r *Remuxer) configureVideo(record []byte, timestamp uint32) error {
 	if err := r.settleBefore(Video, timestamp); err != nil {
 		return err
 	}
+	if err := r.outdate(Video); err != nil {
+		return err
+	}
 	r.video.reader.lengthSize = c.lengthSize
 	r.setVideo(c.sps, c.pps)
 	return nil
@@ -255,6 +258,9 @@ func (r *Remuxer) configureAudio(config []byte, timestamp uint32) error {
 	if err := r.settleBefore(Audio, timestamp); err != nil {
 		return err
 	}
+	if err := r.outdate(Audio); err != nil {
+		return err
+	}
 	r.audio.codec = codec
 	r.clock.usual[Audio] = int64(time.Second) * int64(codec.FrameSamples) / int64(codec.SampleRate)
 	return nil
@@ -295,8 +301,12 @@ func (r *Remuxer) judged(tag flv.Tag, f fate, at int64) error {
 	}
 	if f == fateStray {
 		r.drop(errStray)
+		if kindOf(tag) != Video {
+			return nil
+		}
 		// Much depends on a keyframe: it goes where it belongs.
-		if v, err := flv.ParseVideo(tag.Body); kindOf(tag) != Video || err != nil || !v.Keyframe {
+		if v, err := flv.ParseVideo(tag.Body); err != nil || !v.Keyframe {
+			r.video.clock.lost++
 			return nil
 		}
 	}
@@ -362,7 +372,7 @@ func (r *Remuxer) pass(tag flv.Tag, at int64) error {
 // cutShort ends gathering where the line breaks in the middle of it: with what
 // there is, or, where nothing can be made of that, without.
 func (r *Remuxer) cutShort() (later int64, err error) {
-	if r.start >= 0 && r.video.codec != nil || r.video.codec == nil && r.audio.codec != nil {
+	if r.ready() {
 		return 0, r.release()
 	}
 	// The line went on smoothly, and there is no period yet that could break.
@@ -370,6 +380,30 @@ func (r *Remuxer) cutShort() (later int64, err error) {
 		r.queue, r.queueBytes, r.first, r.start = nil, 0, -1, -1
 	}
 	return later, nil
+}
+
+// ready tells whether a period can begin with what waits for it.
+func (r *Remuxer) ready() bool {
+	if r.video.codec != nil {
+		return r.start >= 0
+	}
+	return r.audio.codec != nil
+}
+
+// outdate makes sure that what waits is decoded as it was encoded, where another
+// decoder takes over: it is released, or, if it is before the first keyframe,
+// dropped.
+func (r *Remuxer) outdate(k Kind) error {
+	first := k == Video && r.video.codec == nil || k == Audio && r.audio.codec == nil // what waits waits for this one
+	waits := func(q queued) bool { return kindOf(q.tag) == k }
+	if first || !slices.ContainsFunc(r.queue, waits) {
+		return nil
+	}
+	if r.ready() {
+		return r.release()
+	}
+	r.dequeue(waits)
+	return nil
 }
 
 // advance begins the first period when all is known that will be, span being
@@ -434,12 +468,19 @@ func (r *Remuxer) peekParameterSets(tag flv.Tag) {
 // trimQueue drops what will not be played once a keyframe comes.
 func (r *Remuxer) trimQueue() {
 	newest := r.queue[len(r.queue)-1].at
+	r.dequeue(func(q queued) bool {
+		return kindOf(q.tag) == Video || newest-q.at > int64(leadTime+interleaveTime)
+	})
+}
+
+// dequeue drops what waits and is to be dropped.
+func (r *Remuxer) dequeue(drop func(queued) bool) {
 	r.queue = slices.DeleteFunc(r.queue, func(q queued) bool {
-		drop := q.tag.Type == flv.TagVideo || newest-q.at > int64(leadTime+interleaveTime)
-		if drop {
+		dropped := drop(q)
+		if dropped {
 			r.queueBytes -= queuedCost + len(q.tag.Body)
 		}
-		return drop
+		return dropped
 	})
 }
 
@@ -526,7 +567,7 @@ func (r *Remuxer) write(tag flv.Tag, at int64) error {
 // stale tells whether a new period is due, and may begin: each costs viewers a
 // request and a look at the decoder, so an encoder has only so many.
 func (r *Remuxer) stale() bool {
-	if !r.clock.broken && !r.video.changed(r.tracks) && !r.audio.changed(r.tracks) {
+	if !r.clock.mendable() && !r.video.changed(r.tracks) && !r.audio.changed(r.tracks) {
 		return false
 	}
 	if !r.changes.take(r.arrived()) {
@@ -628,7 +669,7 @@ func (r *Remuxer) writeAudio(tag flv.Tag, at int64) error {
 	if err != nil {
 		return nil // can't be: it was parsed on arrival
 	}
-	if r.video.index < 0 && (r.clock.broken || r.audio.changed(r.tracks)) && r.changes.take(r.arrived()) {
+	if r.video.index < 0 && (r.clock.mendable() || r.audio.changed(r.tracks)) && r.changes.take(r.arrived()) {
 		// Without a picture there is no keyframe to wait for.
 		later, err := r.renew(false)
 		if err != nil {

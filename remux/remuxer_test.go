@@ -227,6 +227,22 @@ func TestRemuxer(t *testing.T) {
 			f.expect("")
 			f.r.Close(nil)
 		}, "tracks avc1.640028, video 0 key, video 40"},
+		{"another sound before the first keyframe", func(f *feed) {
+			f.videoConfig(record(highSPS, highPPS))
+			f.audioConfig(stereo48)
+			f.sound(0)
+			f.sound(21)
+			f.audioConfig(mono44)
+			f.sound(42)
+			f.key(50)
+		}, "tracks avc1.640028 mp4a.40.2, audio 42, video 50 key"},
+		{"another picture while sound is waited for", func(f *feed) {
+			f.videoConfig(record(highSPS, highPPS))
+			f.key(0)
+			f.inter(40)
+			f.tag(flv.TagVideo, 80, []byte{0x17, 0, 0, 0, 0}, record(mainSPS, mainPPS))
+			f.key(80)
+		}, "tracks avc1.640028, video 0 key, video 40, tracks avc1.4d401e, video 80 key"},
 		{"ends without a keyframe", func(f *feed) {
 			f.videoConfig(record(highSPS, highPPS))
 			f.inter(40)
@@ -753,6 +769,91 @@ func TestF8F9Timeline(t *testing.T) {
 	}
 }
 
+// Timestamps that jump while nothing comes: where the encoder was away, all that
+// follows is later by that; where a network stood still, the burst behind it shows
+// that nothing is.
+func TestF8LeapInASilence(t *testing.T) {
+	const frame, gop, silence = 40 * time.Millisecond, 25, 5 * time.Second
+	for _, c := range []struct {
+		name string
+		late func(n int) time.Duration // how much later than it was taken a frame comes
+		hole time.Duration
+	}{
+		{"away", func(int) time.Duration { return silence }, silence},
+		{"a burst", func(n int) time.Duration { return max(0, silence-time.Duration(n)*frame) }, 0},
+		{"twice as fast as it was taken", func(n int) time.Duration { return max(0, silence-time.Duration(n)*frame/2) }, 0},
+		{"a burst of one second of it", func(n int) time.Duration { return silence - time.Duration(min(n, gop))*frame }, silence - gop*frame},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFeed(t)
+			f.configs()
+			began, stamp, hole := f.now, uint32(0), time.Duration(0)
+			for n := range 500 {
+				taken := time.Duration(n) * frame
+				f.now = began.Add(taken)
+				if n == 4*gop+7 {
+					stamp = 500_000
+				}
+				if n >= 4*gop+7 {
+					f.now = f.now.Add(c.late(n - 4*gop - 7))
+				}
+				if n%gop == 0 {
+					f.key(stamp)
+				} else {
+					f.inter(stamp)
+				}
+				f.sound(stamp + 10)
+				stamp += uint32(frame / time.Millisecond)
+			}
+			if n := len(f.out.periods); n != 2 {
+				t.Errorf("%d periods, not 2", n)
+			}
+			last := f.out.samples[0].DTS
+			for _, s := range f.out.samples {
+				if s.Track == 0 {
+					hole = max(hole, time.Duration(s.DTS-last)*time.Second/VideoTimescale-frame)
+					last = s.DTS
+				}
+			}
+			if !near(int64(hole), int64(c.hole), int64(200*time.Millisecond)) {
+				t.Errorf("a hole of %v, not %v", hole, c.hole)
+			}
+		})
+	}
+}
+
+// A leap that sound follows late, when the line is mended already, is one leap, and
+// the next one like it is another.
+func TestF8LeapsOneByOne(t *testing.T) {
+	f := newFeed(t)
+	f.configs()
+	f.key(0)
+	stamp := uint32(40)
+	for range 3 {
+		for range 50 {
+			f.now = f.now.Add(40 * time.Millisecond)
+			f.inter(stamp)
+			f.sound(stamp + 10)
+			stamp += 40
+		}
+		f.now = f.now.Add(40 * time.Millisecond)
+		f.inter(stamp + 10_000)
+		f.sound(stamp + 10_010)
+		f.key(stamp + 10_040)
+		f.sound(stamp + 10_050)
+		stamp += 10_080
+		for range 300 {
+			f.now = f.now.Add(40 * time.Millisecond)
+			f.key(stamp)
+			f.sound(stamp + 10)
+			stamp += 40
+		}
+	}
+	if n := len(f.out.periods); n != 4 {
+		t.Errorf("%d periods for 3 leaps, not 4", n)
+	}
+}
+
 // How much of a leap behind the very first frames is the step to the next one,
 // sound knows by its decoder, and tells the picture.
 func TestLeapBehindTheFirstFrames(t *testing.T) {
@@ -794,6 +895,21 @@ func TestFrameDurationOverPeriods(t *testing.T) {
 	for i, s := range f.out.samples[2:] {
 		if s.Duration != 200*90 {
 			t.Errorf("frame %d should last %d ticks, and not 200 ms", i+2, s.Duration)
+		}
+	}
+}
+
+// A stray frame is dropped, and its time is not that of the one before.
+func TestFrameDurationAroundAStray(t *testing.T) {
+	f := newFeed(t)
+	f.configs()
+	f.key(0)
+	f.inter(500_000)
+	f.inter(400)
+	f.inter(600)
+	for i, s := range f.out.samples[1:] {
+		if s.Duration != 200*90 {
+			t.Errorf("frame %d should last %d ticks, and not 200 ms", i+1, s.Duration)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package remux
 
 import (
 	"cmp"
+	"math"
 	"time"
 )
 
@@ -31,6 +32,7 @@ type timeline struct {
 	slew     slew
 	usual    [2]int64      // ns that a frame should last by its decoder, by Kind; 0 when that says nothing
 	broken   bool          // the next period must be another stretch of time
+	backlog  backlog       // … and how late that is, where it broke behind a silence
 	mended   int64         // ns that it was moved by so far
 	mendedAt time.Duration // when the last time
 }
@@ -43,14 +45,45 @@ type trackClock struct {
 	step    int64         // last plausible step, ns; 0 before the first
 	heard   time.Duration // when it arrived
 	held    *suspect
-	lone    int           // how many frames in a row are told from strays by nothing
-	moved   time.Duration // when it jumped before the other, 0 when it didn't
-	leap    uint32        // … by how much, beyond the step to its next frame
-	shift   int64         // … and what that did to the offset, ns
-	jumped  bool          // since the line was mended
-	gap     int64         // ns that it is behind the present by that
-	behind  bool          // it hasn't come along yet to where the line was mended
+	lone    int   // how many frames in a row are told from strays by nothing
+	leap    leap  // that the other may follow
+	jumped  bool  // where the line broke
+	gap     int64 // ns that it is behind the present by that
+	behind  bool  // it hasn't come along yet to where the line was mended
 }
+
+// leap is a jump of one track.
+type leap struct {
+	when  time.Duration // 0: there is none
+	step  uint32        // beyond the one to the next frame, ms
+	shift int64         // what it did to the offset, ns
+}
+
+// backlog tells one silence from another where the timestamps jumped in it: the
+// encoder was away, and all that follows is late by that, or a network stood
+// still, and what it held back comes in a burst.
+type backlog struct {
+	unsure bool
+	most   int64 // how far ahead of the clock the line has been since, ns
+	at     int64 // where on the line that was
+}
+
+// heard takes how far the line is ahead of the clock at some place.
+func (b *backlog) heard(line, ahead int64) {
+	const nearer = 100 * time.Millisecond
+	if b.unsure && ahead > b.most+int64(nearer) {
+		b.most, b.at = ahead, line
+	}
+}
+
+// settled tells whether the line, which has come that far, comes no nearer to
+// the clock any more.
+func (b *backlog) settled(line int64) bool {
+	return !b.unsure || b.most >= -int64(slight) || line-b.at >= int64(time.Second)
+}
+
+// slight is how late a line may be: slewing makes up for it.
+const slight = 500 * time.Millisecond
 
 // suspect is a timestamp that is off the line. Whether the stream jumped there
 // or the frame is a stray one shows with the next.
@@ -186,7 +219,9 @@ func (c *trackClock) line() int64 { return c.at + c.offset }
 
 func (t *timeline) placed(c *trackClock, arrived time.Duration) int64 {
 	c.heard = arrived
-	t.slew.heard(c.line(), c.line()-t.began.UnixNano()-int64(arrived))
+	ahead := c.line() - t.began.UnixNano() - int64(arrived)
+	t.slew.heard(c.line(), ahead)
+	t.backlog.heard(c.line(), ahead+t.slew.at(c.line()))
 	return c.line() + t.slew.at(c.line())
 }
 
@@ -225,16 +260,12 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	c, other := &t.tracks[k], &t.tracks[1-k]
 	delta := timestamp - c.last
 	step := max(cmp.Or(c.step, t.usual[k]), int64(20*time.Millisecond))
-	together := other.moved > 0 && arrived-other.moved < followTime && alike(other.leap, delta)
-	if s := milliseconds(delta - other.leap); together && s > 0 && s <= int64(maxStep) {
+	together := other.leap.when > 0 && arrived-other.leap.when < followTime && alike(other.leap.step, delta)
+	if s := milliseconds(delta - other.leap.step); together && s > 0 && s <= int64(maxStep) {
 		step = s // the other says how much of it is the leap
 	}
 	next, before := c.line()+step, c.offset
-	// How long the encoder was away: it says so itself, or nothing came.
-	away := int64(min(arrived-c.heard, arrived-other.heard)) - step
-	if d := milliseconds(delta); t.paused(c, delta, arrived) {
-		away = d - step
-	}
+	away, silent := t.away(c, other, delta, step, arrived)
 	follows := c.behind && arrived-t.mendedAt < followTime
 	c.last = timestamp
 	c.at += milliseconds(delta)
@@ -245,31 +276,45 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 	c.offset = next - c.at
 	within := maxStep
 	switch {
-	case together && near(c.at+before+other.shift, next, int64(20*time.Millisecond)):
-		c.offset, within = before+other.shift, 0 // the same leap: the bases are as far apart as they were
+	case together && near(c.at+before+other.leap.shift, next, int64(20*time.Millisecond)):
+		c.offset, within = before+other.leap.shift, 0 // the same leap: the bases are as far apart as they were
 	case c.step == 0:
 		within = maxStepForward // a lone frame tells less than timestamps that are beside the other track's
 	case !together && !follows:
 		within = time.Duration(step) + 20*time.Millisecond // it may be by chance
 	}
 	c.adopt(other, next, within)
-	c.behind, c.jumped, c.lone = false, true, 0
-	c.moved, c.leap, c.shift = max(arrived, 1), delta-uint32(step/int64(time.Millisecond)), c.offset-before
-	switch {
-	case follows:
-		c.moved = 0
+	c.behind, c.lone = false, 0
+	if follows { // the leap that the line was mended for
+		c.leap = leap{}
 		return
+	}
+	c.leap = leap{max(arrived, 1), delta - uint32(step/int64(time.Millisecond)), c.offset - before}
+	switch {
 	case together:
-		t.broken = true
-		c.moved, other.moved = 0, 0
+		t.broken, other.jumped = true, true
+		c.leap, other.leap = leap{}, leap{}
 	case !other.started || arrived-other.heard > maxStepForward:
 		t.broken = true
 	case other.held != nil && alike(other.held.timestamp-other.last, delta):
 		t.broken = true // it is about to follow
 	}
+	c.jumped = t.broken
 	if away > int64(maxStepForward) {
 		c.gap += away
+		if silent {
+			t.backlog = backlog{unsure: true, most: math.MinInt64 / 2, at: next}
+		}
 	}
+}
+
+// away is how long the encoder was away before a jump, in ns: it says so itself,
+// or nothing came.
+func (t *timeline) away(c, other *trackClock, delta uint32, step int64, arrived time.Duration) (length int64, silent bool) {
+	if d := milliseconds(delta); t.paused(c, delta, arrived) {
+		return d - step, false
+	}
+	return int64(min(arrived-c.heard, arrived-other.heard)) - step, true
 }
 
 // alike tells whether two tracks made the same step, give or take where each of
@@ -289,15 +334,17 @@ func (c *trackClock) adopt(other *trackClock, at int64, within time.Duration) {
 // is moved, too: a few of its units come out late, where there would be a hole
 // in the middle of the period.
 func (t *timeline) mend(arrived time.Duration) int64 {
-	const slight = 500 * time.Millisecond // slewing makes up for it
 	later := t.tracks[0].gap
 	if gap := t.tracks[1].gap; gap > 0 && (later == 0 || gap < later) {
 		later = gap
 	}
-	if late := -t.slew.best() - later; late > int64(slight) {
+	if t.backlog.unsure && t.settled() {
+		later = 0
+	}
+	if late := t.late() - later; late > int64(slight) {
 		later += late
 	}
-	t.broken, t.mendedAt = false, arrived
+	t.broken, t.backlog, t.mendedAt = false, backlog{}, arrived
 	for k := range t.tracks {
 		c := &t.tracks[k]
 		c.offset += later
@@ -309,6 +356,22 @@ func (t *timeline) mend(arrived time.Duration) int64 {
 	}
 	t.mended += later
 	return later
+}
+
+// mendable tells whether a broken line can be mended: where the present is shows
+// a little later than the break itself.
+func (t *timeline) mendable() bool { return t.broken && t.settled() }
+
+func (t *timeline) settled() bool {
+	return t.backlog.settled(max(t.tracks[0].line(), t.tracks[1].line()))
+}
+
+// late is how far the line is behind the clock where nothing is late but it.
+func (t *timeline) late() int64 {
+	if t.backlog.unsure {
+		return -t.backlog.most
+	}
+	return -t.slew.best()
 }
 
 // slew keeps the line beside the clock of this machine: encoders' clocks run

@@ -29,22 +29,23 @@ type encoder struct {
 	ending fault
 	dead   *client.Publisher // of a session before, whose line went silent
 
-	length    float64 // media time at which it ends
-	nextFault float64
-	added     [2]int64 // ms, by leaps
-	leapt     [2]bool  // by the frame that is next
-	stray     [2]int64 // ms, to be added to one frame
-	pauses    []pause  // in media time
-	slot      int      // of the next video frame, in decoding order
-	position  int      // of it in its GOP
-	gop       int      // frames of it
-	sound     int      // audio frames since soundFrom
-	soundFrom float64  // media time
-	picture   int      // index into pictures
-	channels  byte     // of the sound
-	waiting   bool     // the audio's decoder changed, and no keyframe came since
-	keyOff    bool     // the last video frame was a keyframe that leapt, or a stray one
-	changes   [2]bool  // decoders to be changed, before the next keyframe or audio frame
+	length       float64 // media time at which it ends
+	nextFault    float64
+	added        [2]int64 // ms, by leaps
+	leapt        [2]bool  // by the frame that is next
+	stray        [2]int64 // ms, to be added to one frame
+	pauses       []pause  // in media time
+	slot         int      // of the next video frame, in decoding order
+	position     int      // of it in its GOP
+	gop          int      // frames of it
+	sound        int      // audio frames since soundFrom
+	soundFrom    float64  // media time
+	picture      int      // index into pictures
+	channels     byte     // of the sound
+	waiting      bool     // the audio's decoder changed, and no keyframe came since
+	keyOff       bool     // the last video frame was a keyframe that leapt, or a stray one
+	soundChanged bool     // … for another one
+	changes      [2]bool  // decoders to be changed, before the next keyframe or audio frame
 }
 
 // pause is media time in which nothing was captured.
@@ -299,6 +300,10 @@ func (e *encoder) frame(track int) bool {
 		if e.changes[audio] {
 			e.changes[audio] = false
 			e.configureSound(stamp)
+			if e.soundChanged && math.IsInf(e.firstKeyOr(0), 1) {
+				e.sim.spareSound(e.take) // no picture came with it, and none will
+			}
+			e.soundChanged = false
 		}
 		f.spare = e.waiting
 		e.sound++

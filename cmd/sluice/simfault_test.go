@@ -186,7 +186,7 @@ func newSound(e *encoder) {
 	} else {
 		e.channels = 3 - e.channels
 	}
-	e.changes[audio], e.waiting = true, e.video
+	e.changes[audio], e.soundChanged, e.waiting = true, true, e.video
 	e.breaks++
 }
 

@@ -247,6 +247,15 @@ func (l *ledger) setSent(u unit, at int64) {
 	l.sessions[u.session].frames[u.track][u.index].sent = at
 }
 
+// spareSound lets the sound so far be dropped.
+func (l *ledger) spareSound(s *take) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range s.frames[audio] {
+		s.frames[audio][i].spare = true
+	}
+}
+
 // marker stands before a unit's name in its payload.
 var marker = []byte("sluice-simulate!") // as long as the UUID of an SEI message
 
