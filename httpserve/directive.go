@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/packager/hls"
 )
 
 // directive is what a player says in the query of a media playlist (RFC
@@ -56,20 +57,22 @@ func (d directive) legal(r *packager.Rendition) bool {
 	return !d.blocks || d.msn <= r.Open+1
 }
 
-// reached tells whether the rendition has got that far.
-func (d directive) reached(r *packager.Rendition) bool {
+// reached tells whether the rendition has got that far. A segment whose parts
+// players aren't told of comes as a whole.
+func (d directive) reached(w *packager.Window, r *packager.Rendition) bool {
 	if d.msn != r.Open || d.part < 0 {
-		return d.msn < r.Open && !d.beyond(r)
+		return d.msn < r.Open && !d.beyond(w, r)
 	}
-	return len(r.Parts) > d.part
+	return len(hls.Parts(w, r.Header, r.Parts)) > d.part
 }
 
 // beyond tells whether d asks for more parts than the segment before the open
 // one has: that means the first part of the open one.
-func (d directive) beyond(r *packager.Rendition) bool {
+func (d directive) beyond(w *packager.Window, r *packager.Rendition) bool {
 	n := len(r.Segments)
 	if d.part < 0 || d.msn != r.Open-1 || n == 0 {
 		return false
 	}
-	return d.part >= len(r.Segments[n-1].Parts) && len(r.Parts) == 0
+	had := len(hls.Parts(w, r.Segments[n-1].Header, r.Segments[n-1].Parts))
+	return had > 0 && d.part >= had && len(r.Parts) == 0
 }

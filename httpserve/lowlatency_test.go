@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
 )
 
 // at returns where the newest Window is: the number of the open segment, and
@@ -85,6 +86,37 @@ func TestDirectives(t *testing.T) {
 		r := s.do("GET", "/live/cam1/a1.m3u8?"+query)
 		if got := body(t, r); r.StatusCode != 200 || !strings.HasSuffix(got, "#EXT-X-ENDLIST\n") || strings.Contains(got, "SKIP") {
 			t.Errorf("%q at the end: %d\n%s", query, r.StatusCode, got)
+		}
+	}
+}
+
+// Where parts are longer than players are told, a segment comes as a whole.
+func TestReached(t *testing.T) {
+	h := &packager.Header{Track: remux.Track{Timescale: 1000}}
+	for _, test := range []struct {
+		ticks int64 // of a part
+		msn   packager.MSN
+		part  int
+		want  bool
+	}{
+		{200, 7, 0, true},
+		{200, 7, 1, false},
+		{200, 6, 3, true}, // the first of the open one
+		{1000, 7, 0, false},
+		{1000, 7, 1, false},
+		{1000, 6, 0, true},
+		{1000, 6, 3, true},
+		{1000, 6, -1, true},
+	} {
+		parts := []packager.Part{{Duration: test.ticks}}
+		w := &packager.Window{PartTarget: 200 * time.Millisecond}
+		r := &packager.Rendition{Header: h, Open: 7, Parts: parts, Segments: []*packager.Segment{{MSN: 6, Header: h, Parts: parts}}}
+		if got := (directive{blocks: true, msn: test.msn, part: test.part}).reached(w, r); got != test.want {
+			t.Errorf("part %d of %d, of %d ms each: %v", test.part, test.msn, test.ticks, got)
+		}
+		r.Parts = nil
+		if got, want := (directive{blocks: true, msn: 6, part: 3}).reached(w, r), test.ticks > 200; got != want {
+			t.Errorf("behind the last part, of %d ms each: %v", test.ticks, got)
 		}
 	}
 }

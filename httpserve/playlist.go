@@ -107,7 +107,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 		}
 		win, err = s.wait(r, stream, func(w *packager.Window) bool {
 			rendition, ok = w.Rendition(id)
-			return !ok || w.Ended || d.reached(rendition)
+			return !ok || w.Ended || d.reached(w, rendition)
 		})
 		if lost := stream.Window(); errors.Is(err, errNotYet) && lost.Waiting {
 			// Players give up after a few refusals, and the encoder may be back by then.

@@ -419,7 +419,13 @@ func (r *Remuxer) advance(span time.Duration) error {
 	if (r.video.codec == nil || r.audio.codec == nil) && span < gatherTime && !full {
 		return nil
 	}
-	if r.video.codec == nil || r.start >= 0 {
+	if r.video.codec == nil {
+		return r.release()
+	}
+	if r.start >= 0 {
+		if second := r.secondFrame(); r.video.codec.FrameRate.Num == 0 && second < 0 && span < time.Duration(r.start-r.first)+gatherTime && !full {
+			return nil // how long the first frame lasts, it alone will tell
+		}
 		return r.release()
 	}
 	if span < keyframeTime && !full {
@@ -452,6 +458,17 @@ func (r *Remuxer) checkSilence(tag flv.Tag) error {
 }
 
 func (r *Remuxer) known() bool { return r.video.codec != nil || r.audio.codec != nil }
+
+// secondFrame is how far behind the first keyframe the frame comes that follows it,
+// in ns, −1 before it has come.
+func (r *Remuxer) secondFrame() int64 {
+	for _, q := range r.queue {
+		if kindOf(q.tag) == Video && q.at > r.start {
+			return q.at - r.start
+		}
+	}
+	return -1
+}
 
 // peekParameterSets looks for SPS and PPS in band, for encoders that send no
 // configuration record, or one without them.
@@ -487,7 +504,6 @@ func (r *Remuxer) dequeue(drop func(queued) bool) {
 // release begins the first period and writes what waited for it.
 func (r *Remuxer) release() error {
 	queue, start := r.queue, r.start
-	r.queue = nil
 	defer func(broken bool) { r.clock.broken = broken }(r.clock.broken)
 	r.clock.broken = false // what waited lies before the break
 	for _, q := range queue {
@@ -498,6 +514,10 @@ func (r *Remuxer) release() error {
 			break
 		}
 	}
+	if second := r.secondFrame(); start >= 0 && second > 0 {
+		r.video.clock.frame = ticks(second, VideoTimescale)
+	}
+	r.queue = nil
 	if err := r.setTracks(start >= 0); err != nil {
 		return err
 	}

@@ -914,6 +914,33 @@ func TestFrameDurationAroundAStray(t *testing.T) {
 	}
 }
 
+// An encoder that doesn't state its frame rate tells it by its second frame, and
+// the first one is expected to last as long.
+func TestFirstFrameDuration(t *testing.T) {
+	for _, sound := range []bool{true, false} {
+		f := newFeed(t)
+		f.videoConfig(record(unhex(spsHex), mainPPS))
+		if sound {
+			f.audioConfig(stereo48)
+		}
+		f.key(0)
+		if len(f.out.samples) > 0 {
+			t.Error("it is there already")
+		}
+		for ts := uint32(200); ts <= 1000; ts += 200 {
+			f.inter(ts)
+		}
+		if len(f.out.samples) < 5 {
+			t.Fatalf("%d samples", len(f.out.samples))
+		}
+		for i, s := range f.out.samples {
+			if s.Duration != 200*90 {
+				t.Errorf("frame %d should last %d ticks, and not 200 ms", i, s.Duration)
+			}
+		}
+	}
+}
+
 // The wall clock is looked at once for each track: its steps change nothing.
 func TestF10WallClockSteps(t *testing.T) {
 	f := newFeed(t)

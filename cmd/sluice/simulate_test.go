@@ -141,8 +141,11 @@ func (s *simulation) compose(r *rand.Rand) {
 	if r.IntN(4) == 0 {
 		cfg.Window.TargetDuration = 4 * time.Second
 	}
-	if r.IntN(4) == 0 {
+	switch r.IntN(4) {
+	case 0:
 		cfg.Window.PartDuration = time.Second
+	case 1:
+		cfg.Window.PartDuration = 200 * time.Millisecond
 	}
 	a := &app{cfg: cfg, log: zerolog.Nop()}
 	a.clock = newClock(s.wallClock, func() time.Duration { return time.Since(s.began) })

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	reader "github.com/bluenviron/gohlslib/v2/pkg/playlist"
 	"github.com/google/go-cmp/cmp"
@@ -97,6 +98,42 @@ func TestBetweenTwoDecoders(t *testing.T) {
 	}
 	if text := draw(t, w); !strings.Contains(string(text), "RESOLUTION=960x540") {
 		t.Errorf("what is listed is gone:\n%s", text)
+	}
+}
+
+// The part target is settled when an encoder comes back whose frames are longer:
+// players get its segments as wholes.
+func TestS1FramesLongerThanParts(t *testing.T) {
+	f := packagertest.NewParts(t, 200*time.Millisecond)
+	f.GOP(60)
+	f.GOP(60)
+	slow := f.Stream.Window().Renditions[0].Open + 1
+	f.SetTracks(packagertest.Tracks()...)
+	f.Slow(30)
+	hints := 0
+	for range 8 {
+		f.GOP(1)
+		w := f.Stream.Window()
+		r := &w.Renditions[0]
+		text := hls.Media(w, r, hls.Full)
+		p := read[*reader.Media](t, text)
+		for i, s := range p.Segments {
+			if whole := p.MediaSequence+i >= int(slow); whole != (len(s.Parts) == 0) && i > 0 {
+				t.Errorf("segment %d has %d parts:\n%s", p.MediaSequence+i, len(s.Parts), text)
+			}
+		}
+		for _, part := range p.Parts {
+			t.Errorf("a part of %v of the open segment", part.Duration)
+		}
+		if p.PreloadHint != nil {
+			hints++ // before the first part of the period has come, nobody knows
+		}
+		if audio := read[*reader.Media](t, hls.Media(w, &w.Renditions[1], hls.Full)); audio.PreloadHint == nil {
+			t.Error("the sound has no parts any more")
+		}
+	}
+	if n := int(f.Stream.Window().Renditions[0].Open - slow); hints > 2 || n < 3 {
+		t.Errorf("%d hints, %d segments", hints, n)
 	}
 }
 

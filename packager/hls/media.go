@@ -93,7 +93,7 @@ func (m *media) head(skipped int) {
 func (m *media) segment(s *packager.Segment, before *packager.Header) {
 	m.start(s.Header, before, s.Time())
 	if m.partsListed(s) {
-		m.parts(s.Header, s.Parts)
+		m.parts(s.Header, Parts(m.w, s.Header, s.Parts))
 	}
 	m.b = append(m.b, "#EXTINF:"...)
 	m.b = strconv.AppendFloat(m.b, s.Seconds(), 'f', 5, 64)
@@ -129,6 +129,17 @@ func (m *media) partsListed(s *packager.Segment) bool {
 	return behind < HoldBack(m.w).Seconds()
 }
 
+// Parts returns those of a segment that players are told of: all or none. No
+// part may be longer than the target (section 4.4.3.7), which is settled for
+// good when an encoder comes back whose frames are.
+func Parts(w *packager.Window, h *packager.Header, all []packager.Part) []packager.Part {
+	const rounding = 10e-6 // of what DURATION says
+	if len(all) > 0 && h.Seconds(all[0].Duration) > w.PartTarget.Seconds()+rounding {
+		return nil
+	}
+	return all
+}
+
 func (m *media) parts(h *packager.Header, parts []packager.Part) {
 	for _, p := range parts {
 		m.b = append(m.b, "#EXT-X-PART:DURATION="...)
@@ -147,13 +158,22 @@ func (m *media) open() {
 	if r.Header == nil || m.w.Waiting {
 		return
 	}
+	var before *packager.Header
+	parts, whole := Parts(m.w, r.Header, r.Parts), false
+	if n := len(r.Segments); n > 0 {
+		s := r.Segments[n-1]
+		before = s.Header
+		whole = before == r.Header && len(Parts(m.w, before, s.Parts)) == 0 // and so will this one come
+	}
 	if len(r.Parts) > 0 {
-		var before *packager.Header
-		if n := len(r.Segments); n > 0 {
-			before = r.Segments[n-1].Header
-		}
+		whole = len(parts) == 0
+	}
+	if whole {
+		return
+	}
+	if len(parts) > 0 {
 		m.start(r.Header, before, r.Header.Time(r.OpenPTS))
-		m.parts(r.Header, r.Parts)
+		m.parts(r.Header, parts)
 	}
 	m.b = fmt.Appendf(m.b, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"%s/%s\"\n", r.ID, r.Header.PartName(r.NextPart))
 }
@@ -166,19 +186,23 @@ func (m *media) reports() {
 		if o.ID == m.r.ID || len(o.Segments) == 0 {
 			continue
 		}
-		msn, part := Last(o)
-		m.b = fmt.Appendf(m.b, "#EXT-X-RENDITION-REPORT:URI=\"%s.m3u8\",LAST-MSN=%d,LAST-PART=%d\n", o.ID, msn, part)
+		msn, part := last(m.w, o)
+		m.b = fmt.Appendf(m.b, "#EXT-X-RENDITION-REPORT:URI=\"%s.m3u8\",LAST-MSN=%d", o.ID, msn)
+		if part >= 0 {
+			m.b = fmt.Appendf(m.b, ",LAST-PART=%d", part)
+		}
+		m.b = append(m.b, '\n')
 	}
 }
 
-// Last returns where the last part of a rendition is: the number of its
-// segment, and its index in it.
-func Last(r *packager.Rendition) (packager.MSN, int) {
-	if n := len(r.Parts); n > 0 {
+// last returns where the last part of a rendition is: the number of its segment,
+// and its index in it, −1 where that is told of as a whole.
+func last(w *packager.Window, r *packager.Rendition) (packager.MSN, int) {
+	if n := len(Parts(w, r.Header, r.Parts)); n > 0 {
 		return r.Open, n - 1
 	}
-	n := len(r.Segments) - 1
-	return r.Segments[n].MSN, len(r.Segments[n].Parts) - 1
+	s := r.Segments[len(r.Segments)-1]
+	return s.MSN, len(Parts(w, s.Header, s.Parts)) - 1
 }
 
 func seconds(d time.Duration) string {

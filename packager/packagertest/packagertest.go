@@ -45,6 +45,7 @@ type Feed struct {
 	Publication  *packager.Publication
 	Stream       *packager.Stream
 	video, audio int // samples written
+	pace         int // of the picture, in 1/30 s
 	look         func()
 }
 
@@ -57,7 +58,7 @@ func New(tb testing.TB) *Feed {
 // NewParts is New with parts that long.
 func NewParts(tb testing.TB, part time.Duration) *Feed {
 	tb.Helper()
-	f := &Feed{tb: tb}
+	f := &Feed{tb: tb, pace: 1}
 	c := packager.NewCatalog(packager.Settings{
 		Segments: 4, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
 		PartDuration: part, Linger: time.Minute,
@@ -84,6 +85,9 @@ func (f *Feed) SetTracks(tracks ...remux.Track) {
 	}
 }
 
+// Slow makes frames last that many times as long as they did at first.
+func (f *Feed) Slow(pace int) { f.pace = pace }
+
 // GOP writes frames of 30 fps, the first of them a keyframe, and the sound
 // beside them.
 func (f *Feed) GOP(frames int) {
@@ -91,12 +95,12 @@ func (f *Feed) GOP(frames int) {
 	for i := range frames {
 		f.write(remux.Sample{
 			DTS:               Start.Unix()*90000 + int64(f.video)*3000,
-			Duration:          3000,
+			Duration:          uint32(3000 * f.pace),
 			CompositionOffset: 6000,
 			Sync:              i == 0,
 			Data:              fmt.Appendf(nil, "%0*d", 2000, f.video),
 		})
-		f.video++
+		f.video += f.pace
 		for f.audio*1024*30 < f.video*48000 {
 			f.write(remux.Sample{
 				Track:    1,
