@@ -264,20 +264,6 @@ func (p *Publication) begin(w *writer, s remux.Sample) {
 	}
 }
 
-// join lets a rendition whose first sample comes late begin with the number
-// that the leader's segment of that time has.
-func (p *Publication) join(w *writer, s remux.Sample) {
-	if w.open != nil || len(w.closed) > w.listed {
-		return
-	}
-	at := nanoseconds(s.DTS, w.header.Track.Timescale)
-	n := p.leader.msn
-	for i := len(p.starts) - 1; i >= 0 && p.starts[i] > at; i-- {
-		n--
-	}
-	w.msn = max(w.msn, n)
-}
-
 // measure lays the grid of parts, or fits it to what is now known of segments.
 func (p *Publication) measure(frame time.Duration) {
 	all := []cadence{{frame, p.leader.header.Track.Kind() == remux.Video}}
@@ -335,13 +321,6 @@ func (p *Publication) cutBefore(w *writer, s remux.Sample) error {
 	return nil
 }
 
-// leadTo notes a boundary that the followers will keep to.
-func (p *Publication) leadTo(s remux.Sample) {
-	const keep = 64 // followers are never that far behind
-	p.starts = append(p.starts, nanoseconds(s.DTS+int64(s.CompositionOffset), p.leader.header.Track.Timescale))
-	p.starts = p.starts[max(0, len(p.starts)-keep):]
-}
-
 func (p *Publication) decide(w *writer, s remux.Sample) cut {
 	if w.open == nil {
 		return cutNothing
@@ -369,32 +348,6 @@ func (p *Publication) sinceKeyframe(w *writer) time.Duration {
 		d += w.closed[len(w.closed)-1].duration()
 	}
 	return d
-}
-
-// beyond tells whether a follower's sample lies at or behind a boundary of the
-// leader that the follower's segment has not ended at.
-func (p *Publication) beyond(w *writer, s remux.Sample) bool {
-	return p.boundary(w, s) > p.newBoundary(w)
-}
-
-// boundary is the last of the leader's that a follower's sample lies at or
-// behind, 0 if there is none. Half a sample decides on which side it lies.
-func (p *Publication) boundary(w *writer, s remux.Sample) int64 {
-	at := nanoseconds(s.DTS+int64(s.Duration)/2, w.header.Track.Timescale)
-	for _, start := range slices.Backward(p.starts) {
-		if at >= start {
-			return start
-		}
-	}
-	return 0
-}
-
-// newBoundary is where a boundary must lie behind for a follower's open segment
-// to end at it. It did not begin there: neither before it, with what the segment
-// before had beyond its last part, nor behind, at its own limit. The numbers
-// would part.
-func (p *Publication) newBoundary(w *writer) int64 {
-	return max(w.boundary, nanoseconds(w.open.DTS, w.header.Track.Timescale)+int64(p.cutter.grid.target/2))
 }
 
 func (p *Publication) closePart(w *writer) error {
@@ -478,73 +431,6 @@ func (p *Publication) snapshot() *Window {
 	p.begun = p.begun || w.Playable()
 	w.Begun = p.begun
 	return w
-}
-
-// foresee says of each open segment how long it should get. It says so once in
-// a segment: a manifest must not change without saying when it did.
-func (p *Publication) foresee() {
-	for _, w := range p.writers {
-		w.expect, w.next = 0, 0
-		if w.open == nil || p.leader.open == nil {
-			continue
-		}
-		end, ok := p.endOf(w)
-		span := end - nanoseconds(w.open.PTS, w.header.Track.Timescale)
-		if !ok || span <= 0 {
-			continue
-		}
-		w.expect = p.lasts(w, span)
-		if p.rhythm.sure {
-			left := span - nanoseconds(w.expect, w.header.Track.Timescale) // of what was foreseen
-			w.next = p.lasts(w, left+int64(p.rhythm.segment))
-		}
-	}
-}
-
-// lasts is how many ticks of a rendition's segment there are in a span of the
-// leader's, in nanoseconds.
-func (p *Publication) lasts(w *writer, span int64) int64 {
-	timescale := int64(w.header.Track.Timescale)
-	ticks := span/1e9*timescale + span%1e9*timescale/1e9
-	if w != p.leader {
-		ticks = p.followTo(w, ticks)
-	}
-	return ticks
-}
-
-// endOf is where a rendition's open segment should end, in nanoseconds: at a
-// boundary that the leader has gone beyond, or at the end of the leader's own.
-func (p *Publication) endOf(w *writer) (at int64, ok bool) {
-	if w != p.leader {
-		from := p.newBoundary(w)
-		for _, at := range p.starts {
-			if at > from {
-				return at, true
-			}
-		}
-	}
-	lead := p.leader
-	rest := p.rhythm.segment - p.sinceKeyframe(lead) // behind what is settled
-	return nanoseconds(lead.open.PTS+lead.open.Duration, lead.header.Track.Timescale) + int64(rest),
-		p.rhythm.sure && p.opening != openingFirst
-}
-
-// followTo is how many ticks of a follower's segment end at the leader's
-// boundary that is span ticks behind its beginning: as beyond and carry decide.
-func (p *Publication) followTo(w *writer, span int64) int64 {
-	frame := max(1, int64(w.frame))
-	n := max(1, (span-frame/2+frame-1)/frame)
-	part := int64(0)
-	for i := range n {
-		if p.cutter.grid.ends(w.duration(i*frame), w.duration(part*frame), w.duration(frame)) {
-			part = 0
-		}
-		part++
-	}
-	if part < n && p.cutter.grid.scrap(w.duration(part*frame)) && !w.frames {
-		n -= part
-	}
-	return n * frame
 }
 
 // Close ends the session: everything received is in segments. The stream ends
