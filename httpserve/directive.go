@@ -67,10 +67,10 @@ func (d directive) reached(w *packager.Window, r *packager.Rendition) bool {
 }
 
 // beyond tells whether d asks for more parts than the segment before the open
-// one has: that means the first part of the open one.
+// one has: that means the first part of the open one, where one is in production.
 func (d directive) beyond(w *packager.Window, r *packager.Rendition) bool {
 	n := len(r.Segments)
-	if d.part < 0 || d.msn != r.Open-1 || n == 0 {
+	if d.part < 0 || d.msn != r.Open-1 || n == 0 || w.Waiting {
 		return false
 	}
 	had := len(hls.Parts(w, r.Segments[n-1].Header, r.Segments[n-1].Parts))

@@ -159,6 +159,7 @@ func TestF24Media(t *testing.T) {
 		f.configs()
 		f.key(0)
 		f.sound(0)
+		f.inter(10)
 		f.out.events = nil
 		began := time.Now()
 		f.tag(c.typ, 20, c.body)

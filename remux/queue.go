@@ -97,8 +97,8 @@ func (r *Remuxer) advance(span time.Duration) error {
 		return r.release()
 	}
 	if r.start >= 0 {
-		if second := r.secondFrame(); r.video.codec.FrameRate.Num == 0 && second < 0 && span < time.Duration(r.start-r.first)+gatherTime && !full {
-			return nil // how long the first frame lasts, it alone will tell
+		if _, second := r.secondFrame(); !second && span < time.Duration(r.start-r.first)+gatherTime && !full {
+			return nil // it alone tells how long the first frame lasts: encoders state what isn't so
 		}
 		return r.release()
 	}
@@ -131,15 +131,18 @@ func (r *Remuxer) checkSilence(tag flv.Tag) error {
 
 func (r *Remuxer) known() bool { return r.video.codec != nil || r.audio.codec != nil }
 
-// secondFrame is how far behind the first keyframe the frame comes that follows it,
-// in ns, −1 before it has come.
-func (r *Remuxer) secondFrame() int64 {
+// secondFrame is how far behind the first keyframe the frame comes that follows
+// it, in ns; false before it has come.
+func (r *Remuxer) secondFrame() (behind int64, ok bool) {
+	frames := 0
 	for _, q := range r.queue {
-		if kindOf(q.tag) == Video && q.at > r.start {
-			return q.at - r.start
+		if kindOf(q.tag) == Video && (frames > 0 || q.at == r.start) {
+			if frames++; frames == 2 {
+				return q.at - r.start, true
+			}
 		}
 	}
-	return -1
+	return 0, false
 }
 
 // peekParameterSets looks for SPS and PPS in band, for encoders that send no
@@ -186,12 +189,13 @@ func (r *Remuxer) release() error {
 			break
 		}
 	}
-	if second := r.secondFrame(); start >= 0 && second > 0 {
-		r.video.clock.frame = ticks(second, VideoTimescale)
-	}
+	second, _ := r.secondFrame()
 	r.queue = nil
 	if err := r.setTracks(start >= 0); err != nil {
 		return err
+	}
+	if start >= 0 && second > 0 {
+		r.video.clock.frame = ticks(second, VideoTimescale)
 	}
 	for _, q := range queue {
 		if q.at < start-int64(leadTime) {

@@ -3,6 +3,7 @@ package remux
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -47,7 +48,8 @@ func TestRemuxer(t *testing.T) {
 			f.sound(0)
 			f.key(20)
 			f.sound(21)
-		}, both + ", audio 0, video 20 key, audio 21"},
+			f.inter(60)
+		}, both + ", audio 0, video 20 key, audio 21, video 60"},
 		{"the first sample of video is a keyframe", func(f *feed) {
 			f.configs()
 			f.inter(0)
@@ -62,7 +64,8 @@ func TestRemuxer(t *testing.T) {
 			}
 			f.inter(405)
 			f.key(450)
-		}, both + ", audio 200, audio 300, audio 400, video 450 key"},
+			f.inter(490)
+		}, both + ", audio 200, audio 300, audio 400, video 450 key, video 490"},
 		{"frames before their configurations", func(f *feed) {
 			f.sound(0)
 			f.key(0)
@@ -235,7 +238,8 @@ func TestRemuxer(t *testing.T) {
 			f.audioConfig(mono44)
 			f.sound(42)
 			f.key(50)
-		}, "tracks avc1.640028 mp4a.40.2, audio 42, video 50 key"},
+			f.inter(90)
+		}, "tracks avc1.640028 mp4a.40.2, audio 42, video 50 key, video 90"},
 		{"another picture while sound is waited for", func(f *feed) {
 			f.videoConfig(record(highSPS, highPPS))
 			f.key(0)
@@ -398,6 +402,7 @@ func TestMetadata(t *testing.T) {
 		f.tag(flv.TagScript, 0, amf.Append(nil, "onMetaData", c.value))
 		f.configs()
 		f.key(0)
+		f.inter(40)
 		tracks := f.out.periods[0]
 		if got := [2]int{tracks[0].Bitrate, tracks[1].Bitrate}; got != c.want {
 			t.Errorf("%v: %v", c.value, got)
@@ -428,7 +433,8 @@ func TestOutputErrors(t *testing.T) {
 		f := newFeed(t)
 		f.r.out = out
 		f.configs()
-		if f.key(0); f.err != broken {
+		f.key(0)
+		if f.inter(40); f.err != broken {
 			t.Errorf("%+v: %v", out, f.err)
 		}
 	}
@@ -503,7 +509,8 @@ func TestF8F9Timeline(t *testing.T) {
 			f.sound(0)
 			f.sound(0)
 			f.sound(64)
-		}, "video 0 key, audio 0, audio 21, audio 21, audio 64"},
+			f.inter(40)
+		}, "video 0 key, audio 0, audio 21, audio 21, audio 64, video 40"},
 		{"one hour forward, video first", func(f *feed) {
 			f.key(0)
 			f.sound(10)
@@ -914,12 +921,13 @@ func TestFrameDurationAroundAStray(t *testing.T) {
 	}
 }
 
-// An encoder that doesn't state its frame rate tells it by its second frame, and
-// the first one is expected to last as long.
+// The second frame tells the frame rate, whatever the encoder states, and the first
+// one is expected to last as long.
 func TestFirstFrameDuration(t *testing.T) {
-	for _, sound := range []bool{true, false} {
+	for i, sps := range []string{spsHex, spsHex, hex.EncodeToString(highSPS)} {
+		sound := i > 0
 		f := newFeed(t)
-		f.videoConfig(record(unhex(spsHex), mainPPS))
+		f.videoConfig(record(unhex(sps), mainPPS))
 		if sound {
 			f.audioConfig(stereo48)
 		}
