@@ -14,7 +14,7 @@ import (
 var holdRows = []row{
 	{
 		name: "memory", title: "streams of 1080p, 6 Mbit/s, for 45 s: a window and what is retired of it", sizes: []int{20},
-		peers: []string{"sluice", "nginx-ts+dash", "floor-go"}, against: []string{"nginx-ts+dash"},
+		peers: []string{"sluice", "nginx-ts+dash"}, against: []string{"nginx-ts+dash"},
 		main: rssPerStream, measure: memory,
 	},
 	{

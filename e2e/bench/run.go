@@ -28,10 +28,11 @@ type bench struct {
 // row is one thing that is measured of some peers, by turns.
 type row struct {
 	name, title string
-	peers       []string // where nobody says others
-	against     []string // whom ratios are with
-	sizes       []int    // how many streams, or viewers: each is measured
-	main        string   // the figure that ratios are of
+	peers       []string      // where nobody says others
+	against     []string      // whom ratios are with
+	sizes       []int         // how many streams, or viewers: each is measured
+	main        string        // the figure that ratios are of
+	warm        time.Duration // load before a measurement, where that of the run is too short
 	measure     func(ctx context.Context, b *bench, p peer, size int) (figures, error)
 }
 
@@ -186,8 +187,10 @@ func (b *bench) turn(ctx context.Context, r row, server string, size int) (figur
 	if err != nil {
 		return nil, err
 	}
+	longer := *b
+	longer.warm = max(b.warm, r.warm)
 	for try := 1; ; try++ {
-		f, err := r.measure(ctx, b, p, size)
+		f, err := r.measure(ctx, &longer, p, size)
 		const tries = 3
 		if !errors.Is(err, errLate) || try == tries {
 			return f, err
