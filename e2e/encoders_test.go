@@ -98,11 +98,22 @@ func TestOBS(t *testing.T) {
 		t.Skip("E2E_OBS is not set")
 	}
 	needs(t, "obs", "xvfb-run")
-	const stream = "live/obs"
 	clip := clip360(t)
-	s := startServer(t)
+	t.Run("without a login", func(t *testing.T) {
+		s := startServer(t, "-window-grace", "1s")
+		publishWithOBS(t, s, obsService{url: "rtmp://" + s.rtmp + "/live", key: "obs"}, clip)
+	})
+	t.Run("with a login", func(t *testing.T) {
+		s := startServer(t, "-window-grace", "1s", "-publish-users", "anna=geheim & lang")
+		publishWithOBS(t, s, obsService{"rtmp://" + s.rtmp + "/live", "obs", "anna", "geheim & lang"}, clip)
+	})
+}
+
+// publishWithOBS lets OBS publish, and compares what HLS and DASH list.
+func publishWithOBS(t *testing.T, s *server, to obsService, clip string) {
+	const stream = "live/obs"
 	home := t.TempDir()
-	for name, text := range obsFiles("rtmp://"+s.rtmp+"/live", "obs", clip) {
+	for name, text := range obsFiles(to, clip) {
 		writeFile(t, home+"/.config/obs-studio/"+name, text)
 	}
 	obs := start(t, "env", "HOME="+home, "XDG_CONFIG_HOME="+home+"/.config", "XDG_RUNTIME_DIR="+home,
@@ -117,6 +128,8 @@ func TestOBS(t *testing.T) {
 	})
 	w := s.watch(t, stream)
 	eventually(t, 30*time.Second, "three segments", func() error { return w.has(3) })
+	killChild(obs.cmd.Process)
+	eventually(t, 30*time.Second, "the end", w.ended)
 	w.stop(t)
 	keepLists(t, s, w)
 	sameURLs(t, readHLS(t, w), readDASH(t, w))

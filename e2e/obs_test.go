@@ -17,9 +17,17 @@ func writeFile(t testing.TB, path, text string) {
 	}
 }
 
+// obsService is where an OBS streams to, and as whom: nobody where user is empty.
+type obsService struct{ url, key, user, password string }
+
+func (o obsService) file() string {
+	return fmt.Sprintf(`{"type":"rtmp_custom","settings":{"server":%q,"key":%q,"use_auth":%v,"username":%q,"password":%q,"bwtest":false}}`,
+		o.url, o.key, o.user != "", o.user, o.password)
+}
+
 // obsFiles are the settings of an OBS that streams a looping clip without
 // asking anything.
-func obsFiles(url, key, clip string) map[string]string {
+func obsFiles(to obsService, clip string) map[string]string {
 	return map[string]string{
 		"global.ini": `[General]
 Pre19Defaults=false
@@ -63,7 +71,7 @@ Preset=ultrafast
 UseAdvanced=true
 x264Settings=keyint=60 tune=zerolatency
 `,
-		"basic/profiles/E2E/service.json": fmt.Sprintf(`{"type":"rtmp_custom","settings":{"server":%q,"key":%q,"use_auth":false,"bwtest":false}}`, url, key),
+		"basic/profiles/E2E/service.json": to.file(),
 		"basic/scenes/E2E.json": fmt.Sprintf(`{"name":"E2E","current_scene":"S","current_program_scene":"S","scene_order":[{"name":"S"}],"sources":[
 {"id":"ffmpeg_source","name":"clip","settings":{"local_file":%q,"looping":true,"is_local_file":true},"mixers":255},
 {"id":"scene","name":"S","settings":{"id_counter":1,"items":[{"name":"clip","id":1,"visible":true}]}}]}`, clip),
