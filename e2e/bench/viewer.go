@@ -167,18 +167,20 @@ type audience struct {
 	ends   delays // the same, of each part's last frame
 }
 
-// seat lets viewers come in, over a second, and returns when all have tried.
+// seat lets viewers come in, a thousand a second at most, and returns when all
+// have tried.
 func (a *audience) seat(ctx context.Context, addr, way string, viewers, streams int) error {
 	ctx, a.leave = context.WithCancel(ctx)
+	over := max(time.Second, time.Duration(viewers)*time.Millisecond)
 	for i := range viewers {
 		base := fmt.Sprintf("/live/s%d/", i%streams)
 		a.all.Go(func() {
-			if pause(ctx, time.Duration(i)*time.Second/time.Duration(viewers)) == nil {
+			if pause(ctx, time.Duration(i)*over/time.Duration(viewers)) == nil {
 				a.sit(ctx, addr, base, ways[way])
 			}
 		})
 	}
-	return pause(ctx, time.Second)
+	return pause(ctx, over)
 }
 
 // sit watches until ctx ends.
