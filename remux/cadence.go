@@ -130,8 +130,9 @@ func (g *grid) place(want, last int64) (dts int64, even bool) {
 		g.frame = 0
 		return 0, false
 	}
-	g.off += (off - g.off) / 32
-	line += pull(g.off, fine*millisecond*5/4, fine*3)
+	steps := min(max(pullTime*fine/g.frame, 4), 32)
+	g.off += (off - g.off) / steps
+	line += pull(g.off, fine*millisecond*5/4, steps, max(fine*3, g.frame/1000))
 	dts = (line + fine/2) / fine
 	if dts <= last {
 		g.begin(want)
@@ -142,13 +143,18 @@ func (g *grid) place(want, last int64) (dts int64, even bool) {
 	return dts, true
 }
 
-// pull is the step towards what is off by more than rounding explains.
-func pull(off, slack, most int64) int64 {
+// pullTime is how long a grid takes to follow, in ticks: 32 frames of 30 fps, and
+// fewer of longer ones, as the line may be bent by 500 ppm.
+const pullTime = 32 * VideoTimescale / 30
+
+// pull is the step towards what is off by more than rounding explains: all of it in
+// so many steps.
+func pull(off, slack, steps, most int64) int64 {
 	switch {
 	case off > slack:
-		return min(1+(off-slack)/32, most)
+		return min(1+(off-slack)/steps, most)
 	case off < -slack:
-		return max(-1+(off+slack)/32, -most)
+		return max(-1+(off+slack)/steps, -most)
 	}
 	return 0
 }
@@ -245,7 +251,7 @@ func (a *audioClock) dts(ns int64) int64 {
 		a.next, a.off = max(want, a.least), 0
 	default:
 		a.off += (off*fine - a.off) / 32
-		if p := pull(a.off, slack*fine, fine); p != 0 {
+		if p := pull(a.off, slack*fine, 32, fine); p != 0 {
 			a.next += p / max(p, -p)
 			a.off -= p / max(p, -p) * fine
 		}

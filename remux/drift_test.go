@@ -133,3 +133,23 @@ func TestCadence(t *testing.T) {
 		t.Errorf("audio units last %v", m.steps[1])
 	}
 }
+
+// A grid follows the line where that is bent most, however few frames there are.
+func TestGridFollows(t *testing.T) {
+	for _, fps := range []int64{5, 10, 30, 60, 120} {
+		for _, ppm := range []int64{-500, 500} {
+			v := videoClock{}
+			v.expect(Rational{Num: uint32(fps), Den: 1})
+			last, frame := int64(0), VideoTimescale/fps
+			for n := range 300 * fps {
+				ms := 1_700_000_000_000 + n*1000/fps
+				dts, _ := v.place(ms*1_000_000+n*1000/fps*ppm, 0)
+				if step := dts - last; n > 10*fps && !near(step, frame, 3+frame/500) {
+					t.Errorf("%d fps, %d ppm: frame %d lasts %d ticks, not %d", fps, ppm, n, step, frame)
+					break
+				}
+				last = dts
+			}
+		}
+	}
+}
