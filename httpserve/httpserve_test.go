@@ -375,6 +375,9 @@ func FuzzRequest(f *testing.F) {
 		{"POST", "/live//", "", "", ""},
 		{"OPTIONS", "/a/b/c/d/e", "", "", ""},
 		{"TRACE", "/time", "\r\nX: y", "", ""},
+		{"EGET", "/live/cam1/a1.m3u8", strings.Repeat("a", maxQuery+1), "", ""},
+		{"OPTIONS", "/live/cam1/a1.m3u8", strings.Repeat("a", maxQuery+1), "", ""},
+		{"GET", "/nowhere", strings.Repeat("a", maxQuery+1), "", ""},
 	} {
 		f.Add(c[0], c[1], c[2], c[3], c[4])
 	}
@@ -396,18 +399,20 @@ func FuzzRequest(f *testing.F) {
 			}
 		}()
 		s.handler.ServeHTTP(w, r)
-		checkAnswer(t, method, path, w)
+		checkAnswer(t, method, path, query, w)
 	})
 }
 
-func checkAnswer(t *testing.T, method, path string, w *httptest.ResponseRecorder) {
+func checkAnswer(t *testing.T, method, path, query string, w *httptest.ResponseRecorder) {
 	t.Helper()
 	h := w.Header()
 	allowed := []int{200, 206, 304, 400, 404, 416, 503}
-	switch method {
-	case "GET", "HEAD":
-	case "OPTIONS":
+	switch {
+	case method == "OPTIONS":
 		allowed = []int{204}
+	case len(query) > maxQuery:
+		allowed = []int{414}
+	case method == "GET", method == "HEAD":
 	default:
 		allowed = []int{404, 405}
 	}
