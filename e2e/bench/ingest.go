@@ -24,7 +24,7 @@ var ingestRows = []row{
 		main:    cpuPerStream, measure: ingesting("light"),
 	},
 	{
-		name: "growth", title: "streams of 360p, 0.8 Mbit/s, nobody watches, from few to many", sizes: []int{1, 10, 20, 100, 500, 1000},
+		name: "growth", title: "streams of 360p, 0.8 Mbit/s, nobody watches, from few to many", sizes: []int{1, 20, 100, 500, 1000},
 		peers:   []string{"sluice", "nginx-ts+dash", "floor-go"},
 		against: []string{"floor-go", "nginx-ts+dash"},
 		main:    cpuPerStream, measure: ingesting("light"),

@@ -15,7 +15,7 @@ var watchRows = []row{
 		name: "latency", title: "viewers of LL-HLS who wait for parts of 100 light streams", sizes: []int{500},
 		peers: []string{"sluice"}, main: lastToPart, measure: latency,
 	},
-	watchRow("ll-hls", 100, 500, 2000, 5000),
+	watchRow("ll-hls", 500, 2000, 4000),
 	watchRow("ll-dash", 500),
 	watchRow("hls", 500, 10000),
 	watchRow("dash", 500),
