@@ -91,7 +91,7 @@ bench-latency: ## from a frame's sending to its last byte at the viewer, for eac
 bench: ## what a stream costs, next to the same work done by another library
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /e2e)
 
-bench-peers: build ## beside nginx-rtmp and floors, on two quiet cores (BENCHFLAGS="-rows ingest-light -for 5s"): takes an hour and a half
+bench-peers: build ## beside nginx-rtmp and floors, on two quiet cores (BENCHFLAGS="-rows ingest-light -for 5s"): takes two hours
 	@command -v gcc >/dev/null && test -e /usr/lib/nginx/modules/ngx_rtmp_module.so || \
 	{ echo "bench-peers: missing: sudo apt-get install --no-install-recommends gcc libc6-dev nginx-light libnginx-mod-rtmp"; exit 1; }
 	$(GO) build -o bin/bench ./e2e/bench
