@@ -15,8 +15,8 @@ import (
 //
 //	        gather                        wait                      flow
 //	tags until both decoders   audio until the first video   samples as they come;
-//	are known ───────────────▶ keyframe ───────────────────▶ new decoders take over
-//	                                                         at the next keyframe
+//	are known ───────────────▶ keyframe, and that until ───▶ new decoders take over
+//	                           the frame behind it           at the next keyframe
 type Remuxer struct {
 	OnDrop func() // called for each frame or configuration that can't be used; may be nil
 
