@@ -9,14 +9,14 @@ import (
 
 // writer makes the parts and segments of one rendition.
 //
-// The newest sample is in the arena already, but how long it lasts is known
+// The newest sample is in the draft already, but how long it lasts is known
 // only when the next one comes: until then it is pending. Where a part is full
 // it isn't waited for: the sample is sealed.
 type writer struct {
 	id     RenditionID
 	header *Header
 	frames bool // each frame is a fragment of its own
-	arena  arena
+	draft  draft
 
 	// The open part.
 	samples   []cmaf.Sample
@@ -46,7 +46,7 @@ type writer struct {
 	closed []*Segment
 	listed int
 
-	last struct{ samples, payload, segment int } // sizes to expect of the next part and segment
+	last struct{ samples, payload int } // what to expect of the next part
 
 	rate      rate
 	frameRate remux.Rational
@@ -169,7 +169,7 @@ func (w *writer) add(s remux.Sample) {
 			const spare = 4 // samples more than the last part had
 			headroom = cmaf.HeaderSize(w.last.samples+spare, true)
 		}
-		w.arena.open(headroom, w.last.payload*9/8, w.last.segment*9/8)
+		w.draft.open(headroom, w.last.payload*9/8)
 		w.partDTS, w.partSync, w.partEarly = s.DTS, false, -w.open.Duration
 		if len(w.open.Parts) > 0 {
 			w.partEarly = 0
@@ -192,9 +192,9 @@ func (w *writer) add(s remux.Sample) {
 		n := len(w.samples) - 1
 		f := w.newFragment(s.DTS, n == 0, len(s.Data))
 		w.boxes = f.Append(w.boxes[:0], w.samples[n:])
-		w.arena.append(w.boxes)
+		w.draft.append(w.boxes)
 	}
-	w.arena.append(s.Data)
+	w.draft.append(s.Data)
 }
 
 // newFragment begins a fragment with the first sample of a part, or another.
@@ -221,7 +221,7 @@ func (w *writer) expected() int64 {
 func (w *writer) grow() error {
 	w.seal()
 	if w.header.Bytes == nil {
-		return w.makeHeader(w.arena.payload())
+		return w.makeHeader(w.draft.payload())
 	}
 	return nil
 }
@@ -231,7 +231,7 @@ func (w *writer) closePart() error {
 	if len(w.samples) == 0 {
 		return nil
 	}
-	payload := w.arena.payload()
+	payload := w.draft.payload()
 	if w.header.Bytes == nil {
 		if err := w.makeHeader(payload); err != nil {
 			return err
@@ -239,10 +239,10 @@ func (w *writer) closePart() error {
 	}
 	var bytes []byte
 	if w.frames {
-		bytes = w.arena.close(0, func(dst []byte) []byte { return dst })
+		bytes = w.draft.close(0, func(dst []byte) []byte { return dst })
 	} else {
 		f := w.newFragment(w.partDTS, true, payload)
-		bytes = w.arena.close(cmaf.HeaderSize(len(w.samples), f.StartsSegment), func(dst []byte) []byte {
+		bytes = w.draft.close(cmaf.HeaderSize(len(w.samples), f.StartsSegment), func(dst []byte) []byte {
 			return f.Append(dst, w.samples)
 		})
 	}
@@ -306,7 +306,6 @@ func (w *writer) endSegment(keep int) {
 	if w.frameRate == (remux.Rational{}) {
 		w.frameRate = measureFrameRate(s)
 	}
-	w.last.segment = s.Size
 	w.closed = append(w.closed[:len(w.closed):len(w.closed)], s) // a new list, for the next Window
 	w.listed = max(w.listed, len(w.closed)-keep)
 }
@@ -354,6 +353,6 @@ func (w *writer) snapshot(r *Rendition) {
 		r.Header = w.header
 	}
 	if w.frames && len(w.samples) > 0 {
-		r.Growing = w.arena.growing()
+		r.Growing = w.draft.growing()
 	}
 }
