@@ -427,6 +427,25 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+// A Service of Kubernetes that is called sluice, or sluice-rtmp, must not keep
+// its containers from starting; what somebody wrote by mistake must.
+func TestKubernetes(t *testing.T) {
+	theirs := []string{
+		"SLUICE_SERVICE_HOST=10.0.0.11", "SLUICE_SERVICE_PORT=1935", "SLUICE_SERVICE_PORT_HTTP=8080",
+		"SLUICE_PORT=tcp://10.0.0.11:1935", "SLUICE_PORT_1935_TCP=tcp://10.0.0.11:1935", "SLUICE_PORT_1935_TCP_PROTO=tcp",
+		"SLUICE_PORT_1935_TCP_PORT=1935", "SLUICE_PORT_1935_TCP_ADDR=10.0.0.11", "SLUICE_PORT_443_UDP=udp://10.0.0.11:443",
+		"SLUICE_RTMP_SERVICE_HOST=10.0.0.12", "SLUICE_RTMP_PORT=tcp://10.0.0.12:1935",
+	}
+	if _, _, err := Load(nil, theirs); err != nil {
+		t.Error(err)
+	}
+	for _, entry := range []string{"SLUICE_PORT=1935", "SLUICE_RTMP_PORT=:1935", "SLUICE_SERVICE=x", "SLUICE_PORT_TCP=1"} {
+		if _, _, err := Load(nil, []string{entry}); err == nil {
+			t.Errorf("%s: nothing is said", entry)
+		}
+	}
+}
+
 func TestWhichFile(t *testing.T) {
 	at(t,
 		"sluice.yaml", "log: {level: debug}\n",

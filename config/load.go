@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 )
 
@@ -164,6 +165,11 @@ func (l *loader) parseFlags(args []string) (flags, error) {
 	return given, err
 }
 
+// ofKubernetes matches what Kubernetes tells each container of a Service whose
+// name begins with sluice: variables in our name that nobody wrote.
+var ofKubernetes = regexp.MustCompile(
+	`^SLUICE(_[A-Z0-9_]+)?_(SERVICE_HOST=|SERVICE_PORT(_[A-Z0-9_]+)?=|PORT=[a-z]+://|PORT_[0-9]+_[A-Z]+(_PROTO|_PORT|_ADDR)?=)`)
+
 func (l *loader) env(environ []string) {
 	byName := map[string]field{}
 	var names []string
@@ -178,7 +184,7 @@ func (l *loader) env(environ []string) {
 		}
 		if f, ok := byName[name]; ok {
 			l.record(f, name, f.set(text))
-		} else {
+		} else if !ofKubernetes.MatchString(entry) {
 			l.fail(name, fmt.Errorf("unknown variable%s", suggest(name, names)))
 		}
 	}
