@@ -241,9 +241,15 @@ func (w *Window) Text(key string, draw func() ([]byte, error)) (Text, error) {
 	return t.Text, t.err
 }
 
+// compressors are as large as hundreds of playlists: new ones for each would be
+// most of what the server allocates.
+var compressors = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
 func compress(b []byte) []byte {
+	z := compressors.Get().(*gzip.Writer)
+	defer compressors.Put(z)
 	var out bytes.Buffer
-	z := gzip.NewWriter(&out)
+	z.Reset(&out)
 	// Writing to memory doesn't fail.
 	_, _ = z.Write(b)
 	_ = z.Close()

@@ -327,7 +327,7 @@ func closeAll(conns []net.Conn) {
 // TestF21Idle: thousands of idle connections cost little, and nobody waits for
 // them. They end in their time.
 func TestF21Idle(t *testing.T) {
-	n := siege(500, 9500)   // each process has both ends' worth of descriptors
+	n := siege(500, 10000)
 	const shaken = 1 + 1536 // C0 and C1
 	for _, row := range []struct {
 		name, port, first string
@@ -341,7 +341,7 @@ func TestF21Idle(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			// A server of its own: what one row leaves to the collector is
 			// not the next one's.
-			c := besiege(t, nil, "-rtmp-max-connections=9900", "-http-max-connections=9900",
+			c := besiege(t, nil, "-rtmp-max-connections=2000", "-http-max-connections=2000", "-"+row.port+"-max-connections=12000",
 				"-rtmp-handshake-timeout=60s", "-log-level=error")
 			addr := map[string]string{"rtmp": c.rtmp, "http": c.http}[row.port]
 			c.rehearse(addr, row.first)
@@ -373,8 +373,8 @@ func TestF21Idle(t *testing.T) {
 // TestF26Crowd: all publishers of a network that was down come back within a
 // second, and so do all viewers of a stream.
 func TestF26Crowd(t *testing.T) {
-	publishers, viewers := siege(50, 1000), siege(300, 9000)
-	c := besiege(t, nil, "-rtmp-max-connections=2000", "-http-max-connections=9900", "-log-level=error")
+	publishers, viewers := siege(50, 1000), siege(300, 10000)
+	c := besiege(t, nil, "-rtmp-max-connections=2000", "-http-max-connections=12000", "-log-level=error")
 	c.rehearse(c.http, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	failed := c.publish("live/cam1")
 	c.playable("live/cam1")

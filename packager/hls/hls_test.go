@@ -170,6 +170,24 @@ func FuzzPlaylists(f *testing.F) {
 	})
 }
 
+// BenchmarkTexts is what viewers cost who ask for all playlists of each half
+// second of a stream, however many they are.
+func BenchmarkTexts(b *testing.B) {
+	f := packagertest.New(b)
+	f.GOP(300)
+	for b.Loop() {
+		f.GOP(15)
+		w := f.Stream.Window()
+		for i := range w.Renditions {
+			for scope, key := range map[hls.Scope]string{hls.Full: "full", hls.Delta: "delta"} {
+				if _, err := w.Text(string(w.Renditions[i].ID)+key, func() ([]byte, error) { return hls.Media(w, &w.Renditions[i], scope), nil }); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
 func read[P any](t *testing.T, text []byte) P {
 	t.Helper()
 	p, err := reader.Unmarshal(text)
