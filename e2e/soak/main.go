@@ -82,6 +82,7 @@ func run(ctx context.Context, s settings) (broken bool, err error) {
 	}
 	m := newMonitor(w, before)
 	w.load(ctx, m)
+	w.length = min(w.length, time.Since(m.began).Round(time.Second)) // it may have been interrupted
 	m.settle()
 	l.settle()
 	took, err := srv.stop()
@@ -130,12 +131,13 @@ func (w *world) warmUp(ctx context.Context) error {
 }
 
 // load lets all peers do what they do, and returns when they have left and the
-// server has forgotten them.
+// server has forgotten them. An interrupt is the end of the load, no other than
+// when its time is up.
 func (w *world) load(ctx context.Context, m *monitor) {
 	publishing, stop := context.WithTimeout(ctx, w.length)
 	defer stop()
 	// Viewers stay to see the end of what was published.
-	watching, leave := context.WithCancel(ctx)
+	watching, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 	var publishers, viewers, rest sync.WaitGroup
 	for i := range w.publishers {
@@ -162,10 +164,7 @@ func (w *world) load(ctx context.Context, m *monitor) {
 	rest.Go(func() { m.watch(publishing) })
 	publishers.Wait()
 	rest.Wait()
-	select {
-	case <-time.After(lastLook):
-	case <-ctx.Done():
-	}
+	time.Sleep(lastLook)
 	leave()
 	viewers.Wait()
 }

@@ -70,6 +70,7 @@ func startServer(s settings) (*server, error) {
 	srv.cmd = exec.Command(s.server, "serve", "-rtmp-addr", srv.rtmp, "-http-addr", srv.http, "-admin-addr", srv.admin,
 		"-window-grace", grace.String(), "-window-linger", linger.String())
 	srv.cmd.Stdout, srv.cmd.Stderr = &srv.log, &srv.log
+	srv.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's interrupt is for us alone
 	return srv, nil
 }
 
