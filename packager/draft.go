@@ -7,10 +7,10 @@ import "slices"
 //	bytes │ headroom │ sample │ sample │ …
 //	                  └ copied once, on arrival
 //
-// The moof is written into the end of the headroom when the part closes, and
-// what is behind is copied into memory of exactly its size: how large a part
-// will be is known only then, and of all that a Window holds nothing should be
-// room that nobody needed. The draft's own memory serves the next part.
+// When the part closes, the moof is written into the end of the headroom, and
+// all from there on is copied into memory of exactly that size: how large a part
+// is shows only then, and nothing that a Window holds should be room that nobody
+// needed. The draft's own memory serves the next part.
 type draft struct {
 	bytes []byte
 	head  int  // bytes of headroom
@@ -40,7 +40,7 @@ func (d *draft) growing() []byte {
 // to the slice that it is given.
 func (d *draft) close(size int, write func(dst []byte) []byte) []byte {
 	if size > d.head { // more samples than there was headroom for
-		d.bytes = slices.Insert(d.bytes, 0, make([]byte, size-d.head)...)
+		d.bytes = slices.Concat(make([]byte, size-d.head), d.bytes)
 		d.head = size
 	}
 	begin := d.head - size

@@ -39,6 +39,7 @@ func TestDraft(t *testing.T) {
 		part(1000+i*37%500, 40, 60, false)
 		part(200, 80, 60, false) // more header than headroom
 		part(300, 0, 0, i%3 == 0)
+		part(300, 8, 0, i%5 == 0)
 	}
 	for _, k := range all {
 		if !bytes.Equal(k.bytes, k.copy) {
