@@ -47,7 +47,8 @@ const (
 	lingerTime = time.Second
 )
 
-// conn is one encoder's connection. All fields belong to its goroutine.
+// conn is one encoder's connection. All fields belong to its goroutine, but
+// for what Peer tells others.
 type conn struct {
 	server *Server
 	nc     net.Conn
@@ -61,6 +62,7 @@ type conn struct {
 	acked      uint64
 	ackWindow  uint64
 	netStreams uint32 // ids given out
+	held       atomic.Int64
 }
 
 func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc net.Conn, log zerolog.Logger) *conn {
@@ -285,6 +287,9 @@ func short(s string) string {
 // Heard is part of Peer.
 func (c *conn) Heard() time.Time { return time.Unix(0, c.idle.last.Load()) }
 
+// Held is part of Peer.
+func (c *conn) Held() int { return int(c.held.Load()) }
+
 // Hang is part of Peer.
 func (c *conn) Hang(cause error) { c.hang(cause) }
 
@@ -334,7 +339,7 @@ func (c *conn) tags(ctx context.Context, p publication) (bye bool) {
 		p.log.Info().AnErr("cause", cause).Stringer("after", c.server.Now().Sub(began).Round(time.Millisecond)).
 			Uint64("bytes", c.reader.Received()).Msg("publication ended")
 	}()
-	bye, err := c.copyTags(p)
+	bye, err := c.copyTags(&p)
 	switch cause = err; {
 	case bye:
 		cause = nil
@@ -362,7 +367,7 @@ func (e *sinkError) Error() string { return e.err.Error() }
 func (e *sinkError) Unwrap() error { return e.err }
 
 // copyTags returns true when the encoder ended the publication itself.
-func (c *conn) copyTags(p publication) (bye bool, err error) {
+func (c *conn) copyTags(p *publication) (bye bool, err error) {
 	write := func(tag flv.Tag) error {
 		if err := p.sink.WriteTag(tag); err != nil {
 			return &sinkError{err}
@@ -374,6 +379,7 @@ func (c *conn) copyTags(p publication) (bye bool, err error) {
 			return false, err
 		}
 	}
+	p.early = nil // what it needs for longer, the sink has copied
 	for {
 		m, err := c.read()
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/amf"
@@ -113,6 +114,37 @@ func TestF22Chunks(t *testing.T) {
 			})
 		})
 	}
+}
+
+// F22: others are told what a connection holds, so that it can be counted.
+func TestF22Held(t *testing.T) {
+	const piece, buffer, incomplete = 64 << 10, 64 << 10, 16 << 20
+	live(t, func(w *world) {
+		p := w.dial("peer")
+		p.publish("key")
+		p.say(unhex("02 000000 000004 01 00000000 00010000")) // pieces of 64 KiB
+		sent := 0
+		for round := 0; p.closed.IsZero() && round < 160; round++ {
+			for id := byte(4); id < 34 && p.closed.IsZero(); id++ {
+				chunk := append([]byte{0xC0 | id}, make([]byte, piece)...)
+				if round == 0 {
+					chunk = begin(uint32(id), 10<<20, piece)
+				}
+				if p.say(chunk) == nil {
+					sent += piece
+				}
+				if n := w.asked[0].Peer.Held(); n < sent-2*piece || n > 2*sent+2*buffer || n > incomplete*5/4+2*buffer {
+					t.Fatalf("holds %d bytes of %d sent", n, sent)
+				}
+				pass(10 * time.Millisecond)
+			}
+			pass(time.Second)
+		}
+		if sent < incomplete-piece || !strings.Contains(p.hear(), "unfinished messages hold more than") {
+			t.Errorf("%d bytes of unfinished messages, and it goes on", sent)
+		}
+		p.nc.Close()
+	})
 }
 
 // refuseAll lets nobody in.

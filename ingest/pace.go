@@ -69,6 +69,7 @@ func newPace(l Limits) pace {
 // received is told of each read.
 func (c *conn) received(n int, now time.Time) error {
 	p := &c.pace
+	c.held.Store(int64(c.reader.Held()))
 	if p.bytes.rate > 0 && !p.bytes.take(float64(n), now) {
 		return c.server.exceeds("bitrate", "more than %d kbit/s for longer than a stall explains: rtmp.max_bitrate in the configuration is the limit",
 			c.server.Limits.Bitrate/1000)

@@ -64,6 +64,9 @@ type Request struct {
 type Peer interface {
 	// Heard is when it sent something last.
 	Heard() time.Time
+	// Held is how many bytes of memory it had for what it receives when it read
+	// last: its buffer and unfinished messages.
+	Held() int
 	// Hang ends the connection. Its Sink is closed with that cause, by its own
 	// goroutine.
 	Hang(cause error)

@@ -31,6 +31,7 @@ func newPeer() *peer {
 
 func (p *peer) speak()           { p.heard.Store(time.Now().UnixNano()) }
 func (p *peer) Heard() time.Time { return time.Unix(0, p.heard.Load()) }
+func (p *peer) Held() int        { return 0 }
 func (p *peer) Hang(cause error) { p.hung <- cause }
 
 func newGate() *gate {

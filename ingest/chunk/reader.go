@@ -41,6 +41,10 @@ func (e *ControlError) Error() string { return e.text }
 // and wake-ups are what ingest costs.
 const gulp = 64 << 10
 
+// maxSpare is the largest body that is kept for the next message. A larger one
+// may have been the only one of its size.
+const maxSpare = 1 << 20
+
 // Reader reads messages from a chunk stream. It obeys Set Chunk Size and Abort
 // itself and returns every other message.
 //
@@ -100,6 +104,18 @@ func (r *Reader) SetLimits(l Limits) {
 
 // Received is the number of bytes read so far, for acknowledgements.
 func (r *Reader) Received() uint64 { return r.received }
+
+// Held is how many bytes of memory r has for what it reads: its buffer, messages
+// that have begun and are not complete, and what it keeps for the next one.
+// Beside the buffer that is at most [Limits].Incomplete, the quarter by which
+// slices grow, and 1 MiB.
+func (r *Reader) Held() int {
+	n := cap(r.buf) + cap(r.spare)
+	for _, s := range r.streams {
+		n += cap(s.body)
+	}
+	return n
+}
 
 // ReadMessage returns the next message. Its Body is valid until the next call.
 // A clean end between two messages is io.EOF; inside one, io.ErrUnexpectedEOF.
@@ -196,7 +212,10 @@ func (r *Reader) next() (Message, bool, error) {
 		if uint32(len(s.body)) == s.length {
 			body := s.body
 			r.incomplete -= len(body)
-			r.spare, s.body, s.open = body, nil, false
+			s.body, s.open = nil, false
+			if cap(body) <= maxSpare {
+				r.spare = body
+			}
 			return s.message(body[:len(body):len(body)]), true, nil
 		}
 	}
