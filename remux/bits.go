@@ -1,0 +1,43 @@
+package remux
+
+// bitReader takes numbers out of b, the most significant bit first. Behind the
+// end it reads zeros and says so.
+type bitReader struct {
+	b   []byte
+	pos int // in bits
+}
+
+func (r *bitReader) take(n int) (v uint32) {
+	for range n {
+		v <<= 1
+		if at := r.pos >> 3; at < len(r.b) {
+			v |= uint32(r.b[at]>>(7-r.pos&7)) & 1
+		}
+		r.pos++
+	}
+	return v
+}
+
+func (r *bitReader) flag() bool { return r.take(1) == 1 }
+
+// align skips to the next byte.
+func (r *bitReader) align() { r.pos = (r.pos + 7) &^ 7 }
+
+// past tells whether more was taken than there is.
+func (r *bitReader) past() bool { return r.pos > 8*len(r.b) }
+
+// bitWriter is the other side.
+type bitWriter struct {
+	b    []byte
+	free int // bits of the last byte that are not written yet
+}
+
+func (w *bitWriter) put(v uint32, n int) {
+	for n--; n >= 0; n-- {
+		if w.free == 0 {
+			w.b, w.free = append(w.b, 0), 8
+		}
+		w.free--
+		w.b[len(w.b)-1] |= byte(v>>n&1) << w.free
+	}
+}
