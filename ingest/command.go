@@ -21,8 +21,8 @@ const (
 type command struct {
 	name     string
 	txn      float64
-	object   any   // the command object, null for most
-	args     []any // what follows it
+	object   amf.Object // the command object; nil of most
+	args     []any      // what follows it
 	streamID uint32
 }
 
@@ -46,12 +46,13 @@ func parseCommand(m chunk.Message) (command, bool) {
 	if c.name, ok = values[0].(string); !ok {
 		return command{}, false
 	}
-	if len(values) > 1 {
-		c.txn, _ = values[1].(float64)
+	rest := values[1:]
+	if len(rest) > 0 && amf.Properties(rest[0]) == nil { // else the transaction id was forgotten
+		c.txn, _ = rest[0].(float64)
+		rest = rest[1:]
 	}
-	if len(values) > 2 {
-		c.object = values[2]
-		c.args = values[3:]
+	if len(rest) > 0 {
+		c.object, c.args = amf.Properties(rest[0]), rest[1:]
 	}
 	return c, true
 }

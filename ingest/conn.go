@@ -143,7 +143,7 @@ func faulty(err error) bool {
 		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// toldError is one that the encoder has heard of.
+// toldError is one that the encoder has heard of, and the log.
 type toldError struct{ error }
 
 func (e *toldError) Unwrap() error { return e.error }
@@ -178,9 +178,8 @@ func (c *conn) connect(ctx context.Context) (session, error) {
 		if !ok || cmd.name != "connect" {
 			continue // nothing else has a meaning yet; nothing else is a fault
 		}
-		args, _ := cmd.object.(amf.Object)
-		s := session{software: short(args.String("flashVer")), tcURL: args.String("tcUrl")}
-		s.app, s.query, _ = strings.Cut(args.String("app"), "?")
+		s := session{software: short(cmd.object.String("flashVer")), tcURL: cmd.object.String("tcUrl")}
+		s.app, s.query, _ = strings.Cut(cmd.object.String("app"), "?")
 		s.app = strings.Trim(s.app, "/")
 		s.app = strings.TrimSuffix(s.app, "/_definst_")
 		if a, ok := c.server.Handler.(Authenticator); ok {
@@ -301,16 +300,23 @@ func (c *conn) start(p publication) error {
 	return c.flush()
 }
 
-// refuse tells the encoder why, waits a moment so that it can read it, and
-// returns why.
+// refuse logs why, tells the encoder, waits a moment so that it can read it,
+// and returns why.
 func (c *conn) refuse(streamID uint32, why error) error {
+	c.log.Info().AnErr("cause", phase("publish", why)).Msg("refused")
+	c.dismiss(streamID, why)
+	return &toldError{why}
+}
+
+// dismiss is refuse for one of whose end the log will tell.
+func (c *conn) dismiss(streamID uint32, why error) {
 	c.onStatus(streamID, "error", status(why), why.Error())
 	c.linger()
-	return &toldError{why}
 }
 
 // reject is refuse for a connect command.
 func (c *conn) reject(cmd command, why error) error {
+	c.log.Info().AnErr("cause", phase("connect", why)).Msg("refused")
 	description := why.Error()
 	if r := (*Rejection)(nil); errors.As(why, &r) {
 		description = r.Description
@@ -333,14 +339,21 @@ func (c *conn) linger() {
 func (c *conn) tags(ctx context.Context, p publication) (bye bool) {
 	c.idle.every(c.server.Limits.IdleTimeout)
 	began := c.server.Now()
-	cause := errPanic
-	defer func() {
+	end := func(cause error) {
 		p.sink.Close(cause)
 		p.log.Info().AnErr("cause", cause).Stringer("after", c.server.Now().Sub(began).Round(time.Millisecond)).
 			Uint64("bytes", c.reader.Received()).Msg("publication ended")
+	}
+	panics := true
+	defer func() {
+		if panics {
+			end(errPanic)
+		}
 	}()
 	bye, err := c.copyTags(&p)
-	switch cause = err; {
+	panics = false
+	cause := err
+	switch {
 	case bye:
 		cause = nil
 	case ctx.Err() != nil:
@@ -348,11 +361,12 @@ func (c *conn) tags(ctx context.Context, p publication) (bye bool) {
 			cause = nil // it is this server that says goodbye
 		}
 	}
+	end(cause)
 	if sink := (*sinkError)(nil); errors.As(err, &sink) {
 		err = sink.err
 	}
 	if ctx.Err() == nil && faulty(err) {
-		c.refuse(p.streamID, err)
+		c.dismiss(p.streamID, err)
 	}
 	return bye
 }

@@ -68,7 +68,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// serve runs one connection and logs, once, why it ended.
+// serve runs one connection. Why it ended is logged once.
 func (s *Server) serve(ctx context.Context, nc net.Conn) {
 	log := s.Log.With().Stringer("remote", nc.RemoteAddr()).Logger()
 	ctx, hang := context.WithCancelCause(ctx)
@@ -85,8 +85,9 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 	c := newConn(ctx, hang, s, nc, log)
 	defer c.idle.count()
 	err := c.run(ctx)
+	told := (*toldError)(nil)
 	switch {
-	case ctx.Err() != nil, err == nil:
+	case ctx.Err() != nil, err == nil, errors.As(err, &told):
 		log.Debug().Msg("connection closed")
 	case !c.idle.heard && errors.Is(err, io.ErrUnexpectedEOF):
 		log.Debug().Msg("connection closed before it said anything")

@@ -377,6 +377,60 @@ func TestAggregate(t *testing.T) {
 	})
 }
 
+// What stands in the connect command, and around it, doesn't keep an encoder
+// from publishing, as long as the app is in it.
+func TestConnectObjects(t *testing.T) {
+	app := "0003 617070 02 0004 6c697665"
+	object := func(property string) string { return "03 " + property + app + "000009" }
+	for _, c := range []struct {
+		name, wire string // behind the command's name
+		txn        string // what is answered
+	}{
+		{"object", "00 3ff0000000000000" + object(""), "1"},
+		{"ECMA array", "00 3ff0000000000000 08 00000001" + app + "000009", "1"},
+		{"ECMA array that counts wrongly", "00 3ff0000000000000 08 0000ffff" + app + "000009", "1"},
+		{"typed object", "00 3ff0000000000000 10 0001 43" + app + "000009", "1"},
+		{"object without its end", "00 3ff0000000000000 03" + app, "1"},
+		{"reference to a value in it", "00 3ff0000000000000" + object("0001 61 03 000009 0001 62 07 0001"), "1"},
+		{"reference to itself", "00 3ff0000000000000" + object("0001 61 07 0000"), "1"},
+		{"reference to nothing", "00 3ff0000000000000" + object("0001 61 07 0909"), "1"},
+		{"unsupported", "00 3ff0000000000000" + object("0001 61 0d"), "1"},
+		{"undefined", "00 3ff0000000000000" + object("0001 61 06"), "1"},
+		{"typed object in it", "00 3ff0000000000000" + object("0001 61 10 0001 43 0001 62 05 000009"), "1"},
+		{"ECMA array in it", "00 3ff0000000000000" + object("0001 61 08 00000000 0001 62 05 000009"), "1"},
+		{"XML", "00 3ff0000000000000" + object("0001 61 0f 00000004 3c612f3e"), "1"},
+		{"date", "00 3ff0000000000000" + object("0001 61 0b 4278000000000000 ffc4"), "1"},
+		{"not a number", "00 3ff0000000000000" + object("0001 61 00 7ff8000000000000"), "1"},
+		{"AMF3 behind the app", "00 3ff0000000000000 03" + app + "0001 61 11 01 000009", "1"},
+		{"movie clip behind the app", "00 3ff0000000000000 03" + app + "0001 61 04 000009", "1"},
+		{"more arguments", "00 3ff0000000000000" + object("") + "02 0001 61 05", "1"},
+		{"fractional transaction id", "00 3ff8000000000000" + object(""), "1.5"},
+		{"negative transaction id", "00 bff0000000000000" + object(""), "-1"},
+		{"infinite transaction id", "00 7ff0000000000000" + object(""), "+Inf"},
+		{"transaction id that is none", "05" + object(""), "0"},
+		{"no transaction id", object(""), "0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			live(t, func(w *world) {
+				p := w.dial("peer")
+				p.handshake()
+				p.send(chunk.Message{ChunkStreamID: 3, Type: chunk.TypeCommandAMF0, Body: append(amf.Append(nil, "connect"), unhex(c.wire)...)})
+				if said := p.hear(); !strings.Contains(said, "_result "+c.txn+" {fmsVer") {
+					t.Errorf("connect: %s", said)
+				}
+				p.send(command(3, 0, "createStream", 2.5, amf.Null{}))
+				p.expect("3/0 _result 2.5 null 1")
+				p.send(command(4, 1, "publish", 3.25, amf.Null{}, "key", "live"))
+				p.expect(started)
+				if len(w.asked) != 1 || w.asked[0].App != "live" || w.asked[0].Name != "key" {
+					t.Errorf("asked for %+v", w.asked)
+				}
+				p.nc.Close()
+			})
+		})
+	}
+}
+
 // Issue: connection closed with one clear log line, other streams undisturbed,
 // no goroutine left.
 func TestBadInput(t *testing.T) {
@@ -435,6 +489,68 @@ func TestBadInput(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who is refused is in the log with the reason at once, not when the connection
+// is closed behind it: an encoder may take its time.
+func TestRefusalIsLoggedAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(w *world, p *peer)
+		want string
+	}{
+		{"publish", func(w *world, p *peer) {
+			w.admit = refuseAll
+			p.handshake()
+			p.send(connect("live"))
+			p.send(command(4, 1, "publish", 3, amf.Null{}, "key"))
+		}, "publish: refused by the test"},
+		{"connect", func(w *world, p *peer) {
+			w.server.Handler = rejecter{w}
+			p.handshake()
+			p.send(connect("live"))
+		}, "connect: rejected by the test"},
+		{"a fault before connect", func(w *world, p *peer) {
+			p.handshake()
+			p.say(begin(4, 1<<24-1, 0))
+		}, "connect: chunk stream 4: message of type 9 announces"},
+		{"a fault while publishing", func(w *world, p *peer) {
+			p.publish("key")
+			p.say(begin(4, 1<<24-1, 0))
+		}, "chunk stream 4: message of type 9 announces"},
+		{"media that can't be", func(w *world, p *peer) {
+			p.publish("key")
+			w.sinks[0].fail = func(flv.Tag) error { return errors.New("not media") }
+			p.send(video(0, keyframe))
+		}, "not media"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			live(t, func(w *world) {
+				p := w.dial("peer")
+				c.do(w, p)
+				lines := w.log.about("peer")
+				if !p.closed.IsZero() || len(lines) == 0 || !strings.Contains(lines[len(lines)-1], c.want) {
+					t.Errorf("closed %v; logged %q, want %q", !p.closed.IsZero(), lines, c.want)
+				}
+				for _, s := range w.sinks {
+					if s.closed != 1 {
+						t.Error("the stream isn't free")
+					}
+				}
+				pass(15 * time.Second)
+				if again := w.log.about("peer"); p.closed.IsZero() || len(again) != len(lines) {
+					t.Errorf("closed %v; the log has %q", !p.closed.IsZero(), again)
+				}
+			})
+		})
+	}
+}
+
+// rejecter lets nobody connect.
+type rejecter struct{ *world }
+
+func (rejecter) Connect(context.Context, ingest.Request) (string, error) {
+	return "", &ingest.Rejection{Description: "no", Cause: errors.New("rejected by the test")}
 }
 
 // A port that is looked at and left is not worth a line.

@@ -155,13 +155,7 @@ func (r *Remuxer) script(body []byte) {
 		return
 	}
 	number := func(key string) int {
-		var n float64
-		switch m := values[1].(type) {
-		case amf.ECMAArray:
-			n, _ = m.Number(key)
-		case amf.Object:
-			n, _ = m.Number(key)
-		}
+		n, _ := amf.Properties(values[1]).Number(key)
 		if n > 0 && n < 1e6 { // false for NaN
 			return int(n * 1000)
 		}

@@ -131,32 +131,6 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func TestDecodeOne(t *testing.T) {
-	for _, tt := range wires {
-		if len(tt.values) == 0 {
-			continue
-		}
-		t.Run(tt.name, func(t *testing.T) {
-			v, rest, err := DecodeOne(tt.wire)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !reflect.DeepEqual(v, tt.values[0]) {
-				t.Errorf("got %#v, want %#v", v, tt.values[0])
-			}
-			if !bytes.HasSuffix(tt.wire, rest) || (len(rest) == 0) != (len(tt.values) == 1) {
-				t.Errorf("%d values leave % x", len(tt.values), rest)
-			}
-		})
-	}
-	if _, _, err := DecodeOne(nil); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("nothing: got error %v", err)
-	}
-	if _, rest, err := DecodeOne([]byte{markerNumber, 1}); err == nil || len(rest) != 2 {
-		t.Errorf("short number: got error %v, rest % x", err, rest)
-	}
-}
-
 func TestAppend(t *testing.T) {
 	for _, tt := range wires {
 		t.Run(tt.name, func(t *testing.T) {
@@ -228,33 +202,38 @@ func TestPrefixes(t *testing.T) {
 func TestDecodeErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name, wire string
-		values     int // before the error
+		read       string // what is there all the same, as Append has it
 		text       string
 	}{
-		{"stray object end", "05 09", 1, "object end outside of an object"},
-		{"object end as a value", "03 0001 61 09", 0, "object end outside of an object"},
-		{"object end in an array", "0a 00000001 09", 0, "object end outside of an object"},
-		{"half an object end", "03 0000", 0, "unexpected EOF"},
-		{"string longer than the message", "05 02 ffff 61", 1, "amf0 string at byte 4: unexpected EOF"},
-		{"long string longer than the message", "0c ffffffff 61", 0, "unexpected EOF"},
-		{"XML longer than the message", "0f 80000000 61", 0, "unexpected EOF"},
-		{"array longer than the message", "0a ffffffff 05 05", 0, "amf0 strict array at byte 5: unexpected EOF"},
-		{"reference to nothing", "07 0000", 0, "not there"},
-		{"reference to a later value", "07 0000 03 000009", 0, "not there"},
-		{"reference to itself", "03 0001 61 07 0000 000009", 0, "enclosing"},
-		{"reference to an outer value", "0a 00000001 0a 00000001 07 0000", 0, "enclosing"},
-		{"AVM+", "05 11 01", 1, "amf0 at byte 1: AMF3 value (marker 0x11) is not supported"},
-		{"movie clip", "04", 0, "marker 0x04"},
-		{"record set", "0e", 0, "marker 0x0e"},
-		{"unknown", "ff", 0, "marker 0xff"},
+		{"stray object end", "05 09", "05", "object end outside of an object"},
+		{"object end as a value", "03 0001 61 09", "03 000009", "object end outside of an object"},
+		{"object end in an array", "0a 00000001 09", "", "object end outside of an object"},
+		{"half an object end", "03 0000", "03 000009", "unexpected EOF"},
+		{"half a property", "03 0001 61 05 0001 62 02 0005 61", "03 0001 61 05 000009", "unexpected EOF"},
+		{"string longer than the message", "05 02 ffff 61", "05", "amf0 string at byte 4: unexpected EOF"},
+		{"long string longer than the message", "0c ffffffff 61", "", "unexpected EOF"},
+		{"XML longer than the message", "0f 80000000 61", "", "unexpected EOF"},
+		{"array longer than the message", "0a ffffffff 05 05", "", "amf0 strict array at byte 5: unexpected EOF"},
+		{"reference to nothing", "07 0000", "06", "not there"},
+		{"half a reference", "03 0001 61 07 00", "03 000009", "unexpected EOF"},
+		{"reference to a later value", "07 0000 03 000009", "06 03 000009", "not there"},
+		{"reference to itself", "03 0001 61 07 0000 0001 62 05 000009 05", "03 0001 61 06 0001 62 05 000009 05", "enclosing"},
+		{"reference to an outer value", "0a 00000001 0a 00000001 07 0000 05", "0a 00000001 0a 00000001 06 05", "enclosing"},
+		{"two that lead nowhere", "0a 00000002 07 0000 07 0009", "0a 00000002 06 06", "enclosing"},
+		{"AVM+", "05 11 01", "05", "amf0 at byte 1: AMF3 value (marker 0x11) is not supported"},
+		{"AVM+ in an object", "08 00000000 0001 61 05 0001 62 11 01", "08 00000001 0001 61 05 000009", "AMF3"},
+		{"AVM+ in an object in an object", "03 0001 61 10 0001 43 0001 61 05 0001 62 11 01", "03 0001 61 10 0001 43 0001 61 05 000009 000009", "AMF3"},
+		{"movie clip", "04", "", "marker 0x04"},
+		{"record set", "0e", "", "marker 0x0e"},
+		{"unknown", "ff", "", "marker 0xff"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			values, err := Decode(unhex(tt.wire))
 			if err == nil || !strings.Contains(err.Error(), tt.text) {
 				t.Errorf("got error %v, want one with %q", err, tt.text)
 			}
-			if len(values) != tt.values {
-				t.Errorf("got %d values before the error, want %d", len(values), tt.values)
+			if got := Append(nil, values...); !bytes.Equal(got, unhex(tt.read)) {
+				t.Errorf("got % x, want %s", got, tt.read)
 			}
 		})
 	}

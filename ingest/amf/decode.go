@@ -26,14 +26,16 @@ const (
 	MaxReferenced = 64 << 10
 )
 
-// Decode reads all the values of a message body. On an error it also returns the
-// values before the one that failed. A message cut short gives an error that
-// wraps [io.ErrUnexpectedEOF].
+// Decode reads all the values of a message body. On an error it also returns what
+// it read before: the values, and of an object that failed, the properties. A
+// message cut short gives an error that wraps [io.ErrUnexpectedEOF].
 //
 // The values are float64, bool, string, [Null], [Undefined], [Unsupported],
 // [Date], [XMLDocument], [Object], [ECMAArray], [StrictArray] and [TypedObject].
 // They share no memory with b nor with each other: a reference (AMF0 section 2.9)
-// becomes a copy of what it refers to. Strings are as received; the specification
+// becomes a copy of what it refers to. One to nothing, or to a value that
+// contains it, becomes Undefined; all behind it is read, and the error told in
+// the end. Strings are as received; the specification
 // wants UTF-8, the peer may not care.
 //
 // An object without its end marker at the end of b is taken as ended there: some
@@ -43,24 +45,14 @@ func Decode(b []byte) ([]any, error) {
 	var values []any
 	for d.pos < len(d.msg) {
 		v, err := d.value(0)
+		if v != nil {
+			values = append(values, v)
+		}
 		if err != nil {
 			return values, err
 		}
-		values = append(values, v)
 	}
-	return values, nil
-}
-
-// DecodeOne reads the first value of b and returns the bytes behind it, a part of
-// b. On an error rest is b. Limits and references count from the start of b,
-// so the values of one message are better read by one [Decode].
-func DecodeOne(b []byte) (v any, rest []byte, err error) {
-	d := decoder{msg: b}
-	v, err = d.value(0)
-	if err != nil {
-		return nil, b, err
-	}
-	return v, b[d.pos:], nil
+	return values, d.dangling
 }
 
 // decoder is the state of reading one message.
@@ -74,9 +66,12 @@ type decoder struct {
 	// complexes are the objects and arrays in the order their markers came,
 	// which is how references count them; nil while one is still being read.
 	complexes []any
+
+	dangling error // the first reference that leads nowhere
 }
 
-// value reads one value that lies inside of depth objects and arrays.
+// value reads one value that lies inside of depth objects and arrays. On an
+// error it returns nil, or what an object has before it.
 func (d *decoder) value(depth int) (any, error) {
 	marker, err := d.take(1, "marker")
 	if err != nil {
@@ -87,7 +82,7 @@ func (d *decoder) value(depth int) (any, error) {
 	}
 	switch marker[0] {
 	case markerNumber:
-		return d.number("number")
+		return whole(d.number("number"))
 	case markerBoolean:
 		b, err := d.take(1, "boolean")
 		if err != nil {
@@ -95,14 +90,14 @@ func (d *decoder) value(depth int) (any, error) {
 		}
 		return b[0] != 0, nil
 	case markerString:
-		return d.shortString("string")
+		return whole(d.shortString("string"))
 	case markerLongString:
-		return d.longString("long string")
+		return whole(d.longString("long string"))
 	case markerXMLDocument:
 		s, err := d.longString("XML document")
-		return XMLDocument(s), err
+		return whole(XMLDocument(s), err)
 	case markerDate:
-		return d.date()
+		return whole(d.date())
 	case markerNull:
 		return Null{}, nil
 	case markerUndefined:
@@ -120,6 +115,14 @@ func (d *decoder) value(depth int) (any, error) {
 	}
 }
 
+// whole is v, unless it could not be read.
+func whole[T any](v T, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // complex reads the object or array behind a marker and enters it into the
 // reference table. It is itself the depth-th of its nest.
 func (d *decoder) complex(marker byte, depth int) (any, error) {
@@ -129,11 +132,8 @@ func (d *decoder) complex(marker byte, depth int) (any, error) {
 	index := len(d.complexes)
 	d.complexes = append(d.complexes, nil)
 	v, err := d.complexBody(marker, depth)
-	if err != nil {
-		return nil, err
-	}
 	d.complexes[index] = v
-	return v, nil
+	return v, err
 }
 
 func (d *decoder) complexBody(marker byte, depth int) (any, error) {
@@ -155,19 +155,19 @@ func (d *decoder) complexBody(marker byte, depth int) (any, error) {
 		o, err := d.properties(depth)
 		return TypedObject{Class: class, Object: o}, err
 	case markerStrictArray:
-		return d.elements(depth)
+		return whole(d.elements(depth))
 	}
 	panic("amf: not a marker of an object or array")
 }
 
 // properties reads names and values up to the object end, AMF0 section 2.11, or
-// the end of the message.
+// the end of the message. On an error it returns those before it.
 func (d *decoder) properties(depth int) (Object, error) {
 	o := Object{}
 	for d.pos < len(d.msg) {
 		name, err := d.shortString("property name")
 		if err != nil {
-			return nil, err
+			return o, err
 		}
 		// An empty name before anything but the end marker is a name like another.
 		if name == "" && d.pos < len(d.msg) && d.msg[d.pos] == markerObjectEnd {
@@ -175,10 +175,12 @@ func (d *decoder) properties(depth int) (Object, error) {
 			return o, nil
 		}
 		v, err := d.value(depth)
-		if err != nil {
-			return nil, err
+		if v != nil {
+			o = append(o, Property{Name: name, Value: v})
 		}
-		o = append(o, Property{Name: name, Value: v})
+		if err != nil {
+			return o, err
+		}
 	}
 	return o, nil
 }
@@ -214,12 +216,21 @@ func (d *decoder) reference(depth int) (any, error) {
 	}
 	index := int(binary.BigEndian.Uint16(b))
 	if index >= len(d.complexes) {
-		return nil, d.fail("reference to a value that is not there")
+		return d.dangle(d.fail("reference to a value that is not there")), nil
 	}
 	if d.complexes[index] == nil {
-		return nil, d.fail("reference to an enclosing value")
+		return d.dangle(d.fail("reference to an enclosing value")), nil
 	}
-	return d.copy(d.complexes[index], depth)
+	return whole(d.copy(d.complexes[index], depth))
+}
+
+// dangle is what stands for a reference that leads nowhere, and why. It has its
+// length, so that what comes behind it can be read.
+func (d *decoder) dangle(why error) any {
+	if d.dangling == nil {
+		d.dangling = why
+	}
+	return Undefined{}
 }
 
 // copy duplicates a value already read to a place inside of depth objects and

@@ -105,6 +105,20 @@ type TypedObject struct {
 	Object
 }
 
+// Properties are those of a value of any of the three kinds that have names:
+// peers take one for another. They are nil for any other value.
+func Properties(value any) Object {
+	switch v := value.(type) {
+	case Object:
+		return v
+	case ECMAArray:
+		return Object(v)
+	case TypedObject:
+		return v.Object
+	}
+	return nil
+}
+
 // UnsupportedError reports a value whose marker this package does not read:
 // AVM+ (0x11), behind which an AMF3 value follows, the reserved movie clip
 // (0x04) and record set (0x0E), and everything the specification doesn't define.
