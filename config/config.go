@@ -323,8 +323,8 @@ type Window struct {
 	Segments int `yaml:"segments" usage:"closed segments listed in playlists"`
 
 	// SegmentMinDuration: a segment ends at the first keyframe at or after it. Default 2s, 1s to
-	// 30s. Sequence numbers start from the clock in seconds, so segments shorter than 1 s could
-	// make a restart use a number again.
+	// 30s. Sequence numbers start from the clock, so much shorter segments could make a restart use
+	// a number again.
 	SegmentMinDuration time.Duration `yaml:"segment_min_duration" usage:"cut at the first keyframe from here on"`
 
 	// SegmentMaxDuration: a longer GOP is cut without a keyframe, as long as the target duration is

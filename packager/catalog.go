@@ -31,30 +31,18 @@ type Catalog struct {
 
 	mu      sync.Mutex
 	entries map[StreamName]*entry
-	floor   floor
+	reached numbers                // the highest that the clock has shown: it may be set back
+	ahead   map[StreamName]numbers // of forgotten streams that are ahead of the clock, mostAhead at most
 }
 
-// floor is what the numbers of all streams that were forgotten are below: the
-// clock that numbers begin from may be set back.
-type floor struct {
-	number, sequence int64
-}
-
-// raise lifts the floor above all numbers of a Window.
-func (f *floor) raise(w *Window) {
-	for r := range w.all {
-		f.number = max(f.number, int64(r.Open)+1)
-		for _, list := range [][]*Segment{r.Segments, r.Retired} {
-			if n := len(list); n > 0 {
-				f.sequence = max(f.sequence, list[n-1].Header.Period.Sequence+1)
-			}
-		}
-	}
-}
+// mostAhead bounds how many forgotten streams are remembered: 2 MiB. Beyond that
+// one goes, of some that are looked at, whom the clock will come up with soon.
+const mostAhead = 1 << 14
 
 type entry struct {
 	stream      *Stream
 	publication *Publication // nil when ended
+	least       numbers      // of the next publication, whatever the clock says
 	state       state
 	since       time.Time // of the state
 }
@@ -76,7 +64,7 @@ func (e *entry) enter(s state, now time.Time) { e.state, e.since = s, now }
 
 // NewCatalog returns an empty Catalog. now is the wall clock.
 func NewCatalog(s Settings, now func() time.Time) *Catalog {
-	return &Catalog{settings: s, now: now, entries: make(map[StreamName]*entry)}
+	return &Catalog{settings: s, now: now, entries: make(map[StreamName]*entry), ahead: make(map[StreamName]numbers)}
 }
 
 // Publish gives the right to write a stream to one publisher at a time. One
@@ -86,14 +74,15 @@ func (c *Catalog) Publish(name StreamName) (*Publication, error) {
 	defer c.mu.Unlock()
 	e, ok := c.entries[name]
 	if !ok {
-		e = &entry{stream: newStream(name), state: ended}
+		e = &entry{stream: newStream(name), state: ended, least: c.ahead[name]}
 		c.entries[name] = e
+		delete(c.ahead, name)
 	}
 	switch e.state {
 	case live:
 		return nil, ErrBusy
 	case ended:
-		e.publication = newPublication(e.stream, c.settings, c.floor, c.now, func(lost bool) { c.release(e, lost) })
+		e.publication = newPublication(e.stream, c.settings, c.clock().or(e.least), c.now, func(lost bool) { c.release(e, lost) })
 	}
 	e.enter(live, c.now())
 	return e.publication, nil
@@ -113,6 +102,7 @@ func (c *Catalog) release(e *entry, lost bool) {
 func (c *Catalog) end(e *entry) {
 	e.publication.end()
 	e.publication = nil
+	e.least = e.least.or(numbersBehind(e.stream.Window()))
 	e.enter(ended, c.now())
 }
 
@@ -149,10 +139,44 @@ func (c *Catalog) Expire() {
 		case e.state == waiting && passed > c.settings.Grace:
 			c.end(e)
 		case e.state == ended && passed > c.settings.Linger:
-			c.floor.raise(e.stream.Window())
 			delete(c.entries, name)
+			c.remember(name, e.least)
 		}
 	}
+	for name, n := range c.ahead {
+		if n.ahead(c.clock()) == 0 {
+			delete(c.ahead, name)
+		}
+	}
+}
+
+// clock returns the clock's numbers, which don't go back.
+func (c *Catalog) clock() numbers {
+	c.reached = c.reached.or(numbersAt(c.now()))
+	return c.reached
+}
+
+// remember keeps the numbers of a forgotten stream, if they are ahead of the
+// clock: behind it, all that comes is higher anyway.
+func (c *Catalog) remember(name StreamName, n numbers) {
+	now := c.clock()
+	if n.ahead(now) == 0 {
+		return
+	}
+	c.ahead[name] = n
+	if len(c.ahead) <= mostAhead {
+		return
+	}
+	first, least, looked := name, n.ahead(now), 0
+	for name, n := range c.ahead {
+		if d := n.ahead(now); d < least {
+			first, least = name, d
+		}
+		if looked++; looked == 64 {
+			break
+		}
+	}
+	delete(c.ahead, first)
 }
 
 // End ends the streams that wait for their encoders.

@@ -46,7 +46,7 @@ const (
 	changeSegment
 )
 
-func newPublication(s *Stream, set Settings, least floor, now func() time.Time, release func(lost bool)) *Publication {
+func newPublication(s *Stream, set Settings, least numbers, now func() time.Time, release func(lost bool)) *Publication {
 	p := &Publication{
 		stream:  s,
 		set:     set,
@@ -58,7 +58,7 @@ func newPublication(s *Stream, set Settings, least floor, now func() time.Time, 
 	if old := s.Window(); len(old.Renditions)+len(old.Former) > 0 {
 		// The segments of the publication before stay fetchable, but the
 		// playlist is a new one.
-		least.raise(old)
+		least = least.or(numbersBehind(old))
 		for r := range old.all {
 			p.retire(r, old.Extent+old.Longest())
 		}
@@ -66,8 +66,7 @@ func newPublication(s *Stream, set Settings, least floor, now func() time.Time, 
 		w.Former, w.Changed = p.formers(), p.changed
 		s.publish(w)
 	}
-	p.next = max(firstNumber(p.changed), least.number)
-	p.sequence = max(firstSequence(p.changed), least.sequence)
+	p.next, p.sequence = least.media, least.discontinuity
 	if set.TargetDuration > 0 {
 		p.freeze(int(set.TargetDuration / time.Second))
 	}

@@ -12,25 +12,6 @@ import (
 // rendition, over all publications of a stream.
 type MSN int64
 
-// numberEpoch is where the numbers of all streams begin: the first one of a
-// publication is the number of seconds since then. As segments last a second
-// or more on average, numbers are never used twice, even when nothing on disk
-// remembers them.
-var numberEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func firstNumber(now time.Time) int64 {
-	return max(0, int64(now.Sub(numberEpoch)/time.Second))
-}
-
-// firstSequence is the discontinuity sequence number that a publication begins
-// with: the number of five minutes since numberEpoch, so that streams may break
-// as often without the number going back over a restart. It must stay small:
-// hls.js has an array with that index and walks through all of it for every
-// playlist, which took half a second of its only thread when it was the seconds.
-func firstSequence(now time.Time) int64 {
-	return max(0, int64(now.Sub(numberEpoch)/(5*time.Minute)))
-}
-
 // RenditionID names a rendition within its stream: v1, a1.
 type RenditionID string
 
@@ -38,7 +19,7 @@ type RenditionID string
 // timeline: a DASH Period, or what lies between two HLS discontinuities.
 type Period struct {
 	ID       string // unique for all time, in URLs
-	Sequence int64  // HLS's discontinuity sequence number, see firstSequence
+	Sequence int64  // HLS's discontinuity sequence number, see numbers
 	Start    int64  // nanoseconds since 1970
 }
 
