@@ -8,7 +8,6 @@ package access
 import (
 	"errors"
 	"strings"
-	"time"
 )
 
 // Action is what somebody wants to do with a stream.
@@ -29,11 +28,12 @@ var (
 	ErrUnknown = errors.New("access could not be checked")
 )
 
-// Claims is what a token says of the one who shows it.
+// Claims is what a token says of the one who shows it. Its expiry is not among
+// them: it has been looked at, and bounds no more than the showing. How long
+// somebody stays is for his pass to say.
 type Claims struct {
 	Subject string // who that is; empty when the token doesn't say
 	Grants  []Grant
-	Expires time.Time
 }
 
 // Allows tells whether the claims let their bearer do action on the stream at
@@ -50,13 +50,20 @@ func (c Claims) Allows(action Action, path string) bool {
 // Grant allows one action on one stream, or on all below a path.
 type Grant struct {
 	Action Action
-	Path   string // empty: all streams
+	Path   string // everything: all streams; empty: none
 	Exact  bool   // only the stream of that name, none below it
 }
 
+// everything is the path of a grant for all streams. No stream has that name,
+// and what is left of a path that was cleaned is never it by accident.
+const everything = "*"
+
 func (g Grant) covers(path string) bool {
-	if g.Path == "" || g.Path == path {
+	switch g.Path {
+	case everything, path:
 		return true
+	case "":
+		return false
 	}
 	return !g.Exact && below(path, g.Path)
 }

@@ -122,28 +122,37 @@ type wireClaims struct {
 }
 
 func (w wireClaims) claims() (Claims, error) {
-	c := Claims{Subject: w.Subject, Expires: w.ExpiresAt.Time}
+	c := Claims{Subject: w.Subject}
+	// Whoever names nothing doesn't mean everything.
 	if action, ok := parseAction(w.Action); ok {
-		switch path := strings.Trim(w.Path, "/"); path {
-		case "":
-			// Whoever names nothing doesn't mean everything.
-		case "*":
-			c.Grants = append(c.Grants, Grant{Action: action})
-		default:
+		if path := strings.Trim(w.Path, "/"); path != "" {
 			c.Grants = append(c.Grants, Grant{Action: action, Path: path})
 		}
 	}
 	for _, p := range w.Permissions {
-		// Paths are exact there, none is all, and ~ begins an expression, which
-		// we don't follow.
-		if action, ok := parseAction(p.Action); ok && !strings.HasPrefix(p.Path, "~") {
-			c.Grants = append(c.Grants, Grant{Action: action, Path: strings.Trim(p.Path, "/"), Exact: true})
+		action, ok := parseAction(p.Action)
+		if !ok {
+			continue
+		}
+		if path, ok := exactPath(p.Path); ok {
+			c.Grants = append(c.Grants, Grant{Action: action, Path: path, Exact: true})
 		}
 	}
 	if len(c.Grants) == 0 {
 		return Claims{}, fmt.Errorf("%w: the token doesn't say for what it is: claims action (publish or watch) and path", ErrDenied)
 	}
 	return c, nil
+}
+
+// exactPath reads a path of mediamtx_permissions: one stream, or, where it is
+// left out, all of them. One that begins with ~ is an expression, which we don't
+// follow, and one that names nothing, such as "/", doesn't mean everything.
+func exactPath(s string) (path string, ok bool) {
+	if s == "" {
+		return everything, true
+	}
+	path = strings.Trim(s, "/")
+	return path, path != "" && path != everything && !strings.HasPrefix(path, "~")
 }
 
 func parseAction(s string) (Action, bool) {

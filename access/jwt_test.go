@@ -83,6 +83,10 @@ func TestVerify(t *testing.T) {
 		{"empty path", []any{"path", "/"}, "for what it is"},
 		{"no action", []any{"action", nil}, "for what it is"},
 		{"unknown action", []any{"action", "api"}, "for what it is"},
+		{"no stream in a permission", []any{"action", nil, "mediamtx_permissions", []any{map[string]any{"action": "publish", "path": "/"}}}, "for what it is"},
+		{"nothing but slashes in one", []any{"action", nil, "mediamtx_permissions", []any{map[string]any{"action": "publish", "path": "//"}}}, "for what it is"},
+		{"a star in one", []any{"action", nil, "mediamtx_permissions", []any{map[string]any{"action": "publish", "path": "*"}}}, "for what it is"},
+		{"an expression behind a slash", []any{"action", nil, "mediamtx_permissions", []any{map[string]any{"action": "publish", "path": "/~.*"}}}, "for what it is"},
 		{"only an expression", []any{"action", nil, "mediamtx_permissions", []any{map[string]any{"action": "publish", "path": "~.*"}}}, "for what it is"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -336,6 +336,40 @@ func TestEnterByJWT(t *testing.T) {
 	}
 }
 
+// What a token says of its end bounds entering, of whatever kind it is; how long
+// somebody stays is for the pass.
+func TestTokenEndsBeforePass(t *testing.T) {
+	now := noon
+	s := settings()
+	s.Tokens = NewVerifier(JWT{Secret: secret})
+	v := NewViewers(s, func() time.Time { return now })
+	bySignature, err := Signed{ACL: []string{"/live/*"}, Expires: noon.Add(time.Minute)}.Sign(newKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, token := range map[string]string{
+		"signed": bySignature,
+		"JWT":    signed(t, jwt.SigningMethodHS256, "", secret, with("path", "live", "action", "watch")), // for a minute, too
+	} {
+		now = noon
+		p, err := v.Enter(request("token="+token), "live/cam1", here)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now = noon.Add(s.Session - time.Second)
+		if _, err := v.Check(p, "live/cam1", here); err != nil {
+			t.Errorf("%s: who is in: %v", kind, err)
+		}
+		if _, err := v.Enter(request("token="+token), "live/cam1", here); status(t, err) != 403 {
+			t.Errorf("%s: lets in behind its end: %v", kind, err)
+		}
+		now = noon.Add(s.Session)
+		if _, err := v.Check(p, "live/cam1", here); status(t, err) != 403 {
+			t.Errorf("%s: the pass behind its own: %v", kind, err)
+		}
+	}
+}
+
 // A token that the webhook judges lets in once, whoever comes at the same time.
 func TestOneTimeToken(t *testing.T) {
 	var asked atomic.Int64
