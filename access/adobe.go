@@ -86,24 +86,24 @@ func (c *challenges) redeem(opaque, user string, now time.Time) bool {
 
 // login goes one step. It returns the user when the answer was right, else a
 // *Rejection.
-func (c *challenges) login(users Users, args adobeArgs, now time.Time) (string, error) {
+func (c *challenges) login(users Users, args adobeArgs, now time.Time) (User, error) {
 	if !plainWord(args.user) {
-		return "", &Rejection{loginFailed, fmt.Errorf("%w: wrong user or password", ErrDenied)}
+		return User{}, &Rejection{loginFailed, fmt.Errorf("%w: wrong user or password", ErrDenied)}
 	}
 	salt, hash, known := users.challenge(args.user)
 	if args.response == "" {
 		opaque := c.issue(args.user, now)
-		return "", &Rejection{Description: rejected + "?reason=needauth&user=" + args.user + "&salt=" + salt +
+		return User{}, &Rejection{Description: rejected + "?reason=needauth&user=" + args.user + "&salt=" + salt +
 			"&challenge=" + opaque + "&opaque=" + opaque}
 	}
 	if !c.redeem(args.opaque, args.user, now) {
-		return "", &Rejection{loginFailed, fmt.Errorf("%w: an answer to a challenge that is not open", ErrDenied)}
+		return User{}, &Rejection{loginFailed, fmt.Errorf("%w: an answer to a challenge that is not open", ErrDenied)}
 	}
 	sum := md5.Sum([]byte(hash + args.opaque + args.challenge))
 	if right := equal(args.response, base64.StdEncoding.EncodeToString(sum[:])); !right || !known {
-		return "", &Rejection{loginFailed, fmt.Errorf("%w: wrong user or password", ErrDenied)}
+		return User{}, &Rejection{loginFailed, fmt.Errorf("%w: wrong user or password", ErrDenied)}
 	}
-	return args.user, nil
+	return User{args.user, users[args.user]}, nil
 }
 
 // adobeArgs are what an encoder puts behind the app.

@@ -17,6 +17,22 @@ import (
 // Users are passwords by user.
 type Users map[string]Password
 
+// User is somebody who has logged in. The zero value is nobody.
+type User struct {
+	name     string
+	password Password // of his when he did
+}
+
+// Name is empty for nobody.
+func (u User) Name() string { return u.name }
+
+// know tells whether who logged in once could do so again now: he is still
+// there, and his password is the same.
+func (u Users) know(who User) bool {
+	password, known := u[who.name]
+	return known && password == who.password
+}
+
 // Password is what is kept of one: the password, or md5:SALT:HASH, where HASH
 // is base64(md5(user+salt+password)).
 //

@@ -62,7 +62,7 @@ type Encoder struct {
 	IP        netip.Addr
 	App, Name string // Name may be a secret
 	Query     string
-	User      string // who has logged in, as Login has found
+	User      User // who has logged in, as Login has found
 	Encrypted bool
 	Software  string
 	TCURL     string
@@ -83,20 +83,20 @@ func (p *Publishers) open() bool {
 
 // Login judges how an encoder connects. It returns the user that it is, or
 // none when it has not said; or a *Rejection to answer with; or another error.
-func (p *Publishers) Login(ip netip.Addr, query string) (user string, err error) {
+func (p *Publishers) Login(ip netip.Addr, query string) (user User, err error) {
 	s := &p.settings
 	if len(s.Users) == 0 {
-		return "", nil
+		return User{}, nil
 	}
 	args, speaks := parseAdobe(query)
 	if !speaks {
 		if p.asksForLogin(query) {
-			return "", &Rejection{Description: askForLogin}
+			return User{}, &Rejection{Description: askForLogin}
 		}
-		return "", nil
+		return User{}, nil
 	}
 	if err := p.approach(ip); err != nil {
-		return "", err
+		return User{}, err
 	}
 	user, err = p.challenges.login(s.Users, args, s.Now())
 	return user, p.count(ip, err)
@@ -167,10 +167,14 @@ func (p *Publishers) count(ip netip.Addr, err error) error {
 func (p *Publishers) judge(ctx context.Context, e Encoder) (Admission, error) {
 	s := &p.settings
 	path := e.App + "/" + e.Name
-	if e.User != "" {
-		return Admission{Path: path, By: "user " + e.User}, nil
-	}
 	var no reasons
+	if e.User != (User{}) {
+		// A connection lives longer than the rules that it came by.
+		if s.Users.know(e.User) {
+			return Admission{Path: path, By: "user " + e.User.name}, nil
+		}
+		no.add("the user or the password that this connection has logged in with is no longer good")
+	}
 	if len(s.Keys) > 0 {
 		if path, ok := s.Keys.find(e.App, e.Name); ok {
 			return Admission{Path: path, By: "key"}, nil

@@ -81,7 +81,7 @@ func TestAdmit(t *testing.T) {
 		{"the hash is no key", PublishSettings{Keys: keys}, Encoder{Name: HashKey("KEY1").String()}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
 		{"user", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=anna&pass=plain%20pw"}, "live/a user anna", nil, 0},
 		{"user, salted", PublishSettings{Users: users}, Encoder{Name: "a", Query: "x&user=bert&password=salted"}, "live/a user bert", nil, 0},
-		{"user, logged in", PublishSettings{Users: users}, Encoder{Name: "a", User: "bert"}, "live/a user bert", nil, 0},
+		{"user, logged in", PublishSettings{Users: users}, Encoder{Name: "a", User: User{"bert", users["bert"]}}, "live/a user bert", nil, 0},
 		{"wrong password", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=anna&pass=x"}, "access denied: wrong user or password", ErrDenied, 0},
 		{"wrong user", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=eve&pass=x"}, "access denied: wrong user or password", ErrDenied, 0},
 		{"another's password", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=bert&pass=plain pw"}, "access denied: wrong user or password", ErrDenied, 0},
@@ -148,7 +148,7 @@ func TestAdobe(t *testing.T) {
 	for user, password := range map[string]string{"anna": "pw", "bert": "geheim"} {
 		begin := "key=1?authmod=adobe&user=" + user // an app may have a query of its own
 		good := answer(user, password, refused(begin), "c+/=")
-		if got, err := p.Login(stranger, good); err != nil || got != user {
+		if got, err := p.Login(stranger, good); err != nil || got.Name() != user {
 			t.Errorf("%s: %q, %v", user, got, err)
 		}
 		if d := refused(good); !strings.Contains(d, "authfailed") {
@@ -309,7 +309,7 @@ func TestPublishersWith(t *testing.T) {
 	_, hash, _ := users.challenge("anna")
 	sum := md5.Sum([]byte(hash + opaque + "mine"))
 	answer := base64.StdEncoding.EncodeToString(sum[:])
-	if user, err := q.Login(friend, "authmod=adobe&user=anna&challenge=mine&response="+answer+"&opaque="+opaque); err != nil || user != "anna" {
+	if user, err := q.Login(friend, "authmod=adobe&user=anna&challenge=mine&response="+answer+"&opaque="+opaque); err != nil || user.Name() != "anna" {
 		t.Errorf("who was just logging in: %q, %v", user, err)
 	}
 }

@@ -163,7 +163,7 @@ type session struct {
 	app, query string
 	tcURL      string
 	software   string
-	user       string
+	login      any
 }
 
 // connect waits for the connect command and accepts it, if the encoder needn't
@@ -183,7 +183,7 @@ func (c *conn) connect(ctx context.Context) (session, error) {
 		s.app = strings.Trim(s.app, "/")
 		s.app = strings.TrimSuffix(s.app, "/_definst_")
 		if a, ok := c.server.Handler.(Authenticator); ok {
-			if s.user, err = a.Connect(ctx, c.request(s, "")); err != nil {
+			if s.login, err = a.Connect(ctx, c.request(s, "")); err != nil {
 				return session{}, c.reject(cmd, err)
 			}
 		}
@@ -259,7 +259,7 @@ func (c *conn) publish(ctx context.Context, s session) (publication, error) {
 func (c *conn) request(s session, publishingName string) Request {
 	r := Request{
 		TCURL:     s.tcURL,
-		User:      s.user,
+		Login:     s.login,
 		App:       s.app,
 		Remote:    addrPort(c.nc.RemoteAddr()),
 		Encrypted: encrypted(c.nc),

@@ -22,10 +22,10 @@ type Handler interface {
 // Authenticator is a Handler that judges already how an encoder connects:
 // some tell who they are in that step alone.
 type Authenticator interface {
-	// Connect returns the user that the encoder is, or none if it hasn't said.
-	// The request has neither name nor user yet. An error refuses the
-	// connection, and is told: a *Rejection in words of its own.
-	Connect(ctx context.Context, r Request) (user string, err error)
+	// Connect returns what each Request of the connection has as its Login: who
+	// the encoder is, or nil. This request has neither name nor login yet. An
+	// error refuses the connection, and is told: a *Rejection in words of its own.
+	Connect(ctx context.Context, r Request) (login any, err error)
 }
 
 // Rejection refuses a connection with a text that encoders read to the letter.
@@ -53,7 +53,7 @@ type Request struct {
 	App, Name string // as sent, without query, leading slash and prefix
 	Query     string // of the name and of the app, joined by "&"
 	TCURL     string // where it believes to be: never trust it
-	User      string // as Authenticator has found; empty without
+	Login     any    // what Authenticator has returned; nil without
 	Remote    netip.AddrPort
 	Encrypted bool   // came through TLS
 	Software  string // flashVer: what the encoder calls itself

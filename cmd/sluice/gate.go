@@ -68,8 +68,8 @@ func (s *session) Close(cause error) {
 }
 
 // Connect is ingest's first question.
-func (g *gate) Connect(ctx context.Context, r ingest.Request) (user string, err error) {
-	user, err = g.access().Login(r.Remote.Addr(), r.Query)
+func (g *gate) Connect(ctx context.Context, r ingest.Request) (login any, err error) {
+	user, err := g.access().Login(r.Remote.Addr(), r.Query)
 	if err == nil {
 		return user, nil
 	}
@@ -79,21 +79,22 @@ func (g *gate) Connect(ctx context.Context, r ingest.Request) (user string, err 
 		g.metrics.Refused(metrics.Publishing)
 	}
 	if rejection == nil {
-		return "", refusal
+		return nil, refusal
 	}
 	told := &ingest.Rejection{Description: rejection.Description, Cause: rejection.Cause}
 	if told.Cause == nil {
 		told.Cause = errAskedToLogIn
 	}
-	return "", told
+	return nil, told
 }
 
 var errAskedToLogIn = errors.New("asked to log in: it comes back when it can")
 
 // Publish is ingest's question.
 func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ ingest.Sink, err error) {
+	user, _ := r.Login.(access.User) // as Connect has returned it
 	encoder := access.Encoder{
-		IP: r.Remote.Addr(), App: r.App, Name: r.Name, Query: r.Query, User: r.User,
+		IP: r.Remote.Addr(), App: r.App, Name: r.Name, Query: r.Query, User: user,
 		Encrypted: r.Encrypted, Software: r.Software, TCURL: r.TCURL,
 	}
 	admission, err := g.access().Admit(ctx, encoder)

@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,6 +21,7 @@ import (
 
 	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/client"
 )
 
@@ -248,5 +254,60 @@ func TestWebhookIsReplaced(t *testing.T) {
 	}
 	if len(told) > 0 {
 		t.Errorf("told: %s", <-told)
+	}
+}
+
+// Who has logged in publishes on his connection as long as he could log in: an
+// encoder says goodbye, and publishes again without a new login.
+func TestLoginIsReplaced(t *testing.T) {
+	is := func(users map[string]string, keys map[string]string) config.Publish {
+		p := config.Default().Publish
+		p.From, p.Users, p.Keys = []string{"any"}, users, keys
+		return p
+	}
+	r, err := newRules(is(map[string]string{"anna": "PASSWORD"}, nil), config.Watch{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGate()
+	g.access = r.publishers.Load
+	request := ingest.Request{App: "live", Name: "cam1", Remote: netip.MustParseAddrPort("192.0.2.1:1"), Query: "authmod=adobe&user=anna", Peer: newPeer()}
+	_, err = g.Connect(t.Context(), request)
+	var asked *ingest.Rejection
+	if !errors.As(err, &asked) {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`salt=(\w+)&challenge=(\w+)`).FindStringSubmatch(asked.Description)
+	hash := func(s string) string { sum := md5.Sum([]byte(s)); return base64.StdEncoding.EncodeToString(sum[:]) }
+	request.Query += fmt.Sprintf("&challenge=x&response=%s&opaque=%s", hash(hash("anna"+m[1]+"PASSWORD")+m[2]+"x"), m[2])
+	if request.Login, err = g.Connect(t.Context(), request); err != nil || request.Login == nil {
+		t.Fatal(request.Login, err)
+	}
+	request.Query = ""
+	for _, c := range []struct {
+		name  string
+		rules config.Publish
+		key   string
+		want  string
+	}{
+		{"as he logged in", is(map[string]string{"anna": "PASSWORD"}, nil), "cam1", ""},
+		{"beside somebody new", is(map[string]string{"anna": "PASSWORD", "bert": "x"}, nil), "cam1", ""},
+		{"removed", is(map[string]string{"bert": "PASSWORD"}, nil), "cam1", "no longer good"},
+		{"removed, with all users", is(nil, map[string]string{"cam1": access.HashKey("KEY").String()}), "cam1", "no longer good"},
+		{"removed, and has a key", is(nil, map[string]string{"cam1": access.HashKey("KEY").String()}), "KEY", ""},
+		{"another password", is(map[string]string{"anna": "CHANGED"}, nil), "cam1", "no longer good"},
+		{"back again", is(map[string]string{"anna": "PASSWORD"}, nil), "cam1", ""},
+	} {
+		if err := r.replace(c.rules, config.Watch{}); err != nil {
+			t.Fatal(err)
+		}
+		request.Name = c.key
+		_, sink, err := g.Publish(t.Context(), request)
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, ingest.ErrDenied) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+		if err == nil {
+			sink.Close(nil)
+		}
 	}
 }
