@@ -5,12 +5,13 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 )
 
 // Keys are stream keys by what they publish: NAME, in whatever app the encoder
-// names, or APP/NAME.
+// names where that APP/NAME has no key of its own, or APP/NAME.
 //
 // A key is kept as its SHA-256, so that a configuration that is read by others
 // gives nothing away. No slow hash is needed: those make it dear to try the
@@ -39,17 +40,29 @@ func ParseKeyHash(s string) (KeyHash, error) {
 
 func (h KeyHash) String() string { return hex.EncodeToString(h[:]) }
 
-// find returns what a key publishes. It looks at all of them, in a time that
-// tells nothing of how close it was.
-func (k Keys) find(app, key string) (path string, ok bool) {
+// find returns what a key publishes in an app, or why it publishes nothing. It
+// looks at all of them, in a time that tells nothing of how close it was.
+func (k Keys) find(app, key string) (path string, err error) {
 	hash := HashKey(key)
+	err = errors.New("the stream key is not one of publish.keys")
 	for name, h := range k {
-		if subtle.ConstantTimeCompare(hash[:], h[:]) == 1 {
-			path, ok = name, true
+		if subtle.ConstantTimeCompare(hash[:], h[:]) != 1 {
+			continue
+		}
+		stream := name
+		if !strings.Contains(name, "/") {
+			stream = app + "/" + name
+			if _, own := k[stream]; own {
+				err = fmt.Errorf("%s has a key of its own in publish.keys, and this one is not it", stream)
+				continue
+			}
+		}
+		if path == "" || stream < path { // of two with one key, always the same
+			path = stream
 		}
 	}
-	if ok && !strings.Contains(path, "/") {
-		path = app + "/" + path
+	if path == "" {
+		return "", err
 	}
-	return path, ok
+	return path, nil
 }

@@ -176,10 +176,11 @@ func (p *Publishers) judge(ctx context.Context, e Encoder) (Admission, error) {
 		no.add("the user or the password that this connection has logged in with is no longer good")
 	}
 	if len(s.Keys) > 0 {
-		if path, ok := s.Keys.find(e.App, e.Name); ok {
+		path, err := s.Keys.find(e.App, e.Name)
+		if err == nil {
 			return Admission{Path: path, By: "key"}, nil
 		}
-		no.add("the stream key is not one of publish.keys")
+		no.add(err.Error())
 	}
 	args := parseArgs(e.Query)
 	if len(s.Users) > 0 {

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"crypto/md5"
 	"encoding/base64"
 	"errors"
@@ -77,6 +78,11 @@ func TestAdmit(t *testing.T) {
 		{"nothing set", PublishSettings{}, Encoder{Name: "cam"}, "live/cam network", nil, 0},
 		{"key", PublishSettings{Keys: keys}, Encoder{Name: "KEY1"}, "live/cam1 key", nil, 0},
 		{"key of a stream in another app", PublishSettings{Keys: keys}, Encoder{Name: "KEY2"}, "studio/main key", nil, 0},
+		{"key of a name, in another app", PublishSettings{Keys: keys}, Encoder{App: "tv", Name: "KEY1"}, "tv/cam1 key", nil, 0},
+		{"key of a name that has one of its own there", PublishSettings{Keys: Keys{"cam1": HashKey("KEY1"), "secure/cam1": HashKey("KEY2")}}, Encoder{App: "secure", Name: "KEY1"},
+			"access denied: secure/cam1 has a key of its own in publish.keys, and this one is not it", ErrDenied, 0},
+		{"the key of its own", PublishSettings{Keys: Keys{"cam1": HashKey("KEY1"), "secure/cam1": HashKey("KEY2")}}, Encoder{App: "live", Name: "KEY2"}, "secure/cam1 key", nil, 0},
+		{"one key for both", PublishSettings{Keys: Keys{"cam1": HashKey("KEY1"), "secure/cam1": HashKey("KEY1")}}, Encoder{App: "secure", Name: "KEY1"}, "secure/cam1 key", nil, 0},
 		{"the public name is no key", PublishSettings{Keys: keys}, Encoder{Name: "cam1"}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
 		{"the hash is no key", PublishSettings{Keys: keys}, Encoder{Name: HashKey("KEY1").String()}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
 		{"user", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=anna&pass=plain%20pw"}, "live/a user anna", nil, 0},
@@ -104,7 +110,7 @@ func TestAdmit(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			calls.Store(0)
 			p, _ := judge(c.by)
-			c.e.App, c.e.IP = "live", stranger
+			c.e.App, c.e.IP = cmp.Or(c.e.App, "live"), stranger
 			a, err := p.Admit(t.Context(), c.e)
 			got := a.Path + " " + a.By
 			if err != nil {

@@ -112,7 +112,8 @@ type Publish struct {
 	Deny []string `yaml:"deny" usage:"networks that may not, whatever they have"`
 
 	// Keys has the SHA-256 of a stream key for each NAME or APP/NAME: the encoder sends the key,
-	// viewers see the name. Default empty. "sluice key NAME" makes both.
+	// viewers see the name. A NAME is one in any app but where APP/NAME has a key of its own.
+	// Default empty. "sluice key NAME" makes both.
 	Keys map[string]string `yaml:"keys" usage:"NAME or APP/NAME = hash of its stream key"`
 
 	// Users has a password for each user, or what "sluice key -user NAME" prints of one. Default

@@ -259,7 +259,7 @@ sluice.yaml:3: publish.users: a: want one value, not a list`},
   webhook: {url: SECRET, style: xml}
 `,
 			want: `sluice.yaml:2: publish.deny: "some" is not a network such as 192.0.2.0/24, loopback, private or any
-sluice.yaml:3: publish.keys: "a/b/c" is not NAME or APP/NAME in letters, digits and - _ . ~
+sluice.yaml:3: publish.keys: "a/b/c" is not NAME or APP/NAME: stream key "b/c" has a slash: publish to rtmp://HOST/APP/NAME
 sluice.yaml:3: publish.keys: cam1: is not a hash of 64 hex digits; sluice key cam1 makes a key and its hash
 sluice.yaml:4: publish.users: "a b" is not a user in letters, digits and - _ . @, at most 64
 sluice.yaml:4: publish.users: anna: has no password

@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluice-live/sluice/packager"
 )
 
 // A fault is a value that can be read but not used.
@@ -201,8 +203,8 @@ func (fs *faults) publish(p Publish) {
 	fs.networks("publish.from", p.From)
 	fs.networks("publish.deny", p.Deny)
 	for _, name := range slices.Sorted(maps.Keys(p.Keys)) {
-		if !streamName.MatchString(name) {
-			fs.add("publish.keys", "%q is not NAME or APP/NAME in letters, digits and - _ . ~", name)
+		if err := CheckKeyName(name); err != nil {
+			fs.add("publish.keys", "%v", err)
 		}
 		// The value may be a key by mistake: it isn't repeated.
 		if !keyHash.MatchString(p.Keys[name]) {
@@ -229,8 +231,20 @@ func (fs *faults) publish(p Publish) {
 	fs.oneOf("publish.webhook.style", p.Webhook.Style, "json", "form")
 }
 
+// CheckKeyName tells whether a stream key can be for that: NAME, in any app, or APP/NAME, of a stream
+// that there can be.
+func CheckKeyName(s string) error {
+	app, name, ok := strings.Cut(s, "/")
+	if !ok {
+		app, name = "live", s
+	}
+	if _, err := packager.ParseStreamName(app, name); err != nil {
+		return fmt.Errorf("%q is not NAME or APP/NAME: %w", s, err)
+	}
+	return nil
+}
+
 var (
-	streamName     = regexp.MustCompile(`^([A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}$`)
 	userName       = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,64}$`)
 	keyHash        = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
 	saltedPassword = regexp.MustCompile(`^md5:[A-Za-z0-9._@-]{1,64}:[A-Za-z0-9+/]{22}==$`)

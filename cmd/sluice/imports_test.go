@@ -30,7 +30,7 @@ var rooms = map[string][]string{
 	"packager/dash":         {"remux", "packager"},
 	"web":                   {},
 	"httpserve":             {"address", "metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
-	"config":                {},
+	"config":                {"packager"}, // one law says what a stream can be called
 	"access":                {"address"},
 	"probe":                 {}, // it sees servers from outside
 	"cmd/sluice": {"access", "address", "config", "door", "gather", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",

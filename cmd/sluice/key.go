@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluice-live/sluice/access"
+	"github.com/sluice-live/sluice/config"
 )
 
 const keyUsage = `sluice key NAME         make a stream key that publishes as NAME, or APP/NAME
@@ -29,6 +30,9 @@ func key(args []string, w io.Writer) error {
 		}
 		fmt.Fprintf(w, userText, name, secret, name, access.SaltedPassword(name, secret), name, secret)
 		return nil
+	}
+	if err := config.CheckKeyName(name); err != nil {
+		return err
 	}
 	app, _, _ := strings.Cut(name, "/")
 	if app == name {

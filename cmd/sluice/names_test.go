@@ -2,13 +2,17 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/sluice-live/sluice/access"
+	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/ingest/client"
+	"github.com/sluice-live/sluice/packager"
 )
 
 // F25: what isn't a name is refused with a reason, leaves nothing in the
@@ -89,4 +93,30 @@ func TestF25StrangestName(t *testing.T) {
 		}
 		p.Abort()
 	})
+}
+
+// What a stream can be called is one law: a key that the configuration takes is
+// one that can publish, and the other way round.
+func TestNamesHaveOneLaw(t *testing.T) {
+	for _, path := range []string{
+		"cam1", "live/cam1", "_cam1", "live/_cam1", "_ui/cam1", "_", "a~b", "a.b", ".a", "live/.a", ".live/a", "~", "-", "", "/", "live/", "/cam1",
+		"live/a/b", "live//b", "a b", "a%20b", "ü", "a\x00", "live/a\n",
+		strings.Repeat("a", 64), strings.Repeat("a", 65), strings.Repeat("a", 128), strings.Repeat("a", 129),
+		strings.Repeat("a", 128) + "/" + strings.Repeat("b", 128), strings.Repeat("a", 129) + "/b", "a/" + strings.Repeat("b", 129),
+	} {
+		app, name, ok := strings.Cut(path, "/")
+		if !ok {
+			app, name = "tv", path
+		}
+		_, err := packager.ParseStreamName(app, name)
+		can := err == nil
+		c := config.Default()
+		c.Publish.Keys = map[string]string{path: access.HashKey("KEY").String()}
+		if err := c.Validate(); (err == nil) != can {
+			t.Errorf("%.40q can be a stream: %v, its key is configured: %v", path, can, err)
+		}
+		if err := key([]string{"--", path}, io.Discard); (err == nil) != can {
+			t.Errorf("%.40q can be a stream: %v, its key is made: %v", path, can, err)
+		}
+	}
 }
