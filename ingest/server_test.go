@@ -549,8 +549,8 @@ func TestRefusalIsLoggedAtOnce(t *testing.T) {
 // rejecter lets nobody connect.
 type rejecter struct{ *world }
 
-func (rejecter) Connect(context.Context, ingest.Request) (string, error) {
-	return "", &ingest.Rejection{Description: "no", Cause: errors.New("rejected by the test")}
+func (rejecter) Connect(context.Context, ingest.Request) (any, error) {
+	return nil, &ingest.Rejection{Description: "no", Cause: errors.New("rejected by the test")}
 }
 
 // A port that is looked at and left is not worth a line.

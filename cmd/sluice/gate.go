@@ -67,6 +67,8 @@ func (s *session) Close(cause error) {
 	s.left()
 }
 
+var _ ingest.Authenticator = (*gate)(nil) // ingest looks for it, and goes without
+
 // Connect is ingest's first question.
 func (g *gate) Connect(ctx context.Context, r ingest.Request) (login any, err error) {
 	user, err := g.access().Login(r.Remote.Addr(), r.Query)
