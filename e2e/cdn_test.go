@@ -64,6 +64,47 @@ func TestCDN(t *testing.T) {
 	}
 }
 
+// TestCDNJoins has many players wait for one part at once: the origin is asked
+// once, though browsers are told to keep nothing.
+func TestCDNJoins(t *testing.T) {
+	t.Parallel()
+	const stream, viewers = "live/joins", 50
+	s := startServer(t)
+	s.pushClip(t, clip360(t), stream, 0)
+	awaitPlayable(t, s, stream)
+	for name, before := range map[string]func(testing.TB, string) string{"varnish": startVarnish, "nginx": startNginx} {
+		t.Run(name, func(t *testing.T) {
+			origin := countRequests(t, s)
+			cache := "http://" + before(t, origin.addr) + "/" + stream + "/v1.m3u8"
+			for range 5 {
+				p, err := parseMedia(cache, s.get(t, s.url(stream+"/v1.m3u8")))
+				if err != nil {
+					t.Fatal(err)
+				}
+				path := fmt.Sprintf("/%s/v1.m3u8?_HLS_msn=%d&_HLS_part=%d", stream, p.next()+1, 0)
+				var all sync.WaitGroup
+				for range viewers {
+					all.Go(func() {
+						r, err := s.fetch(t.Context(), http.MethodGet, strings.Replace(cache, "/"+stream+"/v1.m3u8", path, 1), nil)
+						if err == nil {
+							err = r.is(http.StatusOK)
+						}
+						if err != nil {
+							t.Error(err)
+						} else if v := r.header.Get("Cache-Control"); !strings.Contains(v, "max-age=0") {
+							t.Errorf("browsers are told %q", v)
+						}
+					})
+				}
+				all.Wait()
+				if n := origin.times(path); n != 1 {
+					t.Errorf("%d viewers waited for %s, and the origin was asked %d times", viewers, path, n)
+				}
+			}
+		})
+	}
+}
+
 // partViewer reads parts like a low latency player.
 type partViewer struct {
 	client *http.Client
@@ -135,6 +176,12 @@ func countRequests(t testing.TB, s *server) *origin {
 	t.Cleanup(front.Close)
 	o.addr = strings.TrimPrefix(front.URL, "http://")
 	return o
+}
+
+func (o *origin) times(url string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.urls[url]
 }
 
 func (o *origin) count() (asked, distinct int) {

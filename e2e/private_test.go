@@ -51,6 +51,7 @@ func playersPage(t testing.TB) string {
 		"/hls.js":   filepath.Join("..", "web", "dist", "hls.min.js"),
 		"/dash.js":  filepath.Join("..", "web", "dist", "dash.all.min.js"),
 		"/shaka.js": filepath.Join(modules, "shaka-player", "dist", "shaka-player.compiled.js"),
+		"/video.js": filepath.Join(modules, "video.js", "dist", "video.min.js"),
 	} {
 		if _, err := os.Stat(file); err != nil {
 			t.Fatalf("%v: run `make web` (needs Node)", err)

@@ -68,7 +68,7 @@ func TestDirectives(t *testing.T) {
 		switch {
 		case test.code != 200:
 		case strings.Contains(test.query, "_HLS_msn"):
-			want = "max-age=12" // six target durations
+			want = "max-age=0, s-maxage=1" // never a browser's own cache
 		default:
 			want = "max-age=1"
 		}

@@ -78,7 +78,7 @@ func (s *Server) multivariant(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.text(w, r, win, "index.m3u8", hls.ContentType, time.Second, func() ([]byte, error) {
+	return s.text(w, r, win, "index.m3u8", hls.ContentType, browsersToo(time.Second), func() ([]byte, error) {
 		return hls.Multivariant(win), nil
 	})
 }
@@ -100,7 +100,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 	if !ok || len(rendition.Segments) == 0 {
 		return errNoMedia
 	}
-	age := hls.Age(win)
+	keep := browsersToo(hls.Age(win))
 	if d.blocks && !win.Ended {
 		if !d.legal(rendition) {
 			return errDirective
@@ -121,14 +121,14 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 			return errNoMedia
 		}
 		if !win.Waiting {
-			age = hls.BlockedAge(win)
+			keep = cachesOnly(hls.BlockedAge)
 		}
 	}
 	key, scope := string(id), hls.Full
 	if d.skip && hls.Skippable(win, rendition) > 0 {
 		key, scope = key+"?skip", hls.Delta
 	}
-	return s.text(w, r, win, key, hls.ContentType, age, func() ([]byte, error) {
+	return s.text(w, r, win, key, hls.ContentType, keep, func() ([]byte, error) {
 		return hls.Media(win, rendition, scope), nil
 	})
 }
@@ -138,23 +138,23 @@ func (s *Server) manifest(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.text(w, r, win, "index.mpd", dash.ContentType, dash.Age, func() ([]byte, error) {
+	return s.text(w, r, win, "index.mpd", dash.ContentType, browsersToo(dash.Age), func() ([]byte, error) {
 		return dash.MPD(win)
 	})
 }
 
 // text sends a drawing of a Window.
-func (s *Server) text(w http.ResponseWriter, r *http.Request, win *packager.Window, key, contentType string, age time.Duration, draw func() ([]byte, error)) error {
+func (s *Server) text(w http.ResponseWriter, r *http.Request, win *packager.Window, key, contentType string, keep storage, draw func() ([]byte, error)) error {
 	text, err := win.Text(key, draw)
 	if err != nil {
 		return err
 	}
 	if win.Ended {
 		// Not for long: the next publication has the same playlist URLs.
-		age = time.Second
+		keep = browsersToo(time.Second)
 	}
 	h := w.Header()
-	cacheFor(h, age)
+	keep.allow(h)
 	h["Etag"] = []string{text.ETag}
 	h["Vary"] = byEncoding
 	if match := r.Header.Get("If-None-Match"); strings.Contains(match, strings.Trim(text.ETag, `"`)) {

@@ -191,9 +191,24 @@ func (s *Server) stream(r *http.Request) (*packager.Stream, error) {
 	return stream, nil
 }
 
-// cacheFor allows an answer to be stored for d, a whole number of seconds.
-func cacheFor(h http.Header, d time.Duration) {
-	h["Cache-Control"] = []string{whose(h, "") + "max-age=" + strconv.Itoa(int(d/time.Second))}
+// storage is who may keep an answer, and for how long: whole seconds.
+type storage struct{ browsers, caches time.Duration }
+
+func browsersToo(d time.Duration) storage { return storage{d, d} }
+
+// cachesOnly is for what a player asks for once, and many players at once. Some
+// ask for the same URL twice (video.js, when a part completes its segment), and
+// want news: their browser's own cache must not answer them. Caches in front of
+// us must be allowed to keep it, or they would let players wait one after another.
+func cachesOnly(d time.Duration) storage { return storage{0, d} }
+
+func (s storage) allow(h http.Header) {
+	to := whose(h, "")
+	v := to + "max-age=" + strconv.Itoa(int(s.browsers/time.Second))
+	if s.caches != s.browsers && to == "" {
+		v += ", s-maxage=" + strconv.Itoa(int(s.caches/time.Second))
+	}
+	h["Cache-Control"] = []string{v}
 }
 
 // immutable marks bytes that belong to their URL for all time.

@@ -1,14 +1,38 @@
 // Put into every page before its own scripts: writes down what the video
 // elements say, independently of the page.
 (() => {
-  const seen = window.e2e = { events: [] };
+  const seen = window.e2e = { events: [], still: { all: 0, longest: 0, now: 0, jumps: [] } };
   let late = 0;
   let due = performance.now() + 100;
+  let before = null; // what the last round saw
   setInterval(() => {
     const now = performance.now();
     late = Math.max(late, now - due);
     due = now + 100;
+    stand(now / 1000);
   }, 100);
+
+  // stand counts how long the picture stood still that should have moved, from
+  // when it first did, and where it jumped.
+  function stand(at) {
+    const v = seen.video;
+    if (!v) return;
+    const { still } = seen;
+    const moved = before && before.src === v.currentSrc ? v.currentTime - before.time : 0;
+    const passed = before ? at - before.at : 0;
+    before = { at, time: v.currentTime, src: v.currentSrc };
+    if (!seen.events.some(({ type }) => type === 'playing')) return;
+    if (v.paused || v.ended || v.seeking && moved !== 0) {
+      still.now = 0;
+    } else if (moved === 0) {
+      still.now += passed;
+      still.all += passed > 0 ? passed : 0;
+      still.longest = Math.max(still.longest, still.now);
+    } else {
+      still.now = 0;
+    }
+    if (Math.abs(moved - passed * v.playbackRate) > 0.5 + late / 1000) still.jumps.push({ at, by: moved - passed });
+  }
   const types = ['loadstart', 'playing', 'waiting', 'stalled', 'pause', 'ended', 'error', 'emptied', 'seeking', 'seeked', 'ratechange'];
   for (const type of types) {
     // Media events don't bubble, but they can be captured.

@@ -16,10 +16,11 @@ func Age(w *packager.Window) time.Duration {
 	return max(time.Second, target(w)/2).Truncate(time.Second)
 }
 
-// BlockedAge is how long a playlist may be cached that was asked for by the
-// number of a segment or part: its URL will not be asked for again (appendix
-// B.1).
-func BlockedAge(w *packager.Window) time.Duration { return 6 * target(w) }
+// BlockedAge is how long a cache in front of us may keep a playlist that was
+// asked for by the number of a segment or part. Appendix B.1 allows six target
+// durations, as nobody asks for its URL again; but video.js does, for news, when
+// a part completes its segment. A second is enough for all who waited for it.
+const BlockedAge = time.Second
 
 func target(w *packager.Window) time.Duration {
 	return time.Duration(w.TargetDuration) * time.Second
