@@ -66,7 +66,7 @@ type conn struct {
 }
 
 func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc net.Conn, log zerolog.Logger) *conn {
-	idle := &idleReader{ctx: ctx, nc: nc, now: s.Now, metrics: s.Metrics}
+	idle := &idleReader{ctx: ctx, nc: nc, now: s.Now, born: s.Now(), metrics: s.Metrics}
 	c := &conn{
 		pace:      newPace(s.Limits),
 		hang:      hang,
@@ -283,8 +283,10 @@ func short(s string) string {
 	return strings.ToValidUTF8(s[:maxShort], "") + "…"
 }
 
-// Heard is part of Peer.
-func (c *conn) Heard() time.Time { return time.Unix(0, c.idle.last.Load()) }
+// Silent is part of Peer.
+func (c *conn) Silent() time.Duration {
+	return c.server.Now().Sub(c.idle.born) - time.Duration(c.idle.last.Load())
+}
 
 // Held is part of Peer.
 func (c *conn) Held() int { return int(c.held.Load()) }
@@ -479,7 +481,8 @@ type idleReader struct {
 	timeout time.Duration // 0: the deadline is fixed
 	set     time.Time     // when the moving deadline was set
 	heard   bool          // anything at all
-	last    atomic.Int64  // when, ns since 1970
+	born    time.Time     // time.Now's: differences to it are those of a clock that nobody sets
+	last    atomic.Int64  // when that was, ns since born
 
 	failed    error                            // of received: it stays
 	received  func(n int, now time.Time) error // judges each read; may be nil
@@ -521,7 +524,7 @@ func (r *idleReader) Read(b []byte) (int, error) {
 		r.heard = true
 		r.uncounted += uint64(n)
 		now := r.now()
-		r.last.Store(now.UnixNano())
+		r.last.Store(int64(now.Sub(r.born)))
 		if r.received != nil && r.failed == nil {
 			r.failed = r.received(n, now)
 		}

@@ -62,8 +62,8 @@ type Request struct {
 
 // Peer is the connection that a Request came by.
 type Peer interface {
-	// Heard is when it sent something last.
-	Heard() time.Time
+	// Silent is how long it has sent nothing, whatever is done to the clock.
+	Silent() time.Duration
 	// Held is how many bytes of memory it had for what it receives when it read
 	// last: its buffer and unfinished messages.
 	Held() int

@@ -232,11 +232,10 @@ func (g *gate) takeover(ctx context.Context, name packager.StreamName) bool {
 	if s == nil {
 		return true // it has just gone
 	}
-	began := g.now()
-	heard := s.peer.Heard()
+	began := time.Now()
 	look := time.NewTicker(takeoverSilence / 20)
 	defer look.Stop()
-	for g.now().Sub(heard) < takeoverSilence && g.now().Sub(began) < takeoverSilence {
+	for s.peer.Silent() < takeoverSilence {
 		select {
 		case <-s.over:
 			return true
@@ -244,8 +243,8 @@ func (g *gate) takeover(ctx context.Context, name packager.StreamName) bool {
 			return false
 		case <-look.C:
 		}
-		if s.peer.Heard().After(heard) {
-			return false
+		if waited := time.Since(began); s.peer.Silent() < waited {
+			return false // it has been heard
 		}
 	}
 	s.peer.Hang(errTakenOver)

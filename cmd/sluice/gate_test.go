@@ -19,7 +19,7 @@ import (
 
 // peer is a connection that can be heard, or not.
 type peer struct {
-	heard atomic.Int64
+	heard atomic.Pointer[time.Time]
 	hung  chan error
 }
 
@@ -29,10 +29,10 @@ func newPeer() *peer {
 	return p
 }
 
-func (p *peer) speak()           { p.heard.Store(time.Now().UnixNano()) }
-func (p *peer) Heard() time.Time { return time.Unix(0, p.heard.Load()) }
-func (p *peer) Held() int        { return 0 }
-func (p *peer) Hang(cause error) { p.hung <- cause }
+func (p *peer) speak()                { now := time.Now(); p.heard.Store(&now) }
+func (p *peer) Silent() time.Duration { return time.Since(*p.heard.Load()) }
+func (p *peer) Held() int             { return 0 }
+func (p *peer) Hang(cause error)      { p.hung <- cause }
 
 func newGate() *gate {
 	return &gate{
@@ -116,6 +116,31 @@ func TestF4SecondPublisher(t *testing.T) {
 			t.Error("the first was hung up on")
 		}
 	})
+}
+
+// Whoever sets the machine's clock, back or forth, ends nobody's stream by it:
+// the gate's clock and that of the connection are then apart.
+func TestF4ClockIsSet(t *testing.T) {
+	for _, by := range []time.Duration{-time.Hour, -2 * time.Second, 0, 2 * time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			g, old := newGate(), newPeer()
+			g.now = func() time.Time { return time.Now().Add(by) }
+			first, err := g.ask(old)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { first.Close(<-old.hung) }()
+			time.Sleep(100 * time.Millisecond)
+			time.AfterFunc(50*time.Millisecond, old.speak)
+			if _, err := g.ask(newPeer()); !errors.Is(err, ingest.ErrBusy) {
+				t.Fatalf("%v: a second publisher, while the first is heard: %v", by, err)
+			}
+			began := time.Now() // the first was heard 50 ms ago
+			if _, err := g.ask(newPeer()); err != nil || time.Since(began) < 1900*time.Millisecond || time.Since(began) > 2*time.Second {
+				t.Errorf("%v: behind a silent one: %v after %v", by, err, time.Since(began))
+			}
+		})
+	}
 }
 
 // One who closes in the meantime makes way at once.
