@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -423,6 +424,41 @@ func TestOneTimeToken(t *testing.T) {
 	now = now.Add(time.Minute)
 	if _, err := v.Check(p, "live/cam1", here); status(t, err) != 403 {
 		t.Error("the session is longer than the webhook said")
+	}
+}
+
+// Two spellings of a token are one, or none: whatever the webhook does to the
+// text that it gets, nobody is let in twice by it.
+func TestOneTimeTokenSpellings(t *testing.T) {
+	asked := make(chan string, 100)
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var q map[string]string
+		json.NewDecoder(r.Body).Decode(&q)
+		asked <- q["token"]
+	}))
+	defer hook.Close()
+	for _, first := range []string{"abc", "abc%20", "%61bc", "%0aabc"} {
+		s := settings()
+		s.Webhook = NewWebhook(hook.URL, StyleJSON, nil, at(noon))
+		v := NewViewers(s, at(noon))
+		if _, err := v.Enter(request("token="+first), "live/cam1", here); err != nil {
+			t.Errorf("%s: %v", first, err)
+		}
+		for _, again := range []string{"abc", "abc%20", "abc+", "+abc", "%20abc%09", "abc%00", "abc%0a", "%61%62%63", "abc%c2%a0", "abc%e2%80%8b", "a%C2%ADbc", "%ef%bb%bfabc", "abc%ff", "abc%fe"} {
+			for _, r := range []*http.Request{request("token=" + again), request("__token__=" + again), request("jwt=" + again)} {
+				if _, err := v.Enter(r, "live/cam1", elsewhere); status(t, err) != 403 {
+					t.Errorf("%s, behind %s: %v", again, first, err)
+				}
+			}
+		}
+		for _, again := range []string{"abc", " abc", "abc \t", "abc\u00a0"} {
+			if _, err := v.Enter(request("", "Authorization", "Bearer "+again), "live/cam1", elsewhere); status(t, err) != 403 {
+				t.Errorf("%q as Bearer, behind %s: %v", again, first, err)
+			}
+		}
+		if n := len(asked); n != 1 || <-asked != "abc" {
+			t.Errorf("%s: asked %d times", first, n)
+		}
 	}
 }
 
