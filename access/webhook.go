@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -17,7 +18,6 @@ import (
 )
 
 const (
-	webhookCalls = 32  // at a time
 	webhookQueue = 256 // notifications that wait to be sent
 
 	// SignatureHeader has t=UNIX,v1=HEX: the HMAC-SHA256 of "UNIX.BODY".
@@ -64,7 +64,7 @@ type Webhook struct {
 	secret []byte
 	client *http.Client
 	now    func() time.Time
-	calls  chan struct{}
+	turns  turns
 	queue  chan Question
 	pauses []time.Duration // before each repetition of a notification
 }
@@ -74,7 +74,6 @@ func NewWebhook(url string, style Style, secret []byte, now func() time.Time) *W
 	return &Webhook{
 		url: url, style: style, secret: secret, now: now,
 		client: newClient(),
-		calls:  make(chan struct{}, webhookCalls),
 		queue:  make(chan Question, webhookQueue),
 		pauses: []time.Duration{time.Second, 5 * time.Second},
 	}
@@ -85,12 +84,14 @@ func NewWebhook(url string, style Style, secret []byte, now func() time.Time) *W
 func (w *Webhook) Ask(ctx context.Context, q Question) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	select {
-	case w.calls <- struct{}{}:
-		defer func() { <-w.calls }()
-	case <-ctx.Done():
+	done, err := w.turns.take(ctx, q.IP)
+	switch {
+	case errors.Is(err, errCrowd):
+		return Answer{}, fmt.Errorf("%w: the webhook isn't asked: %w", ErrUnknown, err)
+	case err != nil:
 		return Answer{}, fmt.Errorf("%w: the webhook has too many questions before it", ErrUnknown)
 	}
+	defer done()
 	r, body, err := w.post(ctx, q)
 	if err != nil {
 		return Answer{}, fmt.Errorf("%w: webhook: %v", ErrUnknown, err)

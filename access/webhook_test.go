@@ -190,18 +190,71 @@ func TestWebhookCrowd(t *testing.T) {
 		var all sync.WaitGroup
 		var yes atomic.Int64
 		began := time.Now()
-		for range 10 * webhookCalls {
+		for i := range 10 * turnsAtOnce {
 			all.Go(func() {
-				if _, err := w.Ask(t.Context(), question); err == nil {
+				q := question
+				q.IP = netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+				if _, err := w.Ask(t.Context(), q); err == nil {
 					yes.Add(1)
 				}
 			})
 		}
 		all.Wait()
-		if most.Load() != webhookCalls || yes.Load() != 2*webhookCalls || time.Since(began) != callTime {
+		if most.Load() != turnsAtOnce || yes.Load() != 2*turnsAtOnce || time.Since(began) != callTime {
 			t.Errorf("%d at a time, %d answered, after %v", most.Load(), yes.Load(), time.Since(began))
 		}
 	})
+}
+
+// However much one address asks, and however slowly that is answered, others are
+// asked about at once; and several that ask much do no more to them than to have
+// them wait for one answer.
+func TestWebhookIsFair(t *testing.T) {
+	for attackers, wait := range map[int]time.Duration{1: 0, 3: 0, 4: 2 * time.Second, 6: 2 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			var now, most atomic.Int64
+			w := NewWebhook("http://hook.example/", StyleJSON, nil, time.Now)
+			w.client.Transport = transport(func(r *http.Request) (*http.Response, error) {
+				most.Store(max(most.Load(), now.Add(1)))
+				defer now.Add(-1)
+				time.Sleep(2 * time.Second)
+				return &http.Response{StatusCode: 403, Body: http.NoBody}, nil
+			})
+			ask := func(ip netip.Addr) error {
+				q := question
+				q.IP = ip
+				_, err := w.Ask(t.Context(), q)
+				return err
+			}
+			var all sync.WaitGroup
+			var turnedAway atomic.Int64
+			for i := range 6 * 128 * attackers { // six connections of HTTP/2 each, and a /64 of addresses
+				all.Go(func() {
+					ip := netip.MustParseAddr("2001:db8::").As16()
+					ip[7], ip[14], ip[15] = byte(i%attackers), byte(i>>8), byte(i)
+					if err := ask(netip.AddrFrom16(ip)); errors.Is(err, errCrowd) {
+						turnedAway.Add(1)
+					}
+				})
+			}
+			synctest.Wait()
+			began := time.Now()
+			for i := range 4 {
+				all.Go(func() {
+					if err := ask(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})); !errors.Is(err, ErrDenied) || time.Since(began) != wait+2*time.Second {
+						t.Errorf("%d who ask much, another one: %v after %v", attackers, err, time.Since(began))
+					}
+				})
+			}
+			all.Wait()
+			if want := int64(attackers * (6*128 - turnsShare - turnsLine)); attackers <= 3 && turnedAway.Load() != want || most.Load() > turnsAtOnce {
+				t.Errorf("%d who ask much: %d turned away, want %d; %d at a time", attackers, turnedAway.Load(), want, most.Load())
+			}
+			if len(w.turns.homes) > 0 || len(w.turns.round) > 0 || w.turns.taken > 0 {
+				t.Errorf("left behind: %d homes, %d in the round, %d turns", len(w.turns.homes), len(w.turns.round), w.turns.taken)
+			}
+		})
+	}
 }
 
 func TestWebhookNotifications(t *testing.T) {
