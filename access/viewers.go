@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -111,7 +110,8 @@ func (v *Viewers) Place(r *http.Request, from netip.Addr) error {
 	return v.referer(r)
 }
 
-// referer checks on whose page a stream is shown. Our own is always good.
+// referer checks on whose page a stream is shown. Our own is good wherever that
+// is sure.
 func (v *Viewers) referer(r *http.Request) error {
 	if len(v.s.Referers) == 0 {
 		return nil
@@ -131,7 +131,10 @@ func (v *Viewers) referer(r *http.Request) error {
 		return forbidden("what the request says of the page it comes from is not a URL")
 	}
 	host := strings.ToLower(u.Hostname())
-	for _, h := range append([]string{hostname(r.Host)}, v.s.Referers...) {
+	if host == ours(r) {
+		return nil
+	}
+	for _, h := range v.s.Referers {
 		if h = strings.ToLower(h); host == h || strings.HasPrefix(h, "*.") && strings.HasSuffix(host, h[1:]) {
 			return nil
 		}
@@ -139,11 +142,15 @@ func (v *Viewers) referer(r *http.Request) error {
 	return forbidden("this page may not show the stream: see watch.referers")
 }
 
-func hostname(hostPort string) string {
-	if h, _, err := net.SplitHostPort(hostPort); err == nil {
-		return h
+// ours is the host that a request was for, if that is surely one of ours: a
+// browser has seen its certificate, or it is an address. Anybody can have a name
+// of his own lead to us, and pages of his there; then Host has that name.
+func ours(r *http.Request) string {
+	host := strings.ToLower((&url.URL{Host: r.Host}).Hostname())
+	if _, err := netip.ParseAddr(host); r.TLS != nil || err == nil || host == "localhost" {
+		return host
 	}
-	return hostPort
+	return ""
 }
 
 // Check returns the id of the viewer whose pass is good for a stream, or a

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -277,7 +278,7 @@ func TestPlace(t *testing.T) {
 		{here, []string{"Referer", "::"}, 403, 403},
 		{here, []string{"Origin", "https://evil.example", "Referer", "https://example.com/"}, 403, 403},
 		{here, []string{"Origin", "null"}, 403, 403},
-		{here, []string{"Referer", "http://sluice.example:8080/live/cam1/"}, 200, 200},
+		{here, []string{"Referer", "http://sluice.example:8080/live/cam1/"}, 403, 403}, // see TestOwnPage
 	} {
 		r := request("", c.header...)
 		r.Host = "sluice.example:8080"
@@ -286,6 +287,46 @@ func TestPlace(t *testing.T) {
 		}
 		if got := status(t, strict.Place(r, c.from)); got != c.strict {
 			t.Errorf("strict: %v %q: %d", c.from, c.header, got)
+		}
+	}
+}
+
+// Our own page is ours by an address, or by a name that a certificate stands for.
+// A Host header alone says nothing: whose page it is, that host is.
+func TestOwnPage(t *testing.T) {
+	s := settings()
+	s.Referers, s.NeedReferer = []string{"example.com"}, true
+	v := NewViewers(s, time.Now)
+	for _, c := range []struct {
+		host, page string
+		secure     bool
+		want       int
+	}{
+		{"192.0.2.1:8080", "http://192.0.2.1:8080/live/cam1/", false, 200},
+		{"[2001:db8::1]:8080", "http://[2001:db8::1]:8080/live/cam1/", false, 200},
+		{"[2001:db8::1]", "http://[2001:DB8::1]/live/cam1/", false, 200},
+		{"localhost:8080", "http://localhost:8080/live/cam1/", false, 200},
+		{"sluice.example", "https://sluice.example/live/cam1/", true, 200},
+		{"sluice.example:8443", "https://SLUICE.example:8443/live/cam1/", true, 200},
+		{"example.com", "http://example.com/live/cam1/", false, 200},
+		{"evil.example", "http://evil.example/", false, 403}, // a name that leads to us
+		{"evil.example:8080", "http://evil.example:8080/live/cam1/", false, 403},
+		{"EVIL.example", "http://evil.example/", false, 403},
+		{"192.0.2.1.evil.example", "http://192.0.2.1.evil.example/", false, 403},
+		{"localhost.evil.example", "http://localhost.evil.example/", false, 403},
+		{"sluice.example", "https://evil.example/", true, 403},
+		{"192.0.2.1", "http://192.0.2.2/", false, 403},
+		{"", "http:///", false, 403},
+		{"", "http://evil.example/", false, 403},
+	} {
+		for _, header := range []string{"Referer", "Origin"} {
+			r := request("", header, c.page)
+			if r.Host = c.host; c.secure {
+				r.TLS = &tls.ConnectionState{}
+			}
+			if err := v.Place(r, here); status(t, err) != c.want {
+				t.Errorf("%s, TLS %v, %s %s: %v", c.host, c.secure, header, c.page, err)
+			}
 		}
 	}
 }

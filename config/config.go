@@ -260,7 +260,8 @@ type Watch struct {
 	Deny []string `yaml:"deny" usage:"networks that may not, whatever they have"`
 
 	// Referers are the hosts whose pages may show streams, such as example.com or *.example.com.
-	// Default none: all. Players' own host always may.
+	// Default none: all. The server's own always may where a certificate of its own or an address
+	// stands for it: what the Host header says can be anybody's name that leads here.
 	Referers []string `yaml:"referers" usage:"hosts whose pages may show streams, none = all"`
 
 	// RequireReferer refuses those who don't say whose page they look at. Default false: apps, set-top
