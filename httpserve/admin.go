@@ -17,7 +17,7 @@ import (
 // an address that viewers can't reach.
 func (s *Server) AdminHandler(ready func() bool) http.Handler {
 	r := chi.NewRouter()
-	r.Use(s.guard)
+	r.Use(s.guard, s.noBodies)
 	// What asks whether the server lives need not know more.
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
 	r.Get("/readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -29,6 +29,9 @@ func (s *Server) AdminHandler(ready func() bool) http.Handler {
 	})
 	r.Group(func(r chi.Router) {
 		r.Use(s.operatorsOnly)
+		if s.Operating != nil {
+			r.Use(s.Operating)
+		}
 		r.Get("/metrics", s.Metrics.Handler().ServeHTTP)
 		r.Get("/api/v1/streams", s.handle(s.streams))
 		r.HandleFunc("/debug/pprof/*", pprof.Index)

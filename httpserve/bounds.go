@@ -24,6 +24,29 @@ var (
 	errCrowded = errors.New("too many requests wait already, from your address or for this stream: come back in a second")
 )
 
+// Front bounds what strangers can do to h before anything of theirs is looked
+// at. Handler and AdminHandler have it; others on their listeners need it.
+func (s *Server) Front(h http.Handler) http.Handler { return s.guard(s.noBodies(h)) }
+
+// noBodies refuses requests with a body, whatever else they are. It stands in
+// front of all that answers, of methods and listeners alike: net/http reads the
+// rest of a body behind the answer, and would wait for it for ever.
+func (s *Server) noBodies(next http.Handler) http.Handler {
+	refuse := s.count("refused", s.handle(func(http.ResponseWriter, *http.Request) error { return errBody }))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !hasBody(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+		if r.ProtoMajor == 1 { // later, the connection is others', too
+			w.Header().Set("Connection", "close")
+		}
+		s.Metrics.Refused("request_body")
+		refuse(w, r)
+	})
+}
+
 // bounds turns away requests that no player makes, before anything is looked
 // up for them.
 func (s *Server) bounds(next http.Handler) http.Handler {
@@ -31,15 +54,6 @@ func (s *Server) bounds(next http.Handler) http.Handler {
 		err := s.locate(r)
 		switch {
 		case err != nil:
-		case hasBody(r):
-			// net/http reads the rest of a body behind the answer, and would
-			// wait for it for ever.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-			if r.ProtoMajor < 3 {
-				w.Header().Set("Connection", "close")
-			}
-			s.Metrics.Refused("request_body")
-			err = errBody
 		case len(r.URL.RawQuery) > maxQuery:
 			s.Metrics.Refused("query")
 			err = errQuery

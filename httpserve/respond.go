@@ -163,12 +163,19 @@ var (
 	gzipped    = []string{"gzip"}
 )
 
-// allowAnyOrigin lets players on other sites read everything, errors included
-// (without that they see a failure of the network), and answers their
-// preflight requests.
+// allowAnyOrigin lets players on other sites read everything, errors included:
+// without that they see a failure of the network.
 func allowAnyOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		maps.Copy(w.Header(), anyOrigin)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// preflights answers what browsers ask before they let a player on another site
+// ask.
+func preflights(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {
 			maps.Copy(w.Header(), preflight)
 			w.WriteHeader(http.StatusNoContent)

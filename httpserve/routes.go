@@ -28,6 +28,9 @@ type Server struct {
 	Waits        Waits
 	AdminToken   string // that operators show; empty: none is asked for
 
+	// Operating stands around what operators ask for, behind the token; or nil.
+	Operating func(http.Handler) http.Handler
+
 	waiters waiters
 }
 
@@ -35,7 +38,7 @@ type Server struct {
 // but its two entry points is found in those by relative links.
 func (s *Server) Handler() http.Handler {
 	r := chi.NewRouter()
-	r.Use(s.guard, allowAnyOrigin, s.bounds)
+	r.Use(s.guard, allowAnyOrigin, s.noBodies, preflights, s.bounds)
 	r.NotFound(s.count("unknown", s.handle(func(http.ResponseWriter, *http.Request) error { return errNoPage })))
 	r.MethodNotAllowed(s.count("unknown", s.handle(func(http.ResponseWriter, *http.Request) error { return errMethod })))
 

@@ -53,7 +53,7 @@ type app struct {
 
 	rtmpListeners []net.Listener
 	ways          []way
-	addr          struct{ rtmp, rtmps, http, https net.Addr } // nil when off
+	addr          struct{ rtmp, rtmps, http, https, admin net.Addr } // nil when off
 }
 
 // listen builds the server and opens its ports.
@@ -172,9 +172,9 @@ func (a *app) open() error {
 	}{
 		{"rtmp", "rtmp.addr", a.cfg.RTMP.Addr, nil, false, nil, encoders, rtmp, &a.addr.rtmp},
 		{"rtmps", "rtmp.tls_addr", a.cfg.RTMP.TLSAddr, rtmpTLS, true, nil, encoders, rtmp, &a.addr.rtmps},
-		{"http", "http.addr", a.cfg.HTTP.Addr, nil, false, nil, viewers, web(acme.answers(public)), &a.addr.http},
+		{"http", "http.addr", a.cfg.HTTP.Addr, nil, false, nil, viewers, web(front(a.http, acme, public)), &a.addr.http},
 		{"https", "http.tls_addr", a.cfg.HTTP.TLSAddr, httpTLS, true, []string{"h2", "http/1.1"}, viewers, web(secure), &a.addr.https},
-		{"admin", "admin.addr", a.cfg.Admin.Addr, nil, false, nil, a.adminDoor(), web(a.http.AdminHandler(a.ready.Load)), new(net.Addr)},
+		{"admin", "admin.addr", a.cfg.Admin.Addr, nil, false, nil, a.adminDoor(), a.admit, &a.addr.admin},
 	} {
 		if port.addr == "" || port.secure && port.tls == nil {
 			continue
@@ -196,6 +196,11 @@ func (a *app) open() error {
 		port.use(l)
 	}
 	return nil
+}
+
+// front is what answers on http.addr.
+func front(s *httpserve.Server, a *authority, public http.Handler) http.Handler {
+	return s.Front(a.answers(public))
 }
 
 // gathered is for encoders: all of them send all the time. Viewers ask, and wait

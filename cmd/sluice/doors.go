@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/sluice-live/sluice/config"
@@ -55,9 +56,19 @@ func (a *app) fitDescriptors(rtmp, http *door.Limits) {
 		Msg("fewer connections than configured: raise the limit on open files (ulimit -n)")
 }
 
-// adminDoor has no limits but one: what watches the server must reach it.
+// adminDoor has no limits but one: what watches the server must reach it. The
+// counter behind it makes room.
 func (a *app) adminDoor() *door.Door {
 	return a.newDoor(door.Limits{Connections: spareDescriptors / 2})
+}
+
+// admit serves those who come in by it.
+func (a *app) admit(l net.Listener) {
+	c := &counter{Listener: l, most: spareDescriptors * 3 / 8}
+	a.http.Operating = c.attend
+	s := newServer(a.http.AdminHandler(a.ready.Load), a.http.Log)
+	s.ConnContext = c.remember
+	a.ways = append(a.ways, serverWay(s, c))
 }
 
 func (a *app) newDoor(l door.Limits) *door.Door {

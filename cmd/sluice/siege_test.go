@@ -547,3 +547,37 @@ func TestF28MemoryLimit(t *testing.T) {
 		t.Errorf("%v, %v", list, err)
 	}
 }
+
+// TestF35Health: while strangers hold connections to both listeners with bodies
+// that never come, or with nothing at all, who asks whether the server lives is
+// answered. They end within seconds.
+func TestF35Health(t *testing.T) {
+	n := siege(100, 2000)
+	c := besiege(t, nil, "-http-max-connections=12000", "-log-level=error")
+	failed := c.publish("live/cam1")
+	c.playable("live/cam1")
+	for _, row := range []struct{ name, addr, first string }{
+		{"bodies of OPTIONS, to operators", c.admin, "OPTIONS /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"},
+		{"bodies to /healthz", c.admin, "GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"},
+		{"silence, to operators", c.admin, ""},
+		{"bodies of OPTIONS, to viewers", c.http, "OPTIONS / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"},
+		{"bodies of GET, to viewers", c.http, "GET /live/cam1/index.m3u8 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			before := c.state()
+			conns := crowdOf(t, n, row.addr, row.first)
+			worst, err := c.answers(c.admin, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 200 OK")
+			if err != nil || worst > time.Second {
+				t.Errorf("whether it lives is answered in %v, %v", worst, err)
+			}
+			began := time.Now()
+			eventually(t, "they are gone", func() bool { return c.state().fds <= before.fds+5 })
+			took := time.Since(began)
+			closeAll(conns)
+			t.Logf("F35 %s × %d: health answers in %v (99 %%), they are gone after another %v", row.name, n, worst.Round(10*time.Microsecond), took.Round(10*time.Millisecond))
+			if err := failed(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/remux"
@@ -326,6 +327,86 @@ func TestF19SlowHTTP(t *testing.T) {
 	})
 }
 
+// TestF35Bodies: a body that never comes ends its request within seconds, by
+// whatever method, on whatever listener, whoever asks.
+func TestF35Bodies(t *testing.T) {
+	const token = "0123456789abcdef"
+	bodies := map[string]string{"of a length": "Content-Length: 1000\r\n\r\nx", "in chunks": "Transfer-Encoding: chunked\r\n\r\n5\r\nx"}
+	for _, listener := range []struct {
+		name    string
+		handler func(*httpserve.Server) http.Handler
+		paths   []string
+		headers string
+	}{
+		{"viewers", (*httpserve.Server).Handler, []string{"/", "/live/cam1/index.m3u8", "/time", "/_/ui/player.js", "/nowhere"}, ""},
+		{"operators", adminHandler, []string{"/healthz", "/readyz", "/metrics", "/debug/pprof/symbol", "/nowhere"}, ""},
+		{"operators with the token", adminHandler, []string{"/metrics", "/debug/pprof/symbol"}, "Authorization: Bearer " + token + "\r\n"},
+		{"an authority", acmeHandler, []string{"/", "/.well-known/acme-challenge/x"}, ""},
+	} {
+		for body, ends := range bodies {
+			t.Run(listener.name+", "+body, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					server := &httpserve.Server{Catalog: packager.NewCatalog(packager.Settings{}, time.Now), Hold: 7 * time.Second,
+						WriteTimeout: 30 * time.Second, Log: zerolog.Nop(), Now: time.Now, AdminToken: token}
+					s := &stage{t: t, l: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
+					w := tcpWay(listener.handler(server), s.l, zerolog.Nop())
+					done := make(chan error)
+					go func() { done <- w.serve() }()
+					for _, method := range []string{"OPTIONS", "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE", "WHATEVER"} {
+						for _, path := range listener.paths {
+							nc := s.dial()
+							go io.WriteString(nc, method+" "+path+" HTTP/1.1\r\nHost: localhost\r\n"+listener.headers+ends)
+							if took, said := s.gone(nc); took > 3*time.Second || !strings.Contains(said, " 413 ") {
+								t.Errorf("%s %s: hung up after %v, said %.40q", method, path, took, said)
+							}
+						}
+					}
+					w.close()
+					if err := <-done; err != nil {
+						t.Error(err)
+					}
+				})
+			})
+		}
+	}
+	// Over HTTP/2 the connection is others', too.
+	t.Run("HTTP/2", func(t *testing.T) {
+		perform(t, func(s *stage) {
+			nc := s.dial()
+			defer nc.Close()
+			p := newH2Peer(nc)
+			p.ask(1, "OPTIONS", "/", false)
+			p.ask(3, "POST", "/", false)
+			p.get(5, "/live/cam1/a1.m3u8")
+			ended := map[uint32]bool{}
+			for len(ended) < 3 {
+				f, err := p.ReadFrame()
+				if err != nil {
+					t.Fatal(err)
+				}
+				switch f := f.(type) {
+				case *http2.GoAwayFrame:
+					t.Fatal("the connection ends")
+				case *http2.RSTStreamFrame:
+					ended[f.StreamID] = true
+				default:
+					if f.Header().StreamID == 5 && f.Header().Flags.Has(http2.FlagDataEndStream) {
+						ended[5] = true
+					}
+				}
+			}
+		})
+	})
+}
+
+func adminHandler(s *httpserve.Server) http.Handler {
+	return s.AdminHandler(func() bool { return true })
+}
+
+func acmeHandler(s *httpserve.Server) http.Handler {
+	return front(s, newAuthority(config.ACME{Domains: []string{domain}, Cache: "no-such-folder"}), s.Handler())
+}
+
 // h2Peer speaks HTTP/2 without TLS, in frames.
 type h2Peer struct {
 	*http2.Framer
@@ -347,12 +428,15 @@ func newH2Peer(nc net.Conn) *h2Peer {
 	return p
 }
 
-func (p *h2Peer) get(stream uint32, path string) error {
+func (p *h2Peer) get(stream uint32, path string) error { return p.ask(stream, "GET", path, true) }
+
+// ask begins a request, and ends it or lets a body be waited for.
+func (p *h2Peer) ask(stream uint32, method, path string, end bool) error {
 	p.block.Reset()
-	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", path}} {
+	for _, f := range [][2]string{{":method", method}, {":scheme", "http"}, {":authority", "x"}, {":path", path}} {
 		p.enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
 	}
-	return p.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: p.block.Bytes(), EndStream: true, EndHeaders: true})
+	return p.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: p.block.Bytes(), EndStream: end, EndHeaders: true})
 }
 
 // TestF27RapidReset: requests that are taken back as soon as they are made

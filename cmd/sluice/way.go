@@ -28,11 +28,23 @@ const maxStreams = 128
 
 // tcpWay serves HTTP/1.1 and HTTP/2, with TLS where the listener has it.
 func tcpWay(h http.Handler, l net.Listener, log zerolog.Logger) way {
+	return serverWay(newServer(h, log), l)
+}
+
+func serverWay(s *http.Server, l net.Listener) way {
+	return way{
+		serve:    func() error { return ignoreClosed(s.Serve(l)) },
+		shutdown: s.Shutdown,
+		close:    func() error { return errors.Join(s.Close(), ignoreClosed(l.Close())) },
+	}
+}
+
+func newServer(h http.Handler, log zerolog.Logger) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true) // for caches: they need no TLS to multiplex
-	s := &http.Server{
+	return &http.Server{
 		Handler:           h,
 		Protocols:         &protocols,
 		ErrorLog:          stdlog.New(mistakes{log}, "", 0),
@@ -45,11 +57,6 @@ func tcpWay(h http.Handler, l net.Listener, log zerolog.Logger) way {
 			PingTimeout:          15 * time.Second,
 			WriteByteTimeout:     30 * time.Second,
 		},
-	}
-	return way{
-		serve:    func() error { return ignoreClosed(s.Serve(l)) },
-		shutdown: s.Shutdown,
-		close:    func() error { return errors.Join(s.Close(), ignoreClosed(l.Close())) },
 	}
 }
 
