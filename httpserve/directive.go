@@ -3,6 +3,7 @@ package httpserve
 import (
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/packager/hls"
@@ -21,27 +22,32 @@ type directive struct {
 // last part that a segment can have, so no tighter limit would do.
 const maxPart = 10_000
 
-// parseDirective reads the _HLS_ parameters. Others are nobody's business.
-func parseDirective(q url.Values) (directive, error) {
+// parseDirective reads the _HLS_ parameters of a query. Others are nobody's
+// business. What is there and says nothing is no directive, either: who asks to
+// wait must not be answered at once.
+func parseDirective(query string) (directive, error) {
 	d := directive{part: -1}
+	q, err := url.ParseQuery(query)
+	if err != nil && strings.Contains(query, "_HLS_") {
+		return d, errDirective // it may be the one that can't be read
+	}
 	switch q.Get("_HLS_skip") {
 	case "YES", "v2":
 		d.skip = true
 	}
-	msn, part := q.Get("_HLS_msn"), q.Get("_HLS_part")
-	if msn == "" {
-		if part != "" {
+	if !q.Has("_HLS_msn") {
+		if q.Has("_HLS_part") {
 			return d, errDirective
 		}
 		return d, nil
 	}
-	n, err := strconv.ParseUint(msn, 10, 63)
+	n, err := strconv.ParseUint(q.Get("_HLS_msn"), 10, 63)
 	if err != nil {
 		return d, errDirective
 	}
 	d.blocks, d.msn = true, packager.MSN(n)
-	if part != "" {
-		p, err := strconv.ParseUint(part, 10, 31)
+	if q.Has("_HLS_part") {
+		p, err := strconv.ParseUint(q.Get("_HLS_part"), 10, 31)
 		if err != nil || p > maxPart {
 			return d, errDirective
 		}

@@ -84,7 +84,7 @@ func (s *Server) multivariant(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
-	d, err := parseDirective(r.URL.Query())
+	d, err := parseDirective(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
@@ -155,19 +155,21 @@ func (s *Server) text(w http.ResponseWriter, r *http.Request, win *packager.Wind
 	}
 	h := w.Header()
 	keep.allow(h)
-	h["Etag"] = []string{text.ETag}
+	plain, packed := text.ETag, strings.TrimSuffix(text.ETag, `"`)+`-gzip"` // other bytes, another strong tag
 	h["Vary"] = byEncoding
-	if match := r.Header.Get("If-None-Match"); strings.Contains(match, strings.Trim(text.ETag, `"`)) {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
+	for _, tag := range []string{plain, packed} { // either is the text that we have
+		if has(r.Header, tag) {
+			h["Etag"] = []string{tag}
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
 	}
-	body := text.Bytes
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		h["Content-Encoding"] = gzipped
-		h["Etag"] = []string{strings.TrimSuffix(text.ETag, `"`) + `-gzip"`} // other bytes, another strong tag
-		body = text.Gzip
+	if wantsGzip(r.Header) {
+		h["Etag"], h["Content-Encoding"] = []string{packed}, gzipped
+		return s.whole(w, contentType, text.Gzip)
 	}
-	return s.whole(w, contentType, body)
+	h["Etag"] = []string{plain}
+	return s.whole(w, contentType, text.Bytes)
 }
 
 // time tells players what time it is here: DASH's http-iso scheme.
