@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -81,7 +82,7 @@ func (s *Server) handle(h handlerFunc) http.HandlerFunc {
 // count tells the metrics how a request of that kind was answered.
 func (s *Server) count(kind string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		seen := &statusWriter{ResponseWriter: w, server: s, status: http.StatusOK}
+		seen := &statusWriter{ResponseWriter: w, server: s, status: http.StatusOK, unstored: alias(r)}
 		defer func() { s.Metrics.Answered(kind, seen.status) }()
 		next(seen, r)
 	}
@@ -92,14 +93,17 @@ func (s *Server) count(kind string, next http.HandlerFunc) http.HandlerFunc {
 // is dropped.
 type statusWriter struct {
 	http.ResponseWriter
-	server *Server
-	status int
+	server   *Server
+	status   int
+	begun    bool // the header is sent
+	unstored bool // by any cache that is not the viewer's own
 }
 
 // piece is what a viewer must take within the timeout.
 const piece = 256 << 10
 
 func (w *statusWriter) Write(b []byte) (n int, err error) {
+	w.begin()
 	for {
 		part := b[n:min(len(b), n+piece)]
 		w.server.limitWrite(w.ResponseWriter, 0)
@@ -110,7 +114,16 @@ func (w *statusWriter) Write(b []byte) (n int, err error) {
 	}
 }
 
+// begin is called before the header is sent, by whoever sends it.
+func (w *statusWriter) begin() {
+	if h := w.Header(); !w.begun && w.unstored && !strings.HasPrefix(h.Get("Cache-Control"), private) {
+		h["Cache-Control"] = []string{"no-store"}
+	}
+	w.begun = true
+}
+
 func (w *statusWriter) WriteHeader(status int) {
+	w.begin()
 	w.status = status
 	w.server.limitWrite(w.ResponseWriter, 0)
 	w.ResponseWriter.WriteHeader(status)

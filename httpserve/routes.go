@@ -38,7 +38,7 @@ type Server struct {
 // but its two entry points is found in those by relative links.
 func (s *Server) Handler() http.Handler {
 	r := chi.NewRouter()
-	r.Use(s.guard, allowAnyOrigin, s.noBodies, preflights, s.bounds)
+	r.Use(s.guard, allowAnyOrigin, s.noBodies, preflights, s.bounds, spelling)
 	r.NotFound(s.count("unknown", s.handle(func(http.ResponseWriter, *http.Request) error { return errNoPage })))
 	r.MethodNotAllowed(s.count("unknown", s.handle(func(http.ResponseWriter, *http.Request) error { return errMethod })))
 

@@ -104,7 +104,10 @@ func TestEntrances(t *testing.T) {
 		{in + "/live/cam11/index.m3u8", 403, ""},
 		{in + "/live%2fcam1/index.m3u8", 401, ""}, // a file of the stream t/PASS…
 		{in + "/live/cam1%2findex.m3u8", 401, ""},
-		{in + "/live/c%61m1/index.m3u8", 404, ""},
+		{in + "/live/c%61m1/index.m3u8", 200, ""}, // the same name
+		{"/live/c%61m1/index.m3u8", 401, ""},
+		{"/live/c%61m1/index.m3u8?token=good", 302, in + "/live/cam1/index.m3u8"},
+		{in + "/live/c%2561m1/index.m3u8", 404, ""},
 		{in + "/live/cam2/..%2fcam1/index.m3u8", 403, ""},
 		{in + "/live/cam1/../cam2/index.m3u8", 404, ""},
 		{in + "//live/cam1/index.m3u8", 404, ""},
