@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -27,6 +29,28 @@ func (s *Server) player(w http.ResponseWriter, r *http.Request) error {
 		return s.page(w, web.PlayerFor(who))
 	}
 	return s.page(w, web.Player())
+}
+
+// slash sends those on to a stream's page who have left out its last character,
+// with the token that they may have.
+func (s *Server) slash(w http.ResponseWriter, r *http.Request) error {
+	name := chi.URLParam(r, "name")
+	if _, err := packager.ParseStreamName(chi.URLParam(r, "app"), name); err != nil || isList(name) {
+		return errNoPage
+	}
+	// Relative, for the sake of a proxy's path in front of ours.
+	to := url.URL{Path: name + "/", RawQuery: r.URL.Query().Encode()}
+	h := w.Header()
+	h.Set("Location", to.String())
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+// isList tells whether a name is that of a list: a player would not know what to
+// do with a page.
+func isList(name string) bool {
+	return strings.HasSuffix(name, ".m3u8") || strings.HasSuffix(name, ".mpd")
 }
 
 func (s *Server) page(w http.ResponseWriter, body []byte) error {

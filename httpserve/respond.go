@@ -18,7 +18,7 @@ import (
 // The ways in which a request is answered with something else than what it
 // asks for. One function turns them into a status.
 var (
-	errNoPage    = errors.New("nothing here: a stream is at /APP/NAME/")
+	errNoPage    = errors.New("nothing here: a stream's page is at /APP/NAME/, its lists are /APP/NAME/index.m3u8 and /APP/NAME/index.mpd")
 	errNoStream  = errors.New("no such stream: it is not live, or its name is another")
 	errNoMedia   = errors.New("no such file: it is gone, or has not been")
 	errNotYet    = errors.New("not yet: the stream has nothing to show so far")

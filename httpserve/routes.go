@@ -48,6 +48,7 @@ func (s *Server) Handler() http.Handler {
 		r.Head(pattern, counted)
 	}
 	get("page", "/", s.landing)
+	get("page", "/{app}/{name}", s.slash)
 	get("time", "/time", s.time)
 	get("asset", web.Prefix+"*", s.asset)
 	// In front of a stream's path there may be a viewer's pass. All links are
