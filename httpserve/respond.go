@@ -3,7 +3,6 @@ package httpserve
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -157,45 +156,6 @@ func (s *Server) limitWrite(w http.ResponseWriter, wait time.Duration) {
 	// nothing had happened when somebody sets it. A ResponseWriter without
 	// deadlines (in tests) has nobody to protect from.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + s.WriteTimeout))
-}
-
-// Header fields whose values are the same in all answers: made once, and shared.
-var (
-	anyOrigin = http.Header{
-		"Access-Control-Allow-Origin":   {"*"},
-		"Access-Control-Expose-Headers": {"Content-Length, Content-Range, Date, ETag"},
-		"Cross-Origin-Resource-Policy":  {"cross-origin"},
-		"Timing-Allow-Origin":           {"*"},
-	}
-	preflight = http.Header{
-		"Access-Control-Allow-Methods": {"GET, HEAD, OPTIONS"},
-		"Access-Control-Allow-Headers": {"Range, Accept, Content-Type, Authorization, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status"},
-		"Access-Control-Max-Age":       {"86400"},
-	}
-	byEncoding = []string{"Accept-Encoding"}
-	gzipped    = []string{"gzip"}
-)
-
-// allowAnyOrigin lets players on other sites read everything, errors included:
-// without that they see a failure of the network.
-func allowAnyOrigin(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		maps.Copy(w.Header(), anyOrigin)
-		next.ServeHTTP(w, r)
-	})
-}
-
-// preflights answers what browsers ask before they let a player on another site
-// ask.
-func preflights(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodOptions {
-			maps.Copy(w.Header(), preflight)
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // stream finds the stream that a URL names.
