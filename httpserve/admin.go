@@ -3,9 +3,11 @@ package httpserve
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/pprof"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -34,12 +36,35 @@ func (s *Server) AdminHandler(ready func() bool) http.Handler {
 		}
 		r.Get("/metrics", s.Metrics.Handler().ServeHTTP)
 		r.Get("/api/v1/streams", s.handle(s.streams))
-		r.HandleFunc("/debug/pprof/*", pprof.Index)
-		r.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		r.HandleFunc("/debug/pprof/*", s.profile(pprof.Index))
+		r.HandleFunc("/debug/pprof/profile", s.profile(pprof.Profile))
 		r.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-		r.HandleFunc("/debug/pprof/trace", pprof.Trace)
+		r.HandleFunc("/debug/pprof/trace", s.profile(pprof.Trace))
 	})
 	return r
+}
+
+const (
+	profileTime = 30 * time.Second // of one who doesn't say how long it is to be
+	longProfile = 10 * time.Minute // and nobody needs a longer one
+)
+
+// profile gives an answer the time that it is to take, behind which it is
+// written: the deadline is for who doesn't read it.
+func (s *Server) profile(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		take := profileTime
+		if text := r.URL.Query().Get("seconds"); text != "" {
+			seconds, err := strconv.ParseFloat(text, 64)
+			if err != nil || !(seconds >= 0 && seconds <= longProfile.Seconds()) {
+				http.Error(w, fmt.Sprintf("seconds: a number from 0 to %v", longProfile.Seconds()), http.StatusBadRequest)
+				return
+			}
+			take = max(take, time.Duration(seconds*float64(time.Second)))
+		}
+		s.limitWrite(w, take)
+		h(w, r)
+	}
 }
 
 // streamStatus is one stream as the API shows it.

@@ -399,6 +399,39 @@ func TestF35Bodies(t *testing.T) {
 	})
 }
 
+// An answer that takes longer than one may take to be read comes whole: an
+// operator says how long a profile is to be.
+func TestLongProfile(t *testing.T) {
+	for seconds, code := range map[string]int{"1": 200, "39": 200, "300": 200, "601": 400, "-1": 400, "NaN": 400, "x": 400} {
+		synctest.Test(t, func(t *testing.T) {
+			server := &httpserve.Server{Catalog: packager.NewCatalog(packager.Settings{}, time.Now), Hold: 7 * time.Second,
+				WriteTimeout: 30 * time.Second, Log: zerolog.Nop(), Now: time.Now}
+			s := &stage{t: t, l: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
+			w := tcpWay(adminHandler(server), s.l, zerolog.Nop())
+			done := make(chan error)
+			go func() { done <- w.serve() }()
+			// A profile of the CPU and a trace measure by the machine's time.
+			for _, path := range []string{"/debug/pprof/heap", "/debug/pprof/goroutine"} {
+				nc := s.dial()
+				go io.WriteString(nc, "GET "+path+"?seconds="+seconds+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+				r, err := http.ReadResponse(bufio.NewReader(nc), nil)
+				if err != nil {
+					t.Errorf("%s of %s s: %v", path, seconds, err)
+					continue
+				}
+				if b, err := io.ReadAll(r.Body); err != nil || r.StatusCode != code || len(b) == 0 {
+					t.Errorf("%s of %s s: %s, %d bytes, %v", path, seconds, r.Status, len(b), err)
+				}
+				nc.Close()
+			}
+			w.close()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func adminHandler(s *httpserve.Server) http.Handler {
 	return s.AdminHandler(func() bool { return true })
 }
