@@ -3,6 +3,7 @@ package remux
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // MPEG-4 audio object types (ISO/IEC 14496-3, table 1.17).
@@ -28,11 +29,13 @@ type aacElement struct {
 	tag uint8 // tells elements of one kind apart
 }
 
-func (e aacElement) channels() int {
-	if e.id == elementCPE {
-		return 2
+func countChannels(elements []aacElement) (n int) {
+	for _, e := range elements {
+		if n++; e.id == elementCPE {
+			n++
+		}
 	}
-	return 1
+	return n
 }
 
 var (
@@ -68,7 +71,10 @@ type audioConfig struct {
 	depends       bool
 	channelConfig int          // 0 where a program config element says
 	elements      []aacElement // of each access unit
-	bits          int          // read
+	program       []byte       // that element as access units have it
+	sbrBehind     bool         // HE-AAC is signalled behind all that, where decoders of AAC-LC don't look
+	rateBehind    int          // Hz that come out then
+	psBehind      bool
 }
 
 var errShortAudioConfig = errors.New("AAC configuration is cut short")
@@ -100,7 +106,7 @@ func parseAudioConfig(b []byte) (audioConfig, error) {
 	switch {
 	case c.channelConfig == 0:
 		var err error
-		if c.elements, err = programConfig(&r); err != nil {
+		if c.elements, c.program, err = programConfig(&r); err != nil {
 			return c, err
 		}
 	case c.channelConfig < len(channelConfigs):
@@ -113,15 +119,80 @@ func parseAudioConfig(b []byte) (audioConfig, error) {
 		return c, fmt.Errorf("AAC configuration: channel configuration %d", c.channelConfig)
 	case c.rate < 7350 || c.rate > 96000:
 		return c, fmt.Errorf("AAC configuration: sample rate %d", c.rate)
+	case c.extension != 0 && (c.extensionRate < c.rate || c.extensionRate > 2*96000):
+		return c, fmt.Errorf("AAC configuration: sample rate %d of HE-AAC", c.extensionRate)
 	}
-	c.bits = r.pos
+	c.lookBehind(r)
 	return c, nil
 }
 
-// errObjectType is a kind of AAC that no player here decodes.
+// Words that introduce what was added to AAC later (ISO/IEC 14496-3, table 1.15).
+const (
+	syncSBR = 0x2B7
+	syncPS  = 0x548
+)
+
+// lookBehind finds the backward compatible signalling of HE-AAC. Some encoders
+// leave garbage there.
+func (c *audioConfig) lookBehind(r bitReader) {
+	if c.extension != 0 || r.take(11) != syncSBR || r.take(5) != objectSBR || !r.flag() {
+		return
+	}
+	rate := samplingRate(&r)
+	if r.past() || rate == 0 {
+		return
+	}
+	c.sbrBehind, c.rateBehind = true, rate
+	c.psBehind = r.take(11) == syncPS && r.flag()
+}
+
+// marshal writes it with a channel configuration that has a number.
+func (c *audioConfig) marshal() []byte {
+	var w bitWriter
+	object := c.object
+	if c.extension != 0 {
+		object = c.extension
+	}
+	w.put(uint32(object), 5)
+	putRate(&w, c.rate)
+	w.put(uint32(c.channelConfig), 4)
+	if c.extension != 0 {
+		putRate(&w, c.extensionRate)
+		w.put(uint32(c.object), 5)
+	}
+	w.flag(c.short)
+	w.flag(c.depends)
+	if c.depends {
+		w.put(c.coreDelay, 14)
+	}
+	w.put(0, 1) // extensionFlag
+	if c.sbrBehind {
+		w.put(syncSBR, 11)
+		w.put(objectSBR, 5)
+		w.put(1, 1)
+		putRate(&w, c.rateBehind)
+		if c.psBehind {
+			w.put(syncPS, 11)
+			w.put(1, 1)
+		}
+	}
+	return w.b
+}
+
+// errObjectType is a kind of AAC that browsers don't decode.
 type errObjectType int
 
-func (t errObjectType) Error() string { return fmt.Sprintf("AAC of object type %d", int(t)) }
+var objectNames = map[errObjectType]string{
+	objectMain: "AAC Main", 3: "AAC SSR", 4: "AAC LTP", 17: "error resilient AAC-LC", 23: "AAC-LD", 39: "AAC-ELD", 42: "xHE-AAC",
+}
+
+func (t errObjectType) Error() string {
+	name, ok := objectNames[t]
+	if !ok {
+		name = fmt.Sprintf("MPEG-4 audio of object type %d", int(t))
+	}
+	return name + " is not played by browsers: set the encoder's AAC profile to LC"
+}
 
 func objectType(r *bitReader) int {
 	if t := r.take(5); t < 31 {
@@ -133,8 +204,10 @@ func objectType(r *bitReader) int {
 // samplingRates are those that have an index (ISO/IEC 14496-3, table 1.18).
 var samplingRates = [...]int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
 
+// byNumber stands for a rate that has none.
+const byNumber = 15
+
 func samplingRate(r *bitReader) int {
-	const byNumber = 15
 	switch i := int(r.take(4)); {
 	case i < len(samplingRates):
 		return samplingRates[i]
@@ -144,9 +217,20 @@ func samplingRate(r *bitReader) int {
 	return 0
 }
 
+func putRate(w *bitWriter, rate int) {
+	if i := slices.Index(samplingRates[:], rate); i >= 0 {
+		w.put(uint32(i), 4)
+		return
+	}
+	w.put(byNumber, 4)
+	w.put(uint32(rate), 24)
+}
+
 // programConfig reads a program_config_element (ISO/IEC 14496-3, table 4.2): the
-// elements that it names, in the order in which they are named.
-func programConfig(r *bitReader) ([]aacElement, error) {
+// elements that it names, in the order in which they are named, and the whole, less
+// the comment, as an access unit has it.
+func programConfig(r *bitReader) (elements []aacElement, inBand []byte, err error) {
+	begin := *r
 	r.take(4 + 2 + 4) // tag, object type, sampling rate
 	front, side, back, bass := int(r.take(4)), int(r.take(4)), int(r.take(4)), int(r.take(2))
 	data, coupling := int(r.take(3)), int(r.take(4))
@@ -159,7 +243,6 @@ func programConfig(r *bitReader) ([]aacElement, error) {
 	if r.flag() { // matrix mixdown
 		r.take(2 + 1)
 	}
-	var elements []aacElement
 	for range front + side + back {
 		e := aacElement{id: elementSCE}
 		if r.flag() {
@@ -172,13 +255,20 @@ func programConfig(r *bitReader) ([]aacElement, error) {
 		elements = append(elements, lfe(uint8(r.take(4))))
 	}
 	r.take(4*data + (1+4)*coupling)
+	var w bitWriter
+	w.put(elementPCE, 3)
+	for begin.pos < r.pos {
+		w.put(begin.take(1), 1)
+	}
+	w.free = 0  // align
+	w.put(0, 8) // bytes of comment
 	r.align()
-	r.take(8 * int(r.take(8))) // a comment
+	r.pos += 8 * int(r.take(8))
 	if r.past() {
-		return nil, errors.New("AAC program config element is cut short")
+		return nil, nil, errors.New("AAC program config element is cut short")
 	}
 	if len(elements) == 0 {
-		return nil, errors.New("AAC program config element without channels")
+		return nil, nil, errors.New("AAC program config element without channels")
 	}
-	return elements, nil
+	return elements, w.b, nil
 }

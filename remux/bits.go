@@ -41,3 +41,11 @@ func (w *bitWriter) put(v uint32, n int) {
 		w.b[len(w.b)-1] |= byte(v>>n&1) << w.free
 	}
 }
+
+func (w *bitWriter) flag(v bool) {
+	if v {
+		w.put(1, 1)
+	} else {
+		w.put(0, 1)
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 )
 
 // Codec is what a decoder must know before the first sample. The set of
@@ -55,11 +54,6 @@ const (
 	maxBitDepth     = 14
 	maxFrameRate    = 1000 // a second; what is more is no rate, but a mistake
 )
-
-// maxAACConfig bounds an AudioSpecificConfig: it goes into the header of each
-// period. The longest that means something has a program config element with
-// a comment of 255 bytes.
-const maxAACConfig = 512
 
 // newH264 reads the parameter sets that a stream is decoded with.
 func newH264(sps, pps [][]byte) (*H264, error) {
@@ -155,80 +149,6 @@ func (c *H264) kind() Kind { return Video }
 func (c *H264) equal(o Codec) bool {
 	d, ok := o.(*H264)
 	return ok && equalAll(c.SPS, d.SPS) && equalAll(c.PPS, d.PPS)
-}
-
-// AAC is a configured AAC decoder.
-type AAC struct {
-	Config       []byte // AudioSpecificConfig; must not be modified
-	ObjectType   int    // MPEG-4 audio object type: 2 LC, 5 HE-AAC, 29 HE-AAC v2
-	SampleRate   int    // of the core coder in Hz, which is the track's timescale
-	Channels     int    // that come out of the decoder
-	FrameSamples int    // of the core coder: 1024 or 960
-}
-
-// newAAC reads an AudioSpecificConfig (ISO/IEC 14496-3, section 1.6.2.1).
-func newAAC(config []byte) (*AAC, error) {
-	if len(config) > maxAACConfig {
-		return nil, fmt.Errorf("AAC configuration: %d bytes", len(config))
-	}
-	var asc mpeg4audio.AudioSpecificConfig
-	if err := asc.Unmarshal(config); err != nil {
-		return nil, fmt.Errorf("AAC configuration: %w", err)
-	}
-	if asc.SampleRate < 7350 || asc.SampleRate > 96000 {
-		return nil, fmt.Errorf("AAC configuration: sample rate %d", asc.SampleRate)
-	}
-	c := &AAC{
-		Config:       bytes.Clone(config),
-		ObjectType:   int(mpeg4audio.ObjectTypeAACLC),
-		SampleRate:   asc.SampleRate,
-		Channels:     int(asc.ChannelConfig),
-		FrameSamples: 1024,
-	}
-	if asc.FrameLengthFlag {
-		c.FrameSamples = 960
-	}
-	switch {
-	case asc.ExtensionType != 0:
-		c.ObjectType = int(asc.ExtensionType)
-	case signalsSBR(config):
-		c.ObjectType = int(mpeg4audio.ObjectTypeSBR)
-	case asc.ChannelConfig != 0:
-		// Some encoders leave garbage behind the configuration.
-		if clean, err := asc.Marshal(); err == nil {
-			c.Config = clean
-		}
-	}
-	switch {
-	case c.ObjectType == int(mpeg4audio.ObjectTypePS):
-		c.Channels = 2 // parametric stereo makes two of one
-	case asc.ChannelConfig == 7:
-		c.Channels = 8
-	case c.Channels == 0:
-		c.Channels = 2 // a program config element says; decoders read it themselves
-	}
-	return c, nil
-}
-
-// signalsSBR finds the backward compatible signalling of HE-AAC: a sync word
-// behind an AAC-LC configuration that plain decoders stop at.
-func signalsSBR(config []byte) bool {
-	const syncExtension, sbr = 0x2B7, 5
-	if len(config) < 5 || (config[0]&7)<<1|config[1]>>7 == 0xF {
-		return false
-	}
-	word := uint32(config[2])<<8 | uint32(config[3])
-	return word>>5 == syncExtension && word&0x1F == sbr && config[4]>>7 == 1
-}
-
-// String is mp4a.40.N, N being the object type (RFC 6381, section 3.3).
-func (c *AAC) String() string { return fmt.Sprintf("mp4a.40.%d", c.ObjectType) }
-
-func (c *AAC) kind() Kind { return Audio }
-
-func (c *AAC) equal(o Codec) bool {
-	d, ok := o.(*AAC)
-	return ok && bytes.Equal(c.Config, d.Config)
 }
 
 func cloneAll(list [][]byte) [][]byte {

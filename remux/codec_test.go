@@ -66,14 +66,25 @@ var aacConfigs = []struct {
 	{"garbage behind it (Omnia)", "1190ffffff", "mp4a.40.2", "48000 Hz, 2 ch, 1024: 1190"},
 	{"960 samples", "1194", "mp4a.40.2", "48000 Hz, 2 ch, 960: 1194"},
 	{"rate by number", "1780bb8010", "mp4a.40.2", "96000 Hz, 2 ch, 1024: 1010"},
-	{"channels by program config element", "1180048080", "mp4a.40.2", "48000 Hz, 2 ch, 1024: 1180048080"},
+	{"program config element, 5.1 with side speakers (ffmpeg)", "118004c844002000c40d4c61766335392e33372e31303056e500", "mp4a.40.2", "48000 Hz, 6 ch, 1024: 11b0 a09908800400188000"},
+	{"program config element, 7.1 wide (ffmpeg)", "118004c848002000c6400d4c61766335392e33372e31303056e500", "mp4a.40.2", "48000 Hz, 8 ch, 1024: 11b8 a0990900040018c800"},
+	{"program config element in the order of 5.1", "118004c8050001088000", "mp4a.40.2", "48000 Hz, 6 ch, 1024: 11b0"},
+	{"7.1 with back speakers, which players have as 7.1", "11e0", "mp4a.40.2", "48000 Hz, 8 ch, 1024: 11b8"},
+	{"program config element, four corners (ffmpeg)", "118004c4040021100d4c61766335392e33372e31303056e500", "mp4a.40.2", "48000 Hz, 4 ch, 1024: 11a0 a0988080042200"},
+	{"program config element, 6.1 (ffmpeg)", "118004c848002000c4400d4c61766335392e33372e31303056e500", "", "AAC of 7 channels is not played by browsers: set"},
+	{"program config element, cut short", "118004c844002000c40d4c61", "", "AAC program config element is cut short"},
+	{"program config element, empty", "1180048000", "", "AAC program config element"},
 	{"HE-AAC, explicit", "2b118800", "mp4a.40.5", "24000 Hz, 2 ch, 1024: 2b118800"},
 	{"HE-AAC v2, explicit", "eb098800", "mp4a.40.29", "24000 Hz, 2 ch, 1024: eb098800"},
 	{"HE-AAC, backward compatible", "131056e598", "mp4a.40.5", "24000 Hz, 2 ch, 1024: 131056e598"},
 	{"HE-AAC v2, backward compatible", "130856e59d4880", "mp4a.40.5", "24000 Hz, 1 ch, 1024: 130856e59d4880"},
 	{"empty", "", "", "AAC configuration"},
 	{"one byte", "11", "", "AAC configuration"},
-	{"AAC Main", "0990", "", "AAC configuration"},
+	{"AAC Main", "0990", "", "AAC Main is not played by browsers: set"},
+	{"AAC-ELD", "f8e62000", "", "AAC-ELD is not played by browsers: set"},
+	{"object type 6", "3190", "", "MPEG-4 audio of object type 6 is not"},
+	{"7.1 with top speakers", "11f0", "", "AAC configuration: channel configuration 14"},
+	{"HE-AAC without a rate", "2b168800", "", "AAC configuration: sample rate"},
 	{"rate index 13", "1690", "", "AAC configuration"},
 	{"rate 1 Hz", "1780000090", "", "AAC configuration"},
 	{"channel configuration 15", "11f8", "", "AAC configuration"},
@@ -89,6 +100,9 @@ func TestAAC(t *testing.T) {
 			continue
 		}
 		got := fmt.Sprintf("%d Hz, %d ch, %d: %x", a.SampleRate, a.Channels, a.FrameSamples, a.Config)
+		if a.program != nil {
+			got += fmt.Sprintf(" %x", a.program)
+		}
 		if a.String() != c.codec || got != c.want {
 			t.Errorf("%s: %v, %s; want %s, %s", c.name, a, got, c.codec, c.want)
 		}

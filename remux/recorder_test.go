@@ -1,6 +1,7 @@
 package remux
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -21,6 +22,7 @@ type recorder struct {
 	events  []string
 	periods [][]Track
 	samples []Sample // without data
+	units   [][]byte // data of the audio samples
 	closed  int
 	cause   error
 
@@ -71,6 +73,9 @@ func (o *recorder) WriteSample(s Sample) error {
 		if s.CompositionOffset != 0 {
 			line += fmt.Sprintf(" %+d", s.CompositionOffset/90)
 		}
+	}
+	if track.Kind() == Audio {
+		o.units = append(o.units, bytes.Clone(s.Data))
 	}
 	o.events = append(o.events, line)
 	s.Data = nil

@@ -56,9 +56,11 @@ type videoTrack struct {
 }
 
 type audioTrack struct {
-	codec *AAC
-	index int
-	clock audioClock
+	codec   *AAC
+	adts    *adtsHeader // that the codec was taken from; nil where a configuration was sent
+	index   int
+	clock   audioClock
+	scratch []byte
 }
 
 // New returns a Remuxer that writes to out. now is the wall clock, of which no
@@ -106,6 +108,9 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 		case flv.PacketConfig:
 			return r.configureAudio(a.Data, tag.Timestamp)
 		case flv.PacketFrame:
+			if err := r.peekADTS(a.Data, tag.Timestamp); err != nil {
+				return err
+			}
 			return r.frame(tag)
 		}
 	}
@@ -216,6 +221,12 @@ func (r *Remuxer) configureAudio(config []byte, timestamp uint32) error {
 		r.drop(err)
 		return nil
 	}
+	r.audio.adts = nil
+	return r.setAudio(codec, timestamp)
+}
+
+// setAudio notes the decoder of what comes behind a timestamp.
+func (r *Remuxer) setAudio(codec *AAC, timestamp uint32) error {
 	if c := r.audio.codec; c != nil && c.equal(codec) {
 		return nil
 	}
@@ -501,11 +512,5 @@ func (r *Remuxer) writeAudio(tag flv.Tag, at int64) error {
 	if r.audio.index < 0 || r.audio.changed(r.tracks) {
 		return nil
 	}
-	return r.out.WriteSample(Sample{
-		Track:    r.audio.index,
-		DTS:      r.audio.clock.dts(at),
-		Duration: uint32(r.audio.codec.FrameSamples),
-		Sync:     true,
-		Data:     a.Data,
-	})
+	return r.writeUnits(a.Data, at)
 }

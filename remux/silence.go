@@ -10,8 +10,12 @@ func silentAAC(config []byte) (unit []byte, ok bool) {
 	if err != nil {
 		return nil, false
 	}
+	return silentUnit(c.elements), true
+}
+
+func silentUnit(elements []aacElement) []byte {
 	var w bitWriter
-	for _, e := range c.elements {
+	for _, e := range elements {
 		w.put(uint32(e.id), 3)
 		w.put(uint32(e.tag), 4)
 		if e.id == elementCPE { // channel_pair_element (ISO/IEC 14496-3, table 4.5)
@@ -29,7 +33,7 @@ func silentAAC(config []byte) (unit []byte, ok bool) {
 		silentTools(&w)
 	}
 	w.put(elementEnd, 3)
-	return w.b, true
+	return w.b
 }
 
 // silentGain scales nothing; decoders want it in range.
