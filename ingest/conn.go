@@ -44,7 +44,8 @@ const (
 
 	// lingerTime lets an encoder read why it is refused before TCP closes:
 	// OBS shows an early close as "failed to connect".
-	lingerTime = time.Second
+	lingerTime  = time.Second
+	lingerBytes = 8 << 20 // more than an encoder sends in that time
 )
 
 // conn is one encoder's connection. All fields belong to its goroutine, but
@@ -124,6 +125,7 @@ func (c *conn) run(ctx context.Context) error {
 			return nil // the log has the cause already
 		}
 		c.idle.until(c.server.Limits.PublishTimeout)
+		c.pace.left()
 	}
 }
 
@@ -297,6 +299,7 @@ func (c *conn) Hang(cause error) { c.hang(cause) }
 // start tells the encoder to go ahead.
 func (c *conn) start(p publication) error {
 	c.reader.SetLimits(c.server.Limits.Chunk)
+	c.pace.admitted(c.server.Limits)
 	c.writer.WriteMessage(userControl(streamBegin, p.streamID))
 	c.onStatus(p.streamID, "status", "NetStream.Publish.Start", "the stream is now published")
 	return c.flush()
@@ -328,11 +331,22 @@ func (c *conn) reject(cmd command, why error) error {
 	return &toldError{why}
 }
 
+// linger sends what was said, and gives the encoder lingerTime to read it or to
+// go. What it still sends is thrown away, up to lingerBytes; then TCP holds it up.
 func (c *conn) linger() {
-	if err := c.flush(); err == nil {
-		c.idle.until(lingerTime)
-		c.idle.received, c.idle.failed = nil, nil
-		io.Copy(io.Discard, c.idle)
+	if err := c.flush(); err != nil {
+		return
+	}
+	over := time.NewTimer(lingerTime)
+	defer over.Stop()
+	c.idle.until(lingerTime)
+	c.idle.received, c.idle.failed = nil, nil
+	if _, err := io.CopyN(io.Discard, c.idle, lingerBytes); err != nil {
+		return
+	}
+	select {
+	case <-over.C:
+	case <-c.idle.ctx.Done():
 	}
 }
 
@@ -402,9 +416,6 @@ func (c *conn) copyTags(p *publication) (bye bool, err error) {
 			return false, err
 		}
 		if cmd, ok := parseCommand(m); ok {
-			if err := c.commanded(); err != nil {
-				return false, err
-			}
 			err := c.answer(cmd)
 			if cmd.ends(p.streamID) {
 				return true, nil // it need not wait for our answer
@@ -416,11 +427,18 @@ func (c *conn) copyTags(p *publication) (bye bool, err error) {
 		}
 		if m.Type == chunk.TypeAggregate {
 			// A damaged one is dropped from where the damage begins.
-			err = flv.SplitAggregate(m.Body, m.Timestamp, write)
+			err = flv.SplitAggregate(m.Body, m.Timestamp, func(tag flv.Tag) error {
+				if err := c.unwrapped(); err != nil {
+					return err
+				}
+				return write(tag)
+			})
 		} else if tag, ok := tagOf(m); ok {
 			err = write(tag)
 		}
-		if sink := (*sinkError)(nil); errors.As(err, &sink) {
+		var sink *sinkError
+		var over *exceeded
+		if errors.As(err, &sink) || errors.As(err, &over) {
 			return false, err
 		}
 	}
@@ -443,8 +461,12 @@ func (c *conn) read() (chunk.Message, error) {
 			}
 		}
 		switch m.Type {
-		case chunk.TypeWindowAckSize, chunk.TypeUserControl, chunk.TypeAck, chunk.TypeSetPeerBand:
+		case chunk.TypeWindowAckSize, chunk.TypeUserControl, chunk.TypeAck, chunk.TypeSetPeerBand, chunk.TypeDataAMF0, chunk.TypeDataAMF3:
 			if err := c.upkeep(); err != nil {
+				return chunk.Message{}, err
+			}
+		case chunk.TypeCommandAMF0, chunk.TypeCommandAMF3:
+			if err := c.commanded(); err != nil {
 				return chunk.Message{}, err
 			}
 		}

@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	controlRate = 200 // messages that keep the connection going, a second
-	commandRate = 50  // commands while publishing, a second
-	bitrateTime = 5 * time.Second
+	messageRate  = 1000 // of any kind while publishing, a second: ten times what sound and picture need
+	strangerRate = 200  // of any kind before that
+	controlRate  = 200  // messages that keep the connection going, and data, a second
+	commandRate  = 50   // commands, a second
+	bitrateTime  = 5 * time.Second
 )
 
 // exceeded is the error of a limit that a peer goes beyond.
@@ -48,7 +50,10 @@ func (b *bucket) take(n float64, now time.Time) bool {
 
 // pace is how fast a peer may go, in each way in which it can keep us busy.
 type pace struct {
-	bytes, controls, commands bucket
+	bytes, messages, controls, commands bucket
+
+	counted uint64 // messages of the reader that were taken from their bucket
+	tags    uint64 // inside of aggregates, since the last read
 
 	messageTime time.Duration
 	complete    bool      // a message has been since the last read
@@ -60,19 +65,35 @@ func newPace(l Limits) pace {
 	return pace{
 		// One that stood still has that much to catch up with.
 		bytes:       bucket{rate: bytes, size: bytes * (bitrateTime + l.IdleTimeout).Seconds()},
+		messages:    bucket{rate: strangerRate, size: strangerRate},
 		controls:    bucket{rate: controlRate, size: controlRate},
 		commands:    bucket{rate: commandRate, size: commandRate},
 		messageTime: l.MessageTimeout,
 	}
 }
 
-// received is told of each read.
+// admitted lets a publisher have the rate of media.
+func (p *pace) admitted(l Limits) {
+	p.messages = bucket{rate: messageRate, size: messageRate * (bitrateTime + l.IdleTimeout).Seconds()}
+}
+
+// left takes it back.
+func (p *pace) left() { p.messages = bucket{rate: strangerRate, size: strangerRate} }
+
+// received is told of each read. It counts messages, too: what lies between two
+// reads is no more than a buffer has room for.
 func (c *conn) received(n int, now time.Time) error {
 	p := &c.pace
 	c.held.Store(int64(c.reader.Held()))
 	if p.bytes.rate > 0 && !p.bytes.take(float64(n), now) {
 		return c.server.exceeds("bitrate", "more than %d kbit/s for longer than a stall explains: rtmp.max_bitrate in the configuration is the limit",
 			c.server.Limits.Bitrate/1000)
+	}
+	messages := c.reader.Messages()
+	came := messages - p.counted + p.tags
+	p.counted, p.tags = messages, 0
+	if !p.messages.take(float64(came), now) {
+		return c.crowded()
 	}
 	if p.complete || p.waiting.IsZero() {
 		p.complete, p.waiting = false, now
@@ -82,18 +103,31 @@ func (c *conn) received(n int, now time.Time) error {
 	return nil
 }
 
-// upkeep is told of each message that keeps the connection going.
-func (c *conn) upkeep() error {
-	if !c.pace.controls.take(1, c.server.Now()) {
-		return c.server.exceeds("control_rate", "more than %d control messages a second", controlRate)
+// crowded is the error of too many messages.
+func (c *conn) crowded() error {
+	return c.server.exceeds("message_rate", "more than %.0f messages a second for longer than a stall explains: most of them carry nothing", c.pace.messages.rate)
+}
+
+// unwrapped is told of each tag inside an aggregate message.
+func (c *conn) unwrapped() error {
+	if c.pace.tags++; float64(c.pace.tags) > c.pace.messages.size {
+		return c.crowded()
 	}
 	return nil
 }
 
-// commanded is told of each command of a publisher.
+// upkeep is told of each message that keeps the connection going, and of data.
+func (c *conn) upkeep() error {
+	if !c.pace.controls.take(1, c.server.Now()) {
+		return c.server.exceeds("control_rate", "more than %d control and data messages a second", controlRate)
+	}
+	return nil
+}
+
+// commanded is told of each command.
 func (c *conn) commanded() error {
 	if !c.pace.commands.take(1, c.server.Now()) {
-		return c.server.exceeds("command_rate", "more than %d commands a second while publishing", commandRate)
+		return c.server.exceeds("command_rate", "more than %d commands a second", commandRate)
 	}
 	return nil
 }

@@ -57,6 +57,7 @@ type Reader struct {
 	buf        []byte
 	start, end int
 	received   uint64
+	messages   uint64
 
 	limits     Limits
 	chunkSize  uint32
@@ -105,6 +106,11 @@ func (r *Reader) SetLimits(l Limits) {
 // Received is the number of bytes read so far, for acknowledgements.
 func (r *Reader) Received() uint64 { return r.received }
 
+// Messages is the number of messages read so far, those that r obeys among them.
+// Whatever a peer does to keep r busy is one of them, or is payload: a chunk
+// that doesn't end its message has as much as the smallest chunk size.
+func (r *Reader) Messages() uint64 { return r.messages }
+
 // Held is how many bytes of memory r has for what it reads: its buffer, messages
 // that have begun and are not complete, and what it keeps for the next one.
 // Beside the buffer that is at most [Limits].Incomplete, the quarter by which
@@ -131,6 +137,7 @@ func (r *Reader) ReadMessage() (Message, error) {
 			}
 			continue
 		}
+		r.messages++
 		control, err := r.obey(m)
 		if err != nil {
 			return Message{}, err
