@@ -84,7 +84,8 @@ type RTMP struct {
 	MaxPerAddress int `yaml:"max_per_address" usage:"most connections from one address, 0 = any"`
 
 	// ConnectionRate bounds the new connections per second of one address, and ConnectionBurst how many
-	// may come at once. Default 10 and 20: encoders come back every few seconds. 0 for no bound.
+	// may come at once. Default 10 and 20: encoders come back every few seconds. 0 for no bound. Both bound
+	// its publications, too: some encoders publish again on an open connection.
 	ConnectionRate int `yaml:"connection_rate" usage:"new connections per second from one address, 0 = any"`
 
 	// ConnectionBurst goes with ConnectionRate. Default 20.

@@ -111,18 +111,10 @@ func (p *Publication) freeze(target int) {
 
 // Begin lets a session go on no earlier than where the line ends.
 func (p *Publication) Begin(now time.Time) time.Time {
-	end := now.UnixNano()
-	for r := range p.stream.Window().all {
-		for _, list := range [][]*Segment{r.Segments, r.Retired} {
-			if n := len(list); n > 0 {
-				end = max(end, list[n-1].end())
-			}
-		}
+	if end := p.stream.Window().End(); end.After(now) {
+		return end
 	}
-	if end == now.UnixNano() {
-		return now
-	}
-	return time.Unix(0, end)
+	return now
 }
 
 // SetTracks begins a period.

@@ -99,6 +99,21 @@ func (w *Window) all(yield func(*Rendition) bool) {
 	}
 }
 
+// End is where the line of a stream ends so far, the zero Time while nothing has
+// been closed: what follows is no earlier.
+func (w *Window) End() (end time.Time) {
+	for r := range w.all {
+		for _, list := range [][]*Segment{r.Segments, r.Retired} {
+			if n := len(list); n > 0 {
+				if at := time.Unix(0, list[n-1].end()); at.After(end) {
+					end = at
+				}
+			}
+		}
+	}
+	return end
+}
+
 // Longest is the most that a segment of the publication can last.
 func (w *Window) Longest() time.Duration { return longest(w.TargetDuration) }
 

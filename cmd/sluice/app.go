@@ -66,6 +66,9 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	a.catalog = packager.NewCatalog(settings(cfg.Window), a.clock.now)
 	a.metrics.Streams(a.states)
 	a.gate = &gate{catalog: a.catalog, access: a.rules.publishers.Load, now: a.clock.now, log: log, metrics: a.metrics, budget: newBudget(cfg.Window)}
+	if err := a.gate.turns.configure(cfg.RTMP); err != nil {
+		return nil, err
+	}
 	a.rtmp = &ingest.Server{
 		Limits:  limits(cfg.RTMP),
 		Handler: a.gate,

@@ -36,6 +36,7 @@ type gate struct {
 	log     zerolog.Logger
 	metrics *metrics.Set
 	budget  budget
+	turns   turns
 
 	mu       sync.Mutex
 	sessions map[packager.StreamName]*session
@@ -109,6 +110,9 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	if err != nil {
 		return "", nil, err
 	}
+	if err := g.turn(ctx, "your address", g.turns.visit(r.Remote, time.Now())); err != nil {
+		return "", nil, fmt.Errorf("%v: %w", name, err)
+	}
 	if err := g.room(name); err != nil {
 		return "", nil, fmt.Errorf("%v: %w", name, err)
 	}
@@ -130,17 +134,26 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	return name.String(), s, nil
 }
 
-// publication begins one for somebody who may, and who may have to wait until
-// it is clear that the one before is dead.
+// publication begins one for somebody who may, and who may have to wait: for his
+// turn, or until it is clear that the one before is dead.
 func (g *gate) publication(ctx context.Context, name packager.StreamName) (*packager.Publication, error) {
-	publication, err := g.catalog.Publish(name)
-	if errors.Is(err, packager.ErrBusy) && g.takeover(ctx, name) {
-		publication, err = g.catalog.Publish(name)
+	for range 2 {
+		if err := g.turnOf(ctx, name); err != nil {
+			return nil, err
+		}
+		publication, err := g.catalog.Publish(name)
+		if err == nil {
+			g.turns.begin(name, time.Now())
+			return publication, nil
+		}
+		if !errors.Is(err, packager.ErrBusy) {
+			return nil, err
+		}
+		if !g.takeover(ctx, name) {
+			break
+		}
 	}
-	if errors.Is(err, packager.ErrBusy) {
-		return nil, ingest.ErrBusy
-	}
-	return publication, err
+	return nil, ingest.ErrBusy
 }
 
 // room tells whether there is memory for another publication.
@@ -153,7 +166,7 @@ func (g *gate) room(name packager.StreamName) error {
 		}
 	}
 	g.mu.Unlock()
-	return g.noRoom(g.budget.admits(g.catalog.Streams(), name, young))
+	return g.limited(g.budget.admits(g.catalog.Streams(), name, young))
 }
 
 // patrol sends those away whose windows have grown too large.
@@ -168,15 +181,15 @@ func (g *gate) patrol() {
 		s := g.sessions[w.Stream]
 		g.mu.Unlock()
 		if s != nil && s.stop.Load() == nil {
-			err := g.noRoom(g.budget.tooLarge(n))
+			err := g.limited(g.budget.tooLarge(n))
 			s.stop.Store(&err)
 		}
 	}
 }
 
-// noRoom counts a refusal, if it is one.
-func (g *gate) noRoom(err error) error {
-	if e := (*noRoom)(nil); errors.As(err, &e) {
+// limited counts a refusal, if it is one.
+func (g *gate) limited(err error) error {
+	if e := (*overLimit)(nil); errors.As(err, &e) {
 		g.metrics.Refused(e.what)
 	}
 	return err

@@ -43,13 +43,13 @@ func newBudget(c config.Window) budget {
 	return b
 }
 
-// noRoom is why a publisher is refused, or sent away.
-type noRoom struct {
+// overLimit is why a publisher is refused, or sent away.
+type overLimit struct {
 	what metrics.Refusal
 	text string
 }
 
-func (e *noRoom) Error() string { return e.text }
+func (e *overLimit) Error() string { return e.text }
 
 // admits tells whether there is room for another publication of a stream.
 // young is how many streams are so new that they will yet grow.
@@ -63,7 +63,7 @@ func (b budget) admits(streams []*packager.Stream, name packager.StreamName, you
 		total += n
 	}
 	if b.all > 0 && total+youngReserve > b.all {
-		return &noRoom{"memory", fmt.Sprintf("no memory for another stream: windows hold or will soon hold %v of %v; "+
+		return &overLimit{"memory", fmt.Sprintf("no memory for another stream: windows hold or will soon hold %v of %v; "+
 			"fewer window.segments, lower bitrates or more memory help", inMiB(total), inMiB(b.all))}
 	}
 	return nil
@@ -73,7 +73,7 @@ func (b budget) admits(streams []*packager.Stream, name packager.StreamName, you
 func (b budget) exceeded(n int64) bool { return b.stream > 0 && n > b.stream }
 
 func (b budget) tooLarge(n int64) error {
-	return &noRoom{"stream_memory", fmt.Sprintf("the stream's window holds %v, window.max_stream_memory is %v: "+
+	return &overLimit{"stream_memory", fmt.Sprintf("the stream's window holds %v, window.max_stream_memory is %v: "+
 		"lower its bitrate, or have fewer window.segments", inMiB(n), inMiB(b.stream))}
 }
 

@@ -93,7 +93,7 @@ func TestF28Memory(t *testing.T) {
 			t.Fatalf("with %d bytes held: %v", held(g), err)
 		}
 		g.budget.all = 24 << 20
-		var full *noRoom
+		var full *overLimit
 		if err := g.room(other); !errors.As(err, &full) || full.what != "memory" || !strings.Contains(err.Error(), "of 24 MiB") {
 			t.Errorf("with %d bytes held: %v", held(g), err)
 		}
