@@ -112,6 +112,7 @@ var debian = map[string]string{
 	"ffmpeg":          "ffmpeg",
 	"ffprobe":         "ffmpeg",
 	"gst-inspect-1.0": "gstreamer1.0-tools",
+	"mpv":             "mpv",
 	"gst-launch-1.0":  "gstreamer1.0-tools",
 	"nginx":           "nginx-light",
 	"obs":             "obs-studio",

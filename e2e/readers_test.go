@@ -212,3 +212,65 @@ func validateMPD(t testing.TB, s *server, schema, stream, state string, reached 
 	}
 	t.Logf("%s: valid by the MPEG schema", state)
 }
+
+// TestManifestReaders has readers other than browsers play the live lists: each
+// segment once. FFmpeg 5.1 reads $Number$ wrong, and then the window again and
+// again; GStreamer 1.22 counts the time since 1970 twice in a manifest, and is
+// told to take the playlist.
+func TestManifestReaders(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays for half a minute")
+	}
+	t.Parallel()
+	needs(t, "ffmpeg", "mpv", "gst-launch-1.0")
+	const (
+		stream = "live/readers"
+		plays  = 24 * time.Second
+	)
+	s := startServer(t)
+	s.pushClip(t, clip360(t), stream, 0)
+	awaitPlayable(t, s, stream)
+	// The first segment of a stream is shorter than a second, by which FFmpeg
+	// counts: until it has left the window, it may come again.
+	time.Sleep(18 * time.Second)
+	length := fmt.Sprint(plays.Seconds())
+	for _, tt := range []struct {
+		name, list string
+		command    func(url string) []string
+	}{
+		{"FFmpeg", "index.mpd", func(url string) []string {
+			return []string{"ffmpeg", "-nostdin", "-v", "error", "-i", url, "-t", length, "-c", "copy", "-f", "null", "-"}
+		}},
+		{"mpv", "index.mpd", func(url string) []string {
+			return []string{"mpv", "--no-config", "--vo=null", "--ao=null", "--really-quiet", "--length=" + length, url}
+		}},
+		{"GStreamer", "index.m3u8", func(url string) []string {
+			return []string{"timeout", "-k", "2", "--preserve-status", "-s", "INT", length, "gst-launch-1.0", "-q", "playbin3", "uri=" + url, "video-sink=fakesink sync=true", "audio-sink=fakesink sync=true"}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			origin := countRequests(t, s)
+			command := tt.command("http://" + origin.addr + "/" + stream + "/" + tt.list)
+			if _, err := tool(t, 2*plays+10*time.Second, command[0], command[1:]...); err != nil && tt.name != "GStreamer" {
+				t.Error(err) // GStreamer is told to stop, and says so
+			}
+			origin.mu.Lock()
+			defer origin.mu.Unlock()
+			segments := 0
+			for url, n := range origin.urls {
+				if !strings.Contains(url, "/v1/") || strings.Contains(url, "-header") {
+					continue
+				}
+				segments++
+				if n > 2 { // to begin with, they look into one twice
+					t.Errorf("%s was read %d times", url, n)
+				}
+			}
+			t.Logf("%d segments of pictures", segments)
+			if least := int(plays/gop) - 2; segments < least {
+				t.Errorf("%d segments in %v", segments, plays)
+			}
+		})
+	}
+}

@@ -269,7 +269,7 @@ func TestSegmentInProduction(t *testing.T) {
 		s := newSite(t)
 		s.feed(t, 5)
 		r := mustWindow(t, s).Renditions[0]
-		name := packager.MediaName{Period: r.Header.Period.ID, Kind: packager.SegmentFile, Number: int64(r.Open)}
+		name := packager.MediaName{Period: r.Header.Period.ID, Kind: packager.SegmentFile, Number: r.OpenStart}
 		path := "/live/cam1/a1/" + name.String()
 		grown := &flushes{ResponseRecorder: httptest.NewRecorder()}
 		done := make(chan bool)
@@ -279,7 +279,7 @@ func TestSegmentInProduction(t *testing.T) {
 		}
 		go get(path, grown)
 		early := httptest.NewRecorder() // the segment after it
-		name.Number++
+		name.Number += r.Expect
 		go get("/live/cam1/a1/"+name.String(), early)
 		synctest.Wait()
 		s.feedPart(t)

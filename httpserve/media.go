@@ -38,7 +38,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
 	case packager.PartFile:
 		return s.part(w, r, stream, id, name)
 	case packager.SegmentFile:
-		if seg, ok := rendition.Segment(name.Period, packager.MSN(name.Number)); ok {
+		if seg, ok := rendition.Segment(name.Period, name.Number); ok {
 			return s.closed(w, r, seg.Header, name, bodies(seg.Parts)...)
 		}
 		if soon(win, rendition, name) {
@@ -96,10 +96,10 @@ func (s *Server) closed(w http.ResponseWriter, r *http.Request, header *packager
 	return nil
 }
 
-// soon tells whether a segment is in production, or will be next.
+// soon tells whether a segment is in production, or is foreseen to be next.
 func soon(w *packager.Window, r *packager.Rendition, name packager.MediaName) bool {
-	n := packager.MSN(name.Number)
-	return !w.Ended && !w.Waiting && r.Header != nil && r.Header.Period.ID == name.Period && (n == r.Open || n == r.Open+1)
+	return !w.Ended && !w.Waiting && r.Header != nil && r.Header.Period.ID == name.Period && r.OpenStart != 0 &&
+		(name.Number == r.OpenStart || r.Expect > 0 && name.Number == r.OpenStart+r.Expect)
 }
 
 // growing sends a segment while it is produced: one HTTP chunk, or one DATA
@@ -166,14 +166,14 @@ func grown(win *packager.Window, id packager.RenditionID, name packager.MediaNam
 	if !ok {
 		return growth{state: gone}
 	}
-	if seg, ok := r.Segment(name.Period, packager.MSN(name.Number)); ok {
+	if seg, ok := r.Segment(name.Period, name.Number); ok {
 		return growth{seg.Header, bodies(seg.Parts), complete}
 	}
 	if !soon(win, r, name) {
 		return growth{state: gone}
 	}
 	g := growth{header: r.Header}
-	if packager.MSN(name.Number) == r.Open {
+	if name.Number == r.OpenStart {
 		g.bodies = append(bodies(r.Parts), r.Growing)
 	}
 	return g

@@ -16,9 +16,14 @@ func (p *Publication) foresee() {
 		if !ok || span <= 0 {
 			continue
 		}
-		w.expect = p.lasts(w, span)
+		w.promise = w.starts(w.open.PTS + p.lasts(w, span))
+		if w.promise <= w.open.Start {
+			w.promise = 0
+			continue
+		}
+		w.expect = w.promise - w.open.Start
 		if p.rhythm.sure {
-			left := span - nanoseconds(w.expect, w.header.Track.Timescale) // of what was foreseen
+			left := end - nanoseconds(w.promise, w.header.Track.Timescale) // of what was foreseen
 			w.next = p.lasts(w, left+int64(p.rhythm.segment))
 		}
 	}

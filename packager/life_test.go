@@ -232,7 +232,7 @@ func TestF29TracksComeAndGo(t *testing.T) {
 	if !ok || len(w.Renditions) != 1 {
 		t.Fatal("the sound is not among what is former")
 	}
-	if got, ok := rend.Segment(sound.Header.Period.ID, sound.MSN); !ok || got != sound {
+	if got, ok := rend.Segment(sound.Header.Period.ID, sound.Start); !ok || got != sound {
 		t.Error("a segment of the sound is gone")
 	}
 	if err := f.p.SetTracks([]remux.Track{video, audio}); err != nil {

@@ -259,7 +259,7 @@ func TestWindowSlides(t *testing.T) {
 					t.Fatalf("%s changed its bytes", key)
 				}
 				seen[key] = b
-				if got, ok := rend.Segment(seg.Header.Period.ID, seg.MSN); !ok || got != seg {
+				if got, ok := rend.Segment(seg.Header.Period.ID, seg.Start); !ok || got != seg {
 					t.Fatalf("%s can't be found", key)
 				}
 			}
@@ -388,7 +388,7 @@ func TestPeriodsAndPublicationsFollowEachOther(t *testing.T) {
 	}
 	if r, ok := w.Rendition("v1"); !ok {
 		t.Error("the old publication's rendition is gone")
-	} else if got, ok := r.Segment(old.Header.Period.ID, old.MSN); !ok || got != old {
+	} else if got, ok := r.Segment(old.Header.Period.ID, old.Start); !ok || got != old {
 		t.Error("the old publication's segments can't be fetched")
 	}
 	f2 := &feed{t: t, p: p}
@@ -401,7 +401,7 @@ func TestPeriodsAndPublicationsFollowEachOther(t *testing.T) {
 	} else if now.Header.Period.Sequence <= before[len(before)-1].Header.Period.Sequence {
 		t.Error("the discontinuity sequence goes back")
 	}
-	if got, ok := w.Renditions[0].Segment(old.Header.Period.ID, old.MSN); !ok || got != old {
+	if got, ok := w.Renditions[0].Segment(old.Header.Period.ID, old.Start); !ok || got != old {
 		t.Error("the old publication's segments are gone")
 	}
 }

@@ -36,6 +36,20 @@ type Publication struct {
 	rhythm   rhythm
 }
 
+// newestID is the id of the newest period that a rendition has segments of. Who
+// comes next goes on behind it: names have nothing else but media times, which
+// a clock that was set may bring again.
+func newestID(r *Rendition) int64 {
+	newest := int64(0)
+	for _, list := range [][]*Segment{r.Segments, r.Retired} {
+		if n := len(list); n > 0 {
+			id, _ := strconv.ParseInt(list[n-1].Header.Period.ID, 36, 64) // SetTracks made it
+			newest = max(newest, id)
+		}
+	}
+	return newest
+}
+
 // change is what happened since the newest Window was made.
 type change uint8
 
@@ -61,6 +75,7 @@ func newPublication(s *Stream, set Settings, least numbers, now func() time.Time
 		least = least.or(numbersBehind(old))
 		for r := range old.all {
 			p.retire(r, old.Extent+old.Longest())
+			p.id = max(p.id, newestID(r))
 		}
 		w := newWindow(s.name)
 		w.Former, w.Changed = p.formers(), p.changed

@@ -46,6 +46,7 @@ type Segment struct {
 	MSN         MSN
 	Header      *Header
 	Parts       []Part
+	Start       int64 // ticks since 1970, in its name and in manifests: see writer.starts
 	DTS         int64 // of the first sample, ticks since 1970
 	PTS         int64 // earliest presentation time, ticks since 1970
 	Duration    int64 // ticks
@@ -61,7 +62,7 @@ type Segment struct {
 type MediaName struct {
 	Period string
 	Kind   MediaKind
-	Number int64 // of the segment (its MSN) or of the part
+	Number int64 // of the part; of a segment, where it starts: its Start
 }
 
 // MediaKind is what a media file holds.
@@ -70,7 +71,7 @@ type MediaKind uint8
 // The kinds of media files, with their names.
 const (
 	HeaderFile  MediaKind = iota // PERIOD-header.mp4
-	SegmentFile                  // PERIOD-MSN.m4s
+	SegmentFile                  // PERIOD-START.m4s
 	PartFile                     // PERIOD-pNUMBER.m4s
 )
 
@@ -122,7 +123,7 @@ func (h *Header) Name() string { return MediaName{Period: h.Period.ID, Kind: Hea
 
 // Name is the file name of the segment.
 func (s *Segment) Name() string {
-	return MediaName{Period: s.Header.Period.ID, Kind: SegmentFile, Number: int64(s.MSN)}.String()
+	return MediaName{Period: s.Header.Period.ID, Kind: SegmentFile, Number: s.Start}.String()
 }
 
 // Seconds is the segment's duration.
@@ -160,5 +161,6 @@ func (h *Header) PartName(number int64) string {
 }
 
 // MediaTemplate is the name of a period's segments with a placeholder in the
-// place of the number.
-func MediaTemplate(p *Period, number string) string { return p.ID + "-" + number + ".m4s" }
+// place of where they start. It is no number of theirs: FFmpeg 5.1 takes numbers
+// that don't begin at nought for others, and plays the window again and again.
+func MediaTemplate(p *Period, start string) string { return p.ID + "-" + start + ".m4s" }

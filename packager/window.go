@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,9 +69,10 @@ type Rendition struct {
 	Retired         []*Segment // no longer listed, but still to be had
 	Open            MSN        // number of the segment in production
 	Parts           []Part     // of it that are closed
+	OpenStart       int64      // where it starts, ticks: what its name will say; 0 where there is none
 	OpenPTS         int64      // its earliest presentation time so far, ticks
 	OpenIndependent bool       // it begins with a sample where decoding can start
-	Expect          int64      // ticks that it should get, 0 when that can't be known
+	Expect          int64      // ticks that it should get from OpenStart on, 0 when that can't be known
 	Next            int64      // the same of the segment behind it
 	NextPart        int64      // number of the part in production
 	Growing         []byte     // bytes of it that can be sent already; they go on as those of the part
@@ -170,12 +172,11 @@ func (r *Rendition) Newest() *Header {
 }
 
 // Segment finds a segment that is listed or was until lately.
-func (r *Rendition) Segment(period string, n MSN) (*Segment, bool) {
+func (r *Rendition) Segment(period string, start int64) (*Segment, bool) {
 	for _, list := range [][]*Segment{r.Segments, r.Retired} {
-		// Numbers are not always without gaps: publications leave them.
-		for i := len(list) - 1; i >= 0 && list[i].MSN >= n; i-- {
-			if list[i].MSN == n && list[i].Header.Period.ID == period {
-				return list[i], true
+		for _, s := range slices.Backward(list) {
+			if s.Start == start && s.Header.Period.ID == period {
+				return s, true
 			}
 		}
 	}

@@ -36,8 +36,9 @@ type writer struct {
 	// none is open.
 	msn      MSN
 	open     *Segment
-	expect   int64 // ticks that it should get, 0 when that can't be known
+	expect   int64 // ticks that it should get from its Start on, 0 when that can't be known
 	next     int64 // the same of the one behind it
+	promise  int64 // where that one starts, ticks, as far as it was foreseen; 0 where it wasn't
 	boundary int64 // of the leader, ns, that a follower's segment ended at last
 	part     int64 // number of the next part
 
@@ -85,7 +86,7 @@ func (w *writer) begin(p *Period, t remux.Track, frames bool) {
 		w.frameRate = remux.Rational{}
 	}
 	w.header, w.frames = h, frames
-	w.sealed = false
+	w.sealed, w.promise = false, 0
 }
 
 func (w *writer) duration(ticks int64) time.Duration {
@@ -292,8 +293,21 @@ func (w *writer) carry(keep int) {
 	w.open.Duration = ticks
 }
 
+// starts is where a segment that begins at pts is said to start: there, or where
+// it was foreseen to. Its name was told to players then, so it stays as long as
+// it is as good as true.
+func (w *writer) starts(pts int64) int64 {
+	const frames = 2 // as when audio ends an access unit earlier than its leader
+	off := max(pts, w.promise) - min(pts, w.promise)
+	if most := int64(w.header.Track.Timescale) / 10; w.promise != 0 && off <= min(frames*int64(w.frame), most) {
+		return w.promise
+	}
+	return pts
+}
+
 func (w *writer) openSegment(dts, pts int64, sync bool) {
-	w.open = &Segment{MSN: w.msn, DTS: dts, PTS: pts, Independent: sync}
+	w.open = &Segment{MSN: w.msn, Start: w.starts(pts), DTS: dts, PTS: pts, Independent: sync}
+	w.promise = 0
 	w.open.Parts = w.open.few[:0]
 }
 
@@ -346,7 +360,7 @@ func (w *writer) snapshot(r *Rendition) {
 	}
 	if w.open != nil {
 		n := len(w.open.Parts)
-		r.Parts, r.OpenPTS, r.OpenIndependent = w.open.Parts[:n:n], w.open.PTS, w.open.Independent
+		r.Parts, r.OpenStart, r.OpenPTS, r.OpenIndependent = w.open.Parts[:n:n], w.open.Start, w.open.PTS, w.open.Independent
 		r.Expect, r.Next = w.expect, w.next
 	}
 	if w.header.Bytes != nil {

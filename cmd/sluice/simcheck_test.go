@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -58,8 +57,12 @@ func (s *simulation) checkPlaylist(rendition string, p, before *listedPlaylist, 
 		if known && d != g.discontinuity {
 			s.violate("N5", "%s: %s has discontinuity sequence number %d, it had %d", a.path, g.uri, g.discontinuity, d)
 		}
-		if !strings.HasSuffix(g.uri, fmt.Sprintf("-%d.m4s", g.msn)) {
-			s.violate("N5", "%s: %s has the number %d", a.path, g.uri, g.msn)
+		s.mu.Lock()
+		n, known := s.numbers[g.uri]
+		s.numbers[g.uri] = g.msn
+		s.mu.Unlock()
+		if known && n != g.msn {
+			s.violate("N5", "%s: %s has the number %d, it had %d", a.path, g.uri, g.msn, n)
 		}
 	}
 	s.checkParts(&p.open, p.partTarget)
@@ -231,12 +234,11 @@ type mpdSeen struct {
 		Start          string `xml:"start,attr"`
 		AdaptationSets []struct {
 			Template struct {
-				Media       string  `xml:"media,attr"`
-				Init        string  `xml:"initialization,attr"`
-				StartNumber int64   `xml:"startNumber,attr"`
-				Timescale   int64   `xml:"timescale,attr"`
-				Offset      float64 `xml:"availabilityTimeOffset,attr"`
-				Timeline    []struct {
+				Media     string  `xml:"media,attr"`
+				Init      string  `xml:"initialization,attr"`
+				Timescale int64   `xml:"timescale,attr"`
+				Offset    float64 `xml:"availabilityTimeOffset,attr"`
+				Timeline  []struct {
 					T *int64 `xml:"t,attr"`
 					D int64  `xml:"d,attr"`
 					R int    `xml:"r,attr"`
@@ -280,7 +282,7 @@ func (v *dashViewer) check(ctx context.Context, m mpdSeen, starts map[string]int
 		for _, set := range p.AdaptationSets {
 			t := set.Template
 			file := func(s string) string { return strings.ReplaceAll(s, "$RepresentationID$", set.Representation.ID) }
-			number, at := t.StartNumber, int64(0)
+			at := int64(0)
 			var urls []string
 			inProduction, ahead := m.Type == "dynamic" && i == len(m.Periods)-1, false
 			for k, s := range t.Timeline {
@@ -291,12 +293,11 @@ func (v *dashViewer) check(ctx context.Context, m mpdSeen, starts map[string]int
 					at = *s.T
 				}
 				for r := range s.R + 1 {
-					url := strings.ReplaceAll(file(t.Media), "$Number$", strconv.FormatInt(number, 10))
+					url := strings.ReplaceAll(file(t.Media), "$Time$", strconv.FormatInt(at, 10))
 					if before, known := starts[url]; known && before != at {
 						v.sim.violate("MPD", "%s begins at %d, it was %d", url, at, before)
 					}
 					urls = append(urls, url)
-					number++
 					chunk := float64(s.D)/float64(t.Timescale) - t.Offset
 					if last := inProduction && k == len(t.Timeline)-1 && r == s.R; last && chunk <= 0.25 {
 						ahead = true // it was foreseen, and may be still to begin

@@ -151,13 +151,14 @@ type ledger struct {
 	strayAt  time.Time        // when the newest stray frame was sent
 	sums     map[string]sum   // by URL
 	periods  map[string]int64 // discontinuity sequence numbers by URL of a segment
+	numbers  map[string]int64 // media sequence numbers, the same
 	floors   map[string][2]int64
 	count    struct{ playlists, files, units, manifests int }
 }
 
 func newLedger(complain func(property, format string, args ...any)) ledger {
 	return ledger{complain: complain, steps: []int64{0}, sums: make(map[string]sum),
-		periods: make(map[string]int64), floors: make(map[string][2]int64)}
+		periods: make(map[string]int64), numbers: make(map[string]int64), floors: make(map[string][2]int64)}
 }
 
 func (l *ledger) note(format string, args ...any) {

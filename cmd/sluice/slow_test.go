@@ -84,7 +84,7 @@ func fullCatalog(t *testing.T) (_ *packager.Catalog, segment, waiting string) {
 	stream, _ := catalog.Lookup(name)
 	r := stream.Window().Renditions[0]
 	seg := r.Segments[0]
-	return catalog, fmt.Sprintf("/live/cam1/a1/%s-%d.m4s", seg.Header.Period.ID, seg.MSN), fmt.Sprintf("/live/cam1/a1.m3u8?_HLS_msn=%d", r.Open)
+	return catalog, fmt.Sprintf("/live/cam1/a1/%s-%d.m4s", seg.Header.Period.ID, seg.Start), fmt.Sprintf("/live/cam1/a1.m3u8?_HLS_msn=%d", r.Open)
 }
 
 func (s *stage) dial() net.Conn {

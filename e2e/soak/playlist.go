@@ -73,10 +73,9 @@ type manifest struct {
 		ID   string `xml:"id,attr"`
 		Sets []struct {
 			Template struct {
-				Media       string `xml:"media,attr"`
-				Init        string `xml:"initialization,attr"`
-				StartNumber int64  `xml:"startNumber,attr"`
-				Timeline    []struct {
+				Media    string `xml:"media,attr"`
+				Init     string `xml:"initialization,attr"`
+				Timeline []struct {
 					T *int64 `xml:"t,attr"`
 					D int64  `xml:"d,attr"`
 					R int    `xml:"r,attr"`
@@ -100,14 +99,17 @@ func (m *manifest) newest(n, most int) (header string, urls []string) {
 		return "", nil
 	}
 	t := p.Sets[n].Template
-	fill := func(s, number string) string {
-		return strings.NewReplacer("$RepresentationID$", p.Sets[n].Representation.ID, "$Number$", number).Replace(s)
+	fill := func(s, at string) string {
+		return strings.NewReplacer("$RepresentationID$", p.Sets[n].Representation.ID, "$Time$", at).Replace(s)
 	}
-	number := t.StartNumber
+	at := int64(0)
 	for _, s := range t.Timeline {
+		if s.T != nil {
+			at = *s.T
+		}
 		for range s.R + 1 {
-			urls = append(urls, fill(t.Media, strconv.FormatInt(number, 10)))
-			number++
+			urls = append(urls, fill(t.Media, strconv.FormatInt(at, 10)))
+			at += s.D
 		}
 	}
 	return fill(t.Init, ""), urls[max(0, len(urls)-most):]

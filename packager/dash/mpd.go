@@ -144,9 +144,9 @@ func periods(w *packager.Window) []*mpd.Period {
 // entry is a segment as the timeline lists it.
 type entry struct {
 	header      *packager.Header
-	msn         packager.MSN
-	pts         int64 // ticks
-	duration    int64
+	start       int64 // ticks, as its name says
+	pts         int64 // ticks, as it is shown
+	duration    int64 // ticks, from start on
 	independent bool
 }
 
@@ -155,12 +155,13 @@ type entry struct {
 func entries(w *packager.Window, r *packager.Rendition) []entry {
 	list := make([]entry, 0, len(r.Segments)+1)
 	for _, s := range r.Segments {
-		list = append(list, entry{s.Header, s.MSN, s.PTS, s.Duration, s.Independent})
+		list = append(list, entry{s.Header, s.Start, s.PTS, s.PTS + s.Duration - s.Start, s.Independent})
 	}
 	if !w.Ended && foreseen(w) && r.Header != nil {
-		list = append(list, entry{r.Header, r.Open, r.OpenPTS, r.Expect, r.OpenIndependent})
+		list = append(list, entry{r.Header, r.OpenStart, r.OpenPTS, r.Expect, r.OpenIndependent})
 		if ahead(w) {
-			list = append(list, entry{r.Header, r.Open + 1, r.OpenPTS + r.Expect, r.Next, true})
+			next := r.OpenStart + r.Expect
+			list = append(list, entry{r.Header, next, next, r.Next, true})
 		}
 	}
 	for i := 1; i < len(list); i++ {
@@ -169,13 +170,12 @@ func entries(w *packager.Window, r *packager.Rendition) []entry {
 	return list
 }
 
-// meet lets an entry end where the next one begins. Parts end where their last
+// meet lets an entry end where the next one starts. Parts end where their last
 // frame should, which is a rounding away from where the next one is shown.
 func (e *entry) meet(next entry) {
-	between := next.pts - e.pts
 	rounding := int64(e.header.Track.Timescale) / 200
-	if off := between - e.duration; e.header == next.header && off >= -rounding && off <= rounding {
-		e.duration = between
+	if off := next.pts - e.start - e.duration; e.header == next.header && off >= -rounding && off <= rounding {
+		e.duration = next.start - e.start
 	}
 }
 
@@ -278,23 +278,22 @@ func template(h *packager.Header, list []entry) *mpd.SegmentTemplateType {
 	t := mpd.NewSegmentTemplate()
 	t.Timescale = &timescale
 	t.PresentationTimeOffset = &offset
-	t.StartNumber = mpd.Ptr(uint32(list[0].msn))
 	t.Initialization = "$RepresentationID$/" + h.Name()
-	t.Media = "$RepresentationID$/" + packager.MediaTemplate(h.Period, "$Number$")
+	t.Media = "$RepresentationID$/" + packager.MediaTemplate(h.Period, "$Time$")
 	line := mpd.NewSegmentTimeline()
 	var last *mpd.S
 	var next int64
 	for i, s := range list {
-		if i > 0 && s.pts == next && last.D == uint64(s.duration) {
+		if i > 0 && s.start == next && last.D == uint64(s.duration) {
 			last.R++
 		} else {
 			last = &mpd.S{D: uint64(s.duration)}
-			if i == 0 || s.pts != next {
-				last.T = mpd.Ptr(uint64(s.pts))
+			if i == 0 || s.start != next {
+				last.T = mpd.Ptr(uint64(s.start))
 			}
 			line.S = append(line.S, last)
 		}
-		next = s.pts + s.duration
+		next = s.start + s.duration
 	}
 	t.SegmentTimeline = line
 	return t

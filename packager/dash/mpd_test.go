@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/xml"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -62,15 +62,34 @@ func TestManifests(t *testing.T) {
 }
 
 // TestAhead lists the segment behind the one in production for players that are
-// near live, and for no others: it may never come.
+// near live, and for no others: it may never come. Where it does, it has the
+// name that was listed.
 func TestAhead(t *testing.T) {
 	for _, tt := range []struct {
 		part  time.Duration
 		ahead int
 	}{{500 * time.Millisecond, 1}, {200 * time.Millisecond, 2}} {
 		f := packagertest.NewParts(t, tt.part)
-		for range 3 {
+		listed := make([]uint64, 2) // where the last one of each rendition starts
+		for n := range 6 {
 			f.GOP(60)
+			if n == 0 {
+				continue // nothing to list yet
+			}
+			for i, set := range read(t, f.Stream.Window()).Periods[0].AdaptationSets {
+				r := f.Stream.Window().Renditions[i]
+				if n > 2 && tt.ahead == 2 && uint64(r.OpenStart) != listed[i] {
+					t.Errorf("parts of %v: a segment of %s starts at %d, %d was listed", tt.part, r.ID, r.OpenStart, listed[i])
+				}
+				at := uint64(0)
+				for _, s := range set.SegmentTemplate.SegmentTimeline.S {
+					if s.T != nil {
+						at = *s.T
+					}
+					listed[i] = at + s.D*uint64(s.R)
+					at = listed[i] + s.D
+				}
+			}
 		}
 		w := f.Stream.Window()
 		m := read(t, w)
@@ -114,15 +133,14 @@ func read(t *testing.T, w *packager.Window) *mpd.MPD {
 }
 
 // FuzzMPD draws whatever a stream can become: it is XML, dash-mpd reads it, and
-// a segment keeps its number, its time and its length.
+// a segment keeps its time, which is its name.
 func FuzzMPD(f *testing.F) {
 	f.Add([]byte{60, 60, 60, 62, 60, 63, 60, 60}, true)
 	f.Add([]byte{0, 4, 255, 8, 252, 2, 252, 3, 252, 7, 252}, false)
 	f.Add([]byte{254, 254, 254, 252, 252, 255, 252}, true)
 	f.Fuzz(func(t *testing.T, program []byte, goodbye bool) {
 		feed := packagertest.New(t)
-		known := make(map[string]uint64)
-		newest := make(map[string]uint32)
+		known := make(map[string][]uint64)
 		look := func(w *packager.Window) {
 			if !w.Playable() {
 				return
@@ -143,7 +161,7 @@ func FuzzMPD(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}
-			checkTimelines(t, m, known, newest)
+			checkTimelines(t, m, known)
 		}
 		feed.Play(program[:min(len(program), 20)], look)
 		if goodbye {
@@ -153,21 +171,18 @@ func FuzzMPD(f *testing.F) {
 	})
 }
 
-// checkTimelines holds segments to the times that they had.
-func checkTimelines(t *testing.T, m *mpd.MPD, known map[string]uint64, newest map[string]uint32) {
+// checkTimelines holds segments to the times that they had: their names.
+func checkTimelines(t *testing.T, m *mpd.MPD, known map[string][]uint64) {
 	t.Helper()
 	for _, period := range m.Periods {
 		for _, set := range period.AdaptationSets {
 			template := set.SegmentTemplate
-			if template == nil || template.SegmentTimeline == nil || template.StartNumber == nil {
-				t.Fatalf("period %s: no timeline, or no first number", period.Id)
+			if template == nil || template.SegmentTimeline == nil {
+				t.Fatalf("period %s: no timeline", period.Id)
 			}
-			number, at := *template.StartNumber, uint64(0)
 			track := set.Representations[0].Id + " of " + period.Id
-			if number < newest[track] {
-				t.Errorf("%s begins with number %d, it was %d", track, number, newest[track])
-			}
-			newest[track] = number
+			at := uint64(0)
+			var starts []uint64
 			for _, s := range template.SegmentTimeline.S {
 				if s.T != nil {
 					if *s.T < at {
@@ -176,18 +191,26 @@ func checkTimelines(t *testing.T, m *mpd.MPD, known map[string]uint64, newest ma
 					at = *s.T
 				}
 				if s.D == 0 {
-					t.Errorf("%s: number %d lasts nothing", track, number)
+					t.Errorf("%s: the one at %d lasts nothing", track, at)
 				}
 				for range s.R + 1 {
-					name := fmt.Sprintf("%s, number %d", track, number)
-					if before, ok := known[name]; ok && before != at {
-						t.Errorf("%s begins at %d, it was %d", name, at, before)
-					}
-					known[name] = at
+					starts = append(starts, at)
 					at += s.D
-					number++
 				}
 			}
+			before := known[track]
+			if len(before) > 0 && starts[0] < before[0] {
+				t.Errorf("%s begins at %d, it was %d", track, starts[0], before[0])
+			}
+			for _, was := range before {
+				if was >= starts[0] && !slices.Contains(starts, was) {
+					t.Errorf("%s: what started at %d is listed no more: %d", track, was, starts)
+				}
+			}
+			if *m.Type == "dynamic" {
+				starts = starts[:len(starts)-1] // in production: what was foreseen may be so no more
+			}
+			known[track] = starts
 		}
 	}
 }

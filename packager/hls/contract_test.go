@@ -381,7 +381,7 @@ func TestContract(t *testing.T) {
 					continue
 				}
 				name, ok := packager.ParseMediaName(strings.TrimPrefix(seg.uri, string(id)+"/"))
-				if _, found := r.Segment(name.Period, packager.MSN(name.Number)); !ok || !found {
+				if _, found := r.Segment(name.Period, name.Number); !ok || !found {
 					t.Errorf("%s is listed and not there", seg.uri)
 				}
 			}
