@@ -226,3 +226,25 @@ func checkFollows(t *testing.T, before, now reader.Media) {
 		}
 	}
 }
+
+// BenchmarkMedia draws windows of one, ten and a hundred times so many segments:
+// what a segment costs must not grow with their number.
+func BenchmarkMedia(b *testing.B) {
+	f := packagertest.New(b)
+	f.GOP(300)
+	w := f.Stream.Window()
+	for _, n := range []int{10, 100, 1000} {
+		r := w.Renditions[0]
+		r.Segments = nil
+		for i := range n {
+			s := *w.Renditions[0].Segments[i%len(w.Renditions[0].Segments)]
+			r.Segments = append(r.Segments, &s)
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				hls.Media(w, &r, hls.Full)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/segment")
+		})
+	}
+}

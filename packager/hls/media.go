@@ -24,12 +24,13 @@ func Media(w *packager.Window, r *packager.Rendition, scope Scope) []byte {
 		skipped = Skippable(w, r)
 	}
 	m.head(skipped)
-	for i, s := range r.Segments[skipped:] {
+	parts := partsFrom(w, r)
+	for i := skipped; i < len(r.Segments); i++ {
 		var before *packager.Header
-		if i+skipped > 0 {
-			before = r.Segments[i+skipped-1].Header
+		if i > 0 {
+			before = r.Segments[i-1].Header
 		}
-		m.segment(s, before)
+		m.segment(r.Segments[i], before, i >= parts)
 	}
 	if w.Ended {
 		m.b = append(m.b, "#EXT-X-ENDLIST\n"...)
@@ -88,11 +89,11 @@ func (m *media) head(skipped int) {
 	}
 }
 
-// segment adds a closed segment. before is the header of the one before it,
-// nil for the first of the playlist.
-func (m *media) segment(s *packager.Segment, before *packager.Header) {
+// segment adds a closed segment, with its parts where they are listed. before is
+// the header of the one before it, nil for the first of the playlist.
+func (m *media) segment(s *packager.Segment, before *packager.Header, partsListed bool) {
 	m.start(s.Header, before, s.Time())
-	if m.partsListed(s) {
+	if partsListed {
 		m.parts(s.Header, Parts(m.w, s.Header, s.Parts))
 	}
 	m.b = append(m.b, "#EXTINF:"...)
@@ -115,18 +116,18 @@ func (m *media) start(h, before *packager.Header, at time.Time) {
 	m.b = at.AppendFormat(m.b, "2006-01-02T15:04:05.000Z\n")
 }
 
-// partsListed tells whether a closed segment is near enough to the end of the
-// playlist for players to want its parts: three target durations (section
-// 4.4.4.9).
-func (m *media) partsListed(s *packager.Segment) bool {
-	if m.w.Ended {
-		return false
+// partsFrom is the index of the first closed segment that is near enough to the
+// end of the playlist for players to want its parts: three target durations
+// (section 4.4.4.9). It is asked once for each drawing: it walks the window.
+func partsFrom(w *packager.Window, r *packager.Rendition) int {
+	i := len(r.Segments)
+	if w.Ended {
+		return i
 	}
-	var behind float64
-	for i := len(m.r.Segments) - 1; i >= 0 && m.r.Segments[i] != s; i-- {
-		behind += m.r.Segments[i].Seconds()
+	for rest := HoldBack(w).Seconds(); i > 0 && rest > 0; i-- {
+		rest -= r.Segments[i-1].Seconds()
 	}
-	return behind < HoldBack(m.w).Seconds()
+	return i
 }
 
 // Parts returns those of a segment that players are told of: all or none. No
