@@ -196,8 +196,9 @@ type HTTP struct {
 	// 1s to 8s: hls.js gives up at 10 s and ExoPlayer at 8 s, and the answer has to travel too.
 	HoldTimeout time.Duration `yaml:"hold_timeout" usage:"longest hold of a request that is early"`
 
-	// WriteTimeout is how long a viewer may take no byte before it is dropped. Default 30s: a phone
-	// in a tunnel comes back, a dead peer does not hold memory for long.
+	// WriteTimeout is how long a viewer may take no byte before it is dropped, and what it may take for
+	// an answer beyond the time that its bytes are in the window. Default 30s: a phone in a tunnel
+	// comes back, a dead peer does not hold memory for long.
 	WriteTimeout time.Duration `yaml:"write_timeout" usage:"longest a viewer may take no byte"`
 
 	// MaxConnections bounds the connections open at once. Default 20000: an idle one costs less than

@@ -71,7 +71,8 @@ func (s *Server) profile(h http.HandlerFunc) http.HandlerFunc {
 type streamStatus struct {
 	Name       string            `json:"name"`
 	Live       bool              `json:"live"`
-	Bytes      int               `json:"bytes"` // in memory, fetchable, also of what the stream had before
+	Bytes      int               `json:"bytes"`  // in memory: fetchable, also of what the stream had before, and pinned
+	Pinned     int               `json:"pinned"` // in memory for slow viewers alone
 	Renditions []renditionStatus `json:"renditions"`
 }
 
@@ -91,7 +92,10 @@ type renditionStatus struct {
 func (s *Server) streams(w http.ResponseWriter, _ *http.Request) error {
 	all := []streamStatus{}
 	for _, stream := range s.Catalog.Streams() {
-		all = append(all, describe(stream.Window()))
+		status := describe(stream.Window())
+		status.Pinned = stream.Pinned()
+		status.Bytes += status.Pinned
+		all = append(all, status)
 	}
 	slices.SortFunc(all, func(a, b streamStatus) int { return cmp.Compare(a.Name, b.Name) })
 	w.Header().Set("Content-Type", "application/json")

@@ -33,13 +33,13 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
 	switch name.Kind {
 	case packager.HeaderFile:
 		if h, ok := rendition.FindHeader(name.Period); ok {
-			return s.closed(w, r, h, name, h.Bytes)
+			return s.closed(w, r, stream, win.Longest(), h, name, h.Bytes)
 		}
 	case packager.PartFile:
 		return s.part(w, r, stream, id, name)
 	case packager.SegmentFile:
 		if seg, ok := rendition.Segment(name.Period, name.Number); ok {
-			return s.closed(w, r, seg.Header, name, bodies(seg.Parts)...)
+			return s.closed(w, r, stream, win.Stays(rendition, seg), seg.Header, name, bodies(seg.Parts)...)
 		}
 		if soon(win, rendition, name) {
 			return s.growing(w, r, stream, id, name)
@@ -62,7 +62,7 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request, stream *packager.S
 		current := rendition.Header != nil && rendition.Header.Period.ID == name.Period
 		return found, current && !win.Ended && !win.Waiting && name.Number == rendition.NextPart
 	}
-	_, err := s.wait(r, stream, func(win *packager.Window) bool {
+	win, err := s.wait(r, stream, func(win *packager.Window) bool {
 		found, hinted := look(win)
 		return found || !hinted
 	})
@@ -72,11 +72,17 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request, stream *packager.S
 	case part == nil:
 		return errNoMedia
 	}
-	return s.closed(w, r, header, name, part.Bytes)
+	rendition, _ := win.Rendition(id)
+	return s.closed(w, r, stream, win.Stays(rendition, nil), header, name, part.Bytes)
 }
 
-// closed sends bytes that will never change.
-func (s *Server) closed(w http.ResponseWriter, r *http.Request, header *packager.Header, name packager.MediaName, bodies ...[]byte) error {
+// closed sends bytes that will never change, and that stay in memory for so long
+// whoever reads them.
+func (s *Server) closed(w http.ResponseWriter, r *http.Request, stream *packager.Stream, stays time.Duration,
+	header *packager.Header, name packager.MediaName, bodies ...[]byte) error {
+	s.bound(w, stays)
+	loan := stream.Lend(bodies)
+	defer loan.Return()
 	h := w.Header()
 	immutable(h)
 	h.Set("Content-Type", contentType(header.Track.Kind()))
@@ -92,6 +98,7 @@ func (s *Server) closed(w http.ResponseWriter, r *http.Request, header *packager
 		if _, err := w.Write(b); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
+		loan.Done()
 	}
 	return nil
 }
@@ -130,10 +137,8 @@ func (s *Server) growing(w http.ResponseWriter, r *http.Request, stream *package
 				return nil
 			}
 		}
-		for b := range (&bodyReader{bodies: now.bodies, at: int64(sent)}).rest {
-			if _, err := w.Write(b); err != nil {
-				return fmt.Errorf("write: %w", err)
-			}
+		if err := s.send(w, stream, now, sent); err != nil {
+			return err
 		}
 		sent = size(now.bodies)
 		if now.state == complete {
@@ -142,8 +147,28 @@ func (s *Server) growing(w http.ResponseWriter, r *http.Request, stream *package
 		if err := http.NewResponseController(w).Flush(); err != nil {
 			return fmt.Errorf("flush: %w", err)
 		}
+		s.bound(w, s.Hold)
 		s.limitWrite(w, s.Hold) // HTTP/2 breaks off at the deadline, written or not
 	}
+}
+
+// send writes what there is of a segment behind what was sent of it.
+func (s *Server) send(w http.ResponseWriter, stream *packager.Stream, now growth, sent int) error {
+	s.bound(w, now.stays)
+	rest, skip := now.bodies, sent
+	for len(rest) > 0 && skip >= len(rest[0]) {
+		skip -= len(rest[0])
+		rest = rest[1:]
+	}
+	loan := stream.Lend(rest)
+	defer loan.Return()
+	for _, b := range rest {
+		if _, err := w.Write(b[skip:]); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+		skip = 0
+	}
+	return nil
 }
 
 // growth is what there is of a segment.
@@ -151,6 +176,7 @@ type growth struct {
 	header *packager.Header
 	bodies [][]byte
 	state  growthState
+	stays  time.Duration // in memory, whoever reads it
 }
 
 type growthState uint8
@@ -167,12 +193,12 @@ func grown(win *packager.Window, id packager.RenditionID, name packager.MediaNam
 		return growth{state: gone}
 	}
 	if seg, ok := r.Segment(name.Period, name.Number); ok {
-		return growth{seg.Header, bodies(seg.Parts), complete}
+		return growth{seg.Header, bodies(seg.Parts), complete, win.Stays(r, seg)}
 	}
 	if !soon(win, r, name) {
 		return growth{state: gone}
 	}
-	g := growth{header: r.Header}
+	g := growth{header: r.Header, stays: win.Stays(r, nil)}
 	if name.Number == r.OpenStart {
 		g.bodies = append(bodies(r.Parts), r.Growing)
 	}

@@ -153,6 +153,7 @@ func (s *Server) text(w http.ResponseWriter, r *http.Request, win *packager.Wind
 		// Not for long: the next publication has the same playlist URLs.
 		keep = browsersToo(time.Second)
 	}
+	s.bound(w, 0)
 	h := w.Header()
 	keep.allow(h)
 	plain, packed := text.ETag, strings.TrimSuffix(text.ETag, `"`)+`-gzip"` // other bytes, another strong tag

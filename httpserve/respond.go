@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/sluice-live/sluice/metrics"
 	"github.com/sluice-live/sluice/packager"
 )
 
@@ -58,6 +59,9 @@ func (s *Server) handle(h handlerFunc) http.HandlerFunc {
 		if err == nil || r.Context().Err() != nil {
 			return
 		}
+		if w, ok := w.(*statusWriter); ok && w.begun {
+			panic(http.ErrAbortHandler) // or what was sent would pass for whole
+		}
 		code := status(err)
 		if code == http.StatusInternalServerError {
 			s.Log.Error().Err(err).Str("path", loggable(r.URL.Path)).Msg("request failed")
@@ -88,14 +92,15 @@ func (s *Server) count(kind string, next http.HandlerFunc) http.HandlerFunc {
 }
 
 // statusWriter remembers the status of an answer, and gives each piece of its
-// body a deadline of its own: a slow viewer may be slow, one who takes nothing
-// is dropped.
+// body a deadline of its own, and all of it one: a slow viewer may be slow, one
+// who takes nothing, or nearly nothing, is dropped.
 type statusWriter struct {
 	http.ResponseWriter
 	server   *Server
 	status   int
-	begun    bool // the header is sent
-	unstored bool // by any cache that is not the viewer's own
+	until    time.Time // when it must have been read; zero: whenever
+	begun    bool      // the header is sent
+	unstored bool      // by any cache that is not the viewer's own
 }
 
 // piece is what a viewer must take within the timeout.
@@ -105,12 +110,29 @@ func (w *statusWriter) Write(b []byte) (n int, err error) {
 	w.begin()
 	for {
 		part := b[n:min(len(b), n+piece)]
-		w.server.limitWrite(w.ResponseWriter, 0)
+		deadline := w.limit(0)
+		if !time.Now().Before(deadline) {
+			w.server.Metrics.Refused(slow)
+			return n, errSlow
+		}
 		m, err := w.ResponseWriter.Write(part)
+		if err != nil && !time.Now().Before(deadline) {
+			w.server.Metrics.Refused(slow)
+		}
 		if n += m; err != nil || n == len(b) {
 			return n, err
 		}
 	}
+}
+
+// limit gives what is written next its deadline, behind a wait, and returns it.
+func (w *statusWriter) limit(wait time.Duration) time.Time {
+	deadline := time.Now().Add(wait + w.server.WriteTimeout)
+	if !w.until.IsZero() && w.until.Before(deadline) {
+		deadline = w.until
+	}
+	setDeadline(w.ResponseWriter, deadline)
+	return deadline
 }
 
 // begin is called before the header is sent, by whoever sends it.
@@ -124,7 +146,7 @@ func (w *statusWriter) begin() {
 func (w *statusWriter) WriteHeader(status int) {
 	w.begin()
 	w.status = status
-	w.server.limitWrite(w.ResponseWriter, 0)
+	w.limit(0)
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -152,10 +174,27 @@ func (s *Server) guard(next http.Handler) http.Handler {
 
 // limitWrite gives what is written next its deadline, behind a wait.
 func (s *Server) limitWrite(w http.ResponseWriter, wait time.Duration) {
-	// By the machine's clock, since sockets go by that: ours goes on as if
-	// nothing had happened when somebody sets it. A ResponseWriter without
-	// deadlines (in tests) has nobody to protect from.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + s.WriteTimeout))
+	setDeadline(w, time.Now().Add(wait+s.WriteTimeout))
+}
+
+// setDeadline is by the machine's clock, since sockets go by that: ours goes on
+// as if nothing had happened when somebody sets it. A ResponseWriter without
+// deadlines (in tests) has nobody to protect from.
+func setDeadline(w http.ResponseWriter, at time.Time) {
+	_ = http.NewResponseController(w).SetWriteDeadline(at)
+}
+
+// slow is a viewer who was given up.
+const slow metrics.Refusal = "slow_viewer"
+
+var errSlow = errors.New("the viewer has not read the answer in its time")
+
+// bound gives an answer the time that it has as a whole: as long as its bytes
+// are in memory anyway, and then as long as a viewer may take nothing.
+func (s *Server) bound(w http.ResponseWriter, stays time.Duration) {
+	if w, ok := w.(*statusWriter); ok {
+		w.until = time.Now().Add(stays + s.WriteTimeout)
+	}
 }
 
 // stream finds the stream that a URL names.

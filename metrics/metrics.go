@@ -112,6 +112,16 @@ func (s *Set) Streams(count func() map[string]int) {
 	}
 }
 
+// Pinned lets count tell, each time that somebody looks, how many bytes are in
+// memory for slow viewers alone. It is to be called once.
+func (s *Set) Pinned(count func() int) {
+	if s != nil {
+		s.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_pinned_bytes", Help: "Bytes that left their window and are in memory for slow viewers alone.",
+		}, func() float64 { return float64(count()) }))
+	}
+}
+
 // Connected counts a connection of a listener as open.
 func (s *Set) Connected(listener string) {
 	if s != nil {

@@ -16,6 +16,7 @@ func scrape(s *Set) string {
 func TestSet(t *testing.T) {
 	s := New()
 	s.Streams(func() map[string]int { return map[string]int{"live": 3} })
+	s.Pinned(func() int { return 12345 })
 	s.Connected("rtmp")
 	s.Connected("rtmp")
 	s.Disconnected("rtmp")
@@ -47,6 +48,7 @@ func TestSet(t *testing.T) {
 		`sluice_blocked_requests 0`,
 		`sluice_blocked_request_seconds_sum 2`,
 		`sluice_streams{state="live"} 3`,
+		`sluice_pinned_bytes 12345`,
 		`# TYPE go_goroutines gauge`,
 		`# TYPE process_open_fds gauge`,
 	} {

@@ -9,6 +9,7 @@ import (
 type Stream struct {
 	name   StreamName
 	window atomic.Pointer[Window]
+	loans  loans
 }
 
 func newStream(name StreamName) *Stream {

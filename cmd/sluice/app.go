@@ -65,6 +65,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	}
 	a.catalog = packager.NewCatalog(settings(cfg.Window), a.clock.now)
 	a.metrics.Streams(a.states)
+	a.metrics.Pinned(a.pinned)
 	a.gate = &gate{catalog: a.catalog, access: a.rules.publishers.Load, now: a.clock.now, log: log, metrics: a.metrics, budget: newBudget(cfg.Window)}
 	if err := a.gate.turns.configure(cfg.RTMP); err != nil {
 		return nil, err
@@ -316,6 +317,14 @@ func (a *app) states() map[string]int {
 		}
 	}
 	return states
+}
+
+// pinned is how many bytes slow viewers alone keep in memory.
+func (a *app) pinned() (n int) {
+	for _, s := range a.catalog.Streams() {
+		n += s.Pinned()
+	}
+	return n
 }
 
 // expire lets the catalog end and forget streams whose time is over.

@@ -60,7 +60,7 @@ func (b budget) admits(streams []*packager.Stream, name packager.StreamName, you
 		if s.Window().Stream == name && b.exceeded(n) {
 			return b.tooLarge(n)
 		}
-		total += n
+		total += n + int64(s.Pinned())
 	}
 	if b.all > 0 && total+youngReserve > b.all {
 		return &overLimit{"memory", fmt.Sprintf("no memory for another stream: windows hold or will soon hold %v of %v; "+

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,6 +23,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/ingest/client"
@@ -579,5 +582,225 @@ func TestF35Health(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestF34Siege: viewers who take a little now and then, hundreds of streams
+// to a connection, keep what left the window for a bounded time, and all of it
+// is told to operators.
+func TestF34Siege(t *testing.T) {
+	const (
+		bitrate = 16_000_000
+		timeout = 5 * time.Second
+		piece   = 256 << 10
+		each    = 4 * time.Second
+	)
+	long := time.Duration(siege(0, 100)) * time.Second
+	if long == 0 {
+		t.Skip("takes two minutes (make attack): TestF34SlowViewers is the same in fake time")
+	}
+	c := besiege(t, nil, "-window-segments=3", "-window-segment-min-duration=1s", "-http-write-timeout=5s", "-http-max-connections=2000", "-log-level=error")
+	c.rehearse(c.http, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	failed := c.publishHeavy("live/cam1", bitrate)
+	c.playable("live/cam1")
+	newest := func() string {
+		r, err := http.Get("http://" + c.http + "/live/cam1/v1.m3u8")
+		if err != nil {
+			return ""
+		}
+		defer r.Body.Close()
+		text, _ := io.ReadAll(r.Body)
+		all := regexp.MustCompile(`(?m)^v1/.*m4s$`).FindAllString(string(text), -1)
+		if len(all) < 3 {
+			return ""
+		}
+		return "/live/cam1/" + all[len(all)-1]
+	}
+	eventually(t, "there is a segment", func() bool { return newest() != "" })
+	before := c.weighed()
+	ctx, stop := context.WithCancel(t.Context())
+	var viewers sync.WaitGroup
+	given := new(atomic.Int64)
+	for range 3 {
+		viewers.Go(func() { c.sip(ctx, 100, piece, each, newest, given) })
+	}
+	for i := range 50 {
+		viewers.Go(func() {
+			time.Sleep(time.Duration(i) * each / 10)
+			c.sipAlone(ctx, piece, each, newest)
+		})
+	}
+	most, rss, pinned := 0, 0, 0
+	for began := time.Now(); time.Since(began) < long; time.Sleep(time.Second) {
+		s := c.weighed()
+		pinned = number(c.admits("/metrics"), `(?m)^sluice_pinned_bytes (\S+)`)
+		most, rss = max(most, pinned), max(rss, s.rss)
+		if s.heap > s.may+353*(64<<10) {
+			t.Errorf("N9: after %v, %.1f MB of heap are in use, and may be %.1f", time.Since(began).Round(time.Second), float64(s.heap)/1e6, float64(s.may)/1e6)
+		}
+	}
+	during := c.weighed()
+	stop()
+	viewers.Wait()
+	after, took := c.relieved(before, 400)
+	// What a viewer has when it leaves the window, and two segments of rounding.
+	bound := int((timeout + 2*time.Second).Seconds() * bitrate / 8)
+	t.Logf("F34 300 streams of HTTP/2 and 50 connections that take %d KiB each %v of a stream of %d Mbit/s, for %v: pinned at most %.1f MB (of %.1f), RSS at most %.1f MB, %d answers given up\n  before %v\n  during %v\n  after  %v, in %v",
+		piece>>10, each, bitrate/1_000_000, long, float64(most)/1e6, float64(bound)/1e6, float64(rss)/1e6, given.Load(), before, during, after, took)
+	if most > bound || most == 0 {
+		t.Errorf("%d bytes are pinned, may be %d", most, bound)
+	}
+	if given.Load() == 0 {
+		t.Error("nobody is given up")
+	}
+	if n := number(c.admits("/metrics"), `(?m)^sluice_pinned_bytes (\S+)`); n != 0 {
+		t.Errorf("when they are gone, %d bytes are pinned", n)
+	}
+	if err := failed(); err != nil {
+		t.Error(err)
+	}
+}
+
+// sip has that many requests under way on one connection of HTTP/2, and takes a
+// piece of each now and then. given counts those that the server ends.
+func (c *castle) sip(ctx context.Context, requests, piece int, each time.Duration, newest func() string, given *atomic.Int64) {
+	nc, err := net.Dial("tcp", c.http)
+	if err != nil {
+		return
+	}
+	defer context.AfterFunc(ctx, func() { nc.Close() })()
+	defer nc.Close()
+	p := newH2Peer(nc)
+	var mu sync.Mutex
+	open := make(map[uint32]bool)
+	next := uint32(1)
+	p.WriteWindowUpdate(0, 1<<30)
+	fill := func() {
+		path := newest()
+		mu.Lock()
+		defer mu.Unlock()
+		for s := range open {
+			p.WriteWindowUpdate(s, uint32(piece))
+		}
+		// A few at a time, so that each has another segment.
+		for few := 0; len(open) < requests && path != "" && few < requests/10; few++ {
+			open[next] = true
+			p.get(next, path)
+			next += 2
+		}
+	}
+	go func() {
+		for ctx.Err() == nil {
+			fill()
+			time.Sleep(each)
+		}
+	}()
+	for {
+		f, err := p.ReadFrame()
+		if err != nil {
+			return
+		}
+		h := f.Header()
+		_, reset := f.(*http2.RSTStreamFrame)
+		if _, ok := f.(*http2.DataFrame); ok && h.Length > 0 {
+			mu.Lock()
+			p.WriteWindowUpdate(0, h.Length)
+			mu.Unlock()
+		}
+		if reset || h.Flags.Has(http2.FlagDataEndStream) && h.Type != http2.FrameSettings && h.Type != http2.FramePing {
+			mu.Lock()
+			delete(open, h.StreamID)
+			mu.Unlock()
+			if reset {
+				given.Add(1)
+			}
+		}
+	}
+}
+
+// sipAlone does the same by HTTP/1.1, on one connection after the other.
+func (c *castle) sipAlone(ctx context.Context, piece int, each time.Duration, newest func() string) {
+	for ctx.Err() == nil {
+		nc, err := net.Dial("tcp", c.http)
+		if err != nil {
+			return
+		}
+		nc.(*net.TCPConn).SetReadBuffer(4 << 10)
+		io.WriteString(nc, "GET "+newest()+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		for ctx.Err() == nil {
+			if _, err := io.ReadFull(nc, make([]byte, piece)); err != nil {
+				break
+			}
+			select {
+			case <-time.After(each):
+			case <-ctx.Done():
+			}
+		}
+		nc.Close()
+	}
+}
+
+// publishHeavy is publish with frames that are filled up to a bitrate.
+func (c *castle) publishHeavy(name string, bitrate int) (failed func() error) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- func() error {
+			p, err := client.Dial(ctx, "rtmp://"+c.rtmp+"/"+name, nil)
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			r, err := flv.NewReader(bytes.NewReader(clip))
+			if err != nil {
+				return err
+			}
+			var tags []flv.Tag
+			for tag, err := r.ReadTag(); err == nil; tag, err = r.ReadTag() {
+				tag.Body = bytes.Clone(tag.Body)
+				tags = append(tags, tag)
+			}
+			frames := 0
+			for _, tag := range tags {
+				if tag.Type == flv.TagVideo {
+					frames++
+				}
+			}
+			// A NAL unit of filler data.
+			filler := make([]byte, bitrate/8*int(clipLength/time.Millisecond)/1000/frames)
+			binary.BigEndian.PutUint32(filler, uint32(len(filler)-4))
+			filler[4] = 12
+			for i := range filler[5:] {
+				filler[5+i] = 0xff
+			}
+			began := time.Now()
+			for loop := 0; ; loop++ {
+				for _, tag := range tags {
+					at := time.Duration(loop)*clipLength + time.Duration(tag.Timestamp)*time.Millisecond
+					tag.Timestamp = uint32(at.Milliseconds())
+					if tag.Type == flv.TagVideo && tag.Body[1] == 1 {
+						tag.Body = append(tag.Body[:len(tag.Body):len(tag.Body)], filler...)
+					}
+					select {
+					case <-time.After(time.Until(began.Add(at))):
+					case <-ctx.Done():
+						return nil
+					}
+					if err := p.WriteTag(tag); err != nil && ctx.Err() == nil {
+						return err
+					}
+				}
+			}
+		}()
+	}()
+	c.t.Cleanup(func() { stop(); <-done; close(done) })
+	return func() error {
+		select {
+		case err := <-done:
+			done <- err
+			return fmt.Errorf("the publisher ended: %v", err)
+		default:
+			return nil
+		}
 	}
 }

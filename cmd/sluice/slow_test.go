@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve"
+	"github.com/sluice-live/sluice/metrics"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/remux"
 )
@@ -26,8 +29,10 @@ import (
 type stage struct {
 	t       *testing.T
 	l       *pipeListener
-	segment string // URL of more than a connection buffers
-	waiting string // URL of a playlist that is not there yet
+	segment string        // URL of more than a connection buffers
+	waiting string        // URL of a playlist that is not there yet
+	stays   time.Duration // that the segment is in windows, at most
+	metrics *metrics.Set
 }
 
 // perform runs f, and ends when nothing is left of what it began.
@@ -48,7 +53,11 @@ func performWithin(t *testing.T, timeout time.Duration, f func(s *stage)) {
 			segment: segment,
 			waiting: waiting,
 		}
-		server := &httpserve.Server{Catalog: catalog, Hold: 7 * time.Second, WriteTimeout: timeout, Log: zerolog.Nop(), Now: time.Now}
+		name, _ := packager.ParseStreamName("live", "cam1")
+		stream, _ := catalog.Lookup(name)
+		r := &stream.Window().Renditions[0]
+		s.stays, s.metrics = stream.Window().Stays(r, r.Segments[0]), metrics.New()
+		server := &httpserve.Server{Catalog: catalog, Hold: 7 * time.Second, WriteTimeout: timeout, Log: zerolog.Nop(), Now: time.Now, Metrics: s.metrics}
 		w := tcpWay(server.Handler(), s.l, zerolog.Nop())
 		done := make(chan error)
 		go func() { done <- w.serve() }()
@@ -325,6 +334,93 @@ func TestF19SlowHTTP(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestF34SlowViewers: who takes a little now and then, and never stops taking, is
+// given up when what he reads is in memory for him alone, and counted.
+func TestF34SlowViewers(t *testing.T) {
+	const timeout = 30 * time.Second
+	for _, row := range []struct {
+		name  string
+		piece int
+		each  time.Duration
+	}{
+		{"256 KiB each 25 s", 256 << 10, 25 * time.Second},
+		{"64 KiB each 10 s", 64 << 10, 10 * time.Second},
+		{"a byte each second", 1, time.Second},
+	} {
+		given := func(t *testing.T, s *stage, began time.Time) {
+			t.Helper()
+			// As long as it could be in a window, as of when it was asked for, and then the timeout.
+			if took := time.Since(began); took > s.stays+timeout+row.each {
+				t.Errorf("given up after %v, while it stays for %v", took, s.stays)
+			}
+			synctest.Wait()
+			scrape := httptest.NewRecorder()
+			s.metrics.Handler().ServeHTTP(scrape, httptest.NewRequest("GET", "/metrics", nil))
+			if !strings.Contains(scrape.Body.String(), `sluice_refused_total{what="slow_viewer"} 1`) {
+				t.Error("nobody counts it")
+			}
+			s.good()
+		}
+		t.Run("HTTP/1.1, "+row.name, func(t *testing.T) {
+			performWithin(t, timeout, func(s *stage) {
+				nc := s.dial()
+				defer nc.Close()
+				began := time.Now()
+				io.WriteString(nc, "GET "+s.segment+" HTTP/1.1\r\nHost: x\r\n\r\n")
+				for got := 0; ; {
+					n, err := io.ReadFull(nc, make([]byte, row.piece))
+					if got += n; err != nil {
+						break
+					}
+					if got > 1<<20 && time.Since(began) > time.Hour {
+						t.Fatal("he reads for an hour")
+					}
+					time.Sleep(row.each)
+				}
+				given(t, s, began)
+			})
+		})
+		t.Run("HTTP/2, "+row.name, func(t *testing.T) {
+			performWithin(t, timeout, func(s *stage) {
+				nc := s.dial()
+				defer nc.Close()
+				p := newH2Peer(nc)
+				var mu sync.Mutex // frames are written by two
+				p.get(1, s.segment)
+				began := time.Now()
+				over := make(chan bool)
+				go func() {
+					for {
+						select {
+						case <-over:
+							return
+						case <-time.After(row.each):
+						}
+						mu.Lock()
+						p.WriteWindowUpdate(1, uint32(row.piece))
+						p.WriteWindowUpdate(0, uint32(row.piece))
+						mu.Unlock()
+					}
+				}()
+				for {
+					f, err := p.ReadFrame()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if f, ok := f.(*http2.RSTStreamFrame); ok && f.StreamID == 1 {
+						break
+					}
+					if f.Header().StreamID == 1 && f.Header().Flags.Has(http2.FlagDataEndStream) && f.Header().Type == http2.FrameData {
+						t.Fatalf("he has it all after %v", time.Since(began))
+					}
+				}
+				close(over)
+				given(t, s, began)
+			})
+		})
+	}
 }
 
 // TestF35Bodies: a body that never comes ends its request within seconds, by
