@@ -359,7 +359,7 @@ func (a *app) expire(ctx context.Context) {
 // banner prints what to paste into an encoder and a browser.
 func (a *app) banner(w io.Writer) {
 	host := lanAddress()
-	fmt.Fprintf(w, "sluice %s\n\n", version())
+	fmt.Fprintf(w, "sluice %s\n\n", moduleVersion())
 	key := "cam1"
 	if len(a.cfg.Publish.Keys) > 0 {
 		key = "KEY" // of cam1: only its encoder knows it
