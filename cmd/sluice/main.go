@@ -99,6 +99,7 @@ func run(ctx context.Context, args []string) error {
 	if note := goNote(runtime.Version()); note != "" {
 		log.Warn().Msg(note)
 	}
+	sayExposure(log, cfg, thisContainer())
 	a, err := listen(cfg, log)
 	if err != nil {
 		return err
