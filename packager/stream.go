@@ -7,10 +7,9 @@ import (
 
 // Stream is what viewers hold: it shows the newest Window.
 type Stream struct {
-	name    StreamName
-	window  atomic.Pointer[Window]
-	loans   loans
-	allowed atomic.Int64 // bytes, see Allow
+	name   StreamName
+	window atomic.Pointer[Window]
+	loans  loans
 }
 
 func newStream(name StreamName) *Stream {

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"net/http"
 	"slices"
-	"time"
 
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
@@ -16,8 +15,6 @@ import (
 type authority struct {
 	manager *autocert.Manager
 	first   string // domain, for peers that don't say whom they want
-	domains []string
-	watch   certificateWatch
 }
 
 func newAuthority(c config.ACME) *authority {
@@ -33,7 +30,7 @@ func newAuthority(c config.ACME) *authority {
 	if c.Directory != "" {
 		m.Client = &acme.Client{DirectoryURL: c.Directory}
 	}
-	return &authority{manager: m, first: c.Domains[0], domains: c.Domains}
+	return &authority{m, c.Domains[0]}
 }
 
 // tls is a listener's configuration: that of its files, where it has some.
@@ -51,14 +48,7 @@ func (a *authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, e
 		named.ServerName = a.first
 		hello = &named
 	}
-	c, err := a.manager.GetCertificate(hello)
-	switch {
-	case err != nil && slices.Contains(a.domains, hello.ServerName): // strangers ask for any name
-		a.watch.failed(time.Now(), nil, err)
-	case err == nil && !slices.Contains(hello.SupportedProtos, acme.ALPNProto):
-		a.watch.served(time.Now(), c.Leaf)
-	}
-	return c, err
+	return a.manager.GetCertificate(hello)
 }
 
 // protocols are what a listener speaks, and how the authority sees by TLS that

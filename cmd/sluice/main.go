@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"syscall"
@@ -29,7 +28,7 @@ const usage = `sluice takes RTMP in and gives HLS and DASH out.
   sluice check [flags]     read the configuration, name all faults, and stop
   sluice probe URL         play an HLS or DASH URL and report what comes
   sluice sign APP/NAME     print the address of a stream with a token to watch it
-  sluice version           print the version, the commit, and the Go that it was built with
+  sluice version           print the version
   sluice help              list all flags
 
 `
@@ -66,7 +65,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	switch command {
 	case "version":
-		printVersion(os.Stdout)
+		fmt.Println("sluice", version())
 		return nil
 	case "help":
 		fmt.Print(usage)
@@ -95,12 +94,7 @@ func run(ctx context.Context, args []string) error {
 		signal.Notify(hangup, syscall.SIGHUP)
 		defer signal.Stop(hangup)
 	}
-	log := logger(cfg.Log, os.Stderr)
-	if note := goNote(runtime.Version()); note != "" {
-		log.Warn().Msg(note)
-	}
-	sayExposure(log, cfg, thisContainer())
-	a, err := listen(cfg, log)
+	a, err := listen(cfg, logger(cfg.Log, os.Stderr))
 	if err != nil {
 		return err
 	}
@@ -136,4 +130,12 @@ func isTerminal(w io.Writer) bool {
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// version is what the Go tool wrote into the binary.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "(unknown)"
 }

@@ -90,7 +90,7 @@ func (s *simulation) checkOrder(g *listedSegment, before time.Time) time.Time {
 // checkDate holds a segment's date to the true time of its first frame.
 func (s *simulation) checkDate(g *listedSegment, first placed) {
 	if first.captured == 0 {
-		return
+		return // it begins with silence, or with nothing that is known
 	}
 	const most = time.Second
 	s.mu.Lock()
@@ -115,7 +115,7 @@ func (l *ledger) found(u unit, track int, data []byte, pts, period int64) (place
 	s := l.sessions[u.session]
 	f := &s.frames[u.track][u.index]
 	at := placed{unit: u, pts: pts, captured: f.captured}
-	if f.stray {
+	if f.stray || s.frozenAt(f.at) {
 		at.captured = 0
 	}
 	switch {
@@ -153,7 +153,7 @@ func (l *ledger) sentBehind(u unit) (time.Time, bool) {
 	if s.video {
 		first = s.firstKey()
 	}
-	return time.Unix(0, f.sent), f.sent != 0 && !f.stray && !f.spare && f.at > first+settled
+	return time.Unix(0, f.sent), f.sent != 0 && !f.stray && !f.spare && f.at > first+settled && !s.frozenAt(f.at)
 }
 
 // passer is a viewer who comes and goes, and asks for plain playlists.
@@ -202,10 +202,14 @@ func (v *passer) watch(ctx context.Context, uri string) {
 	any := newViewer(v.sim, rendition, v.rand)
 	for _, s := range p.segments[max(0, len(p.segments)-3):] {
 		any.fetch(ctx, s.header)
-		any.fetch(ctx, s.uri)
+		if !s.gap {
+			any.fetch(ctx, s.uri)
+		}
 	}
 	for _, part := range p.open.parts {
-		any.fetch(ctx, part.uri)
+		if !part.gap {
+			any.fetch(ctx, part.uri)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-live/sluice/ingest/client"
@@ -46,6 +48,9 @@ type encoder struct {
 	keyOff       bool     // the last video frame was a keyframe that leapt, or a stray one
 	soundChanged bool     // … for another one
 	changes      [2]bool  // decoders to be changed, before the next keyframe or audio frame
+	flaps        int      // sessions to come that are over as soon as they have begun
+	flapping     bool     // this is one …
+	flapped      bool     // … and this was the one before
 }
 
 // pause is media time in which nothing was captured.
@@ -92,7 +97,7 @@ func (e *encoder) run(until time.Time) {
 // begin decides on a session: often the one before goes on.
 func (e *encoder) begin(until time.Time) {
 	before := e.take
-	*e = encoder{sim: e.sim, rand: e.rand, ending: e.ending, dead: e.dead}
+	*e = encoder{sim: e.sim, rand: e.rand, ending: e.ending, dead: e.dead, flaps: e.flaps, flapped: e.flapping}
 	e.take = e.sim.newTake(before, e.rand, e.ending.when == atEnd && e.rand.IntN(4) > 0)
 	e.picture, e.channels = e.rand.IntN(len(pictures)), byte(1+e.rand.IntN(2))
 	if before != nil && e.take.follows {
@@ -113,7 +118,14 @@ func (e *encoder) begin(until time.Time) {
 			f.play(e)
 		}
 	}
-	e.ending = choose(e.rand, e.sim.faults, atEnd)
+	if e.flapping = e.flaps > 0; !e.flapping {
+		e.ending = choose(e.rand, e.sim.faults, atEnd)
+		return
+	}
+	e.length = 0.3 * e.rand.Float64() // the ending stays
+	if e.flaps--; e.flaps == 0 {
+		e.ending = choose(e.rand, slices.DeleteFunc(slices.Clone(e.sim.faults), func(f fault) bool { return f.name == e.ending.name }), atEnd)
+	}
 }
 
 // connect returns false if the line broke before the publication began, as
@@ -132,6 +144,10 @@ func (e *encoder) connect() bool {
 			break
 		}
 		e.line.Close()
+		if (e.flapping || e.flapped) && strings.Contains(err.Error(), "too often") {
+			time.Sleep(time.Second)
+			continue
+		}
 		if !broken {
 			e.sim.violate("F3", "no publication: %v", err)
 			return false
@@ -165,6 +181,10 @@ func (e *encoder) publish() {
 		if at > e.length {
 			return
 		}
+		if e.hushed(track, at) {
+			e.skip(track)
+			continue
+		}
 		for at > e.nextFault {
 			e.nextFault += 30 * e.rand.ExpFloat64()
 			if f := choose(e.rand, e.sim.faults, during); f.play != nil {
@@ -185,7 +205,7 @@ func (e *encoder) turn() int {
 	case !e.video:
 		return audio
 	}
-	v, a := e.decode(), e.capture(audio)
+	v, a := e.decode(), e.capture(audio)+e.late(e.capture(audio))
 	if !e.interleaved {
 		v, a = e.ready(video), e.ready(audio)
 	}
@@ -193,6 +213,34 @@ func (e *encoder) turn() int {
 		return video
 	}
 	return audio
+}
+
+// hushed tells whether the next frame of a track isn't made.
+func (e *encoder) hushed(track int, at float64) bool {
+	if track == video && e.reorder && e.position%3 != 1 && e.position != 0 {
+		return false // it is one that others were made from, or for
+	}
+	return slices.ContainsFunc(e.hushes, func(h hush) bool { return h.track == track && at >= h.from && at < h.to })
+}
+
+// skip leaves out the next frame of a track.
+func (e *encoder) skip(track int) {
+	if track == audio {
+		e.sound++
+	} else {
+		e.slot++
+	}
+}
+
+// late is how much later sound of that media time is ready than it should be, in
+// seconds.
+func (e *encoder) late(at float64) (by float64) {
+	for _, l := range e.lags {
+		if at >= l.from && at < l.to {
+			by = max(by, l.by)
+		}
+	}
+	return by
 }
 
 // lapse turns the number of seconds that frames make into media time.
@@ -226,7 +274,7 @@ func (e *encoder) decode() float64 {
 // ready is when the encoder has the next frame of a track.
 func (e *encoder) ready(track int) float64 {
 	if track == audio {
-		return e.capture(audio) + 1024/float64(e.rate) + encoding/4
+		return e.capture(audio) + 1024/float64(e.rate) + encoding/4 + e.late(e.capture(audio))
 	}
 	at := e.lapse(float64(e.slot) / e.fps)
 	if e.reorder {
@@ -257,7 +305,7 @@ func (e *encoder) trueTime(at float64) time.Time {
 
 // timestamp turns media time into what RTMP says.
 func (e *encoder) timestamp(track int, at float64) int64 {
-	ms := at * 1000
+	ms := (at - e.stoodStill(at)) * 1000
 	if e.floors {
 		ms = math.Floor(ms + 1e-6)
 	}
@@ -268,7 +316,7 @@ func (e *encoder) timestamp(track int, at float64) int64 {
 // is over.
 func (e *encoder) frame(track int) bool {
 	at := e.capture(track)
-	f := frame{captured: e.trueTime(at).UnixNano(), at: at, stray: e.stray[track] != 0, leapt: e.leapt[track]}
+	f := frame{captured: e.trueTime(at).UnixNano(), at: at, stray: e.stray[track] != 0, leapt: e.leapt[track], spare: e.flapping}
 	e.leapt[track] = false
 	body := []byte{0xAF, 1}
 	stamp := e.timestamp(audio, at)
@@ -305,7 +353,7 @@ func (e *encoder) frame(track int) bool {
 			}
 			e.soundChanged = false
 		}
-		f.spare = e.waiting
+		f.spare = f.spare || e.waiting
 		e.sound++
 	}
 	stamp += e.stray[track]
@@ -357,6 +405,10 @@ func (e *encoder) send(kind flv.TagType, stamp int64, body []byte, u ...unit) bo
 	if len(u) > 0 {
 		e.sim.setSent(u[0], 0)
 	}
+	if e.frozenBefore(e.capture(e.turn())) { // it may be sent away for that
+		e.refused = true
+		return false
+	}
 	if e.line.left < 0 { // nobody cut it
 		e.sim.violate("F6", "the server hung up: %v", err)
 	}
@@ -367,6 +419,9 @@ func (e *encoder) send(kind flv.TagType, stamp int64, body []byte, u ...unit) bo
 // is chosen.
 func (e *encoder) hangUp() {
 	e.sim.note("end of session %d: %s", e.id, e.ending.name)
+	if e.ending.play == nil || strings.HasSuffix(e.ending.name, "goodbye") || e.ending.name == "flapping" {
+		e.sim.over()
+	}
 	if e.ending.play == nil {
 		e.client.Close()
 		return

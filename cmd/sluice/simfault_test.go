@@ -16,6 +16,7 @@ type fault struct {
 	weight int // among those of its moment; at the beginning, percent of sessions
 	play   func(*encoder)
 	gap    func(*rand.Rand) time.Duration // how long the encoder stays away, after an end
+	off    bool                           // only where it is asked for, by name or with all
 }
 
 // moment is where in a session a fault has its place.
@@ -38,6 +39,7 @@ var faultTable = []fault{
 	{name: "other tracks", when: atBegin, weight: 10, play: otherTracks},
 	{name: "late picture", when: atBegin, weight: 10, play: latePicture},
 	{name: "clock step", when: atBegin, weight: 4, play: clockStep},
+	{name: "fewer tracks", when: atBegin, weight: 8, play: fewerTracks, off: true},
 
 	{name: "stall", when: during, weight: 10, play: stall},
 	{name: "pause", when: during, weight: 3, play: stop},
@@ -47,6 +49,12 @@ var faultTable = []fault{
 	{name: "leap", when: during, weight: 4, play: leap},
 	{name: "leap of one", when: during, weight: 3, play: leapOfOne},
 	{name: "stray", when: during, weight: 4, play: stray},
+	{name: "silent track", when: during, weight: 6, play: silentTrack, off: true},
+	{name: "silent in turn", when: during, weight: 2, play: silentInTurn, off: true},
+	{name: "silent for good", when: during, weight: 1, play: silentForGood, off: true},
+	{name: "late sound", when: during, weight: 3, play: lateSound, off: true},
+	{name: "frozen clock", when: during, weight: 2, play: frozenClock, off: true},
+	{name: "crawling clock", when: during, weight: 2, play: crawlingClock, off: true},
 
 	{name: "goodbye", when: atEnd, weight: 3, play: func(e *encoder) { e.client.Close() }, gap: between(200*time.Millisecond, 20*time.Second)},
 	{name: "long goodbye", when: atEnd, weight: 1, play: func(e *encoder) { e.client.Close() }, gap: between(40*time.Second, 3*time.Minute)},
@@ -54,6 +62,7 @@ var faultTable = []fault{
 	{name: "long cut", when: atEnd, weight: 2, play: cut, gap: between(40*time.Second, 2*time.Minute)},
 	{name: "half-open", when: atEnd, weight: 2, play: halfOpen, gap: between(100*time.Millisecond, 10*time.Second)},
 	{name: "silence", when: atEnd, weight: 1, play: silence, gap: between(100*time.Millisecond, 8*time.Second)},
+	{name: "flapping", when: atEnd, weight: 1, play: flap, gap: between(20*time.Millisecond, 80*time.Millisecond), off: true},
 }
 
 // chooseFaults reads SIMULATE_FAULTS.
@@ -61,7 +70,7 @@ func chooseFaults(choice string) ([]fault, error) {
 	var chosen []fault
 	names := strings.Split(choice, ",")
 	for _, f := range faultTable {
-		if choice == "" || choice == "all" || slices.Contains(names, f.name) {
+		if choice == "" && !f.off || choice == "all" || slices.Contains(names, f.name) {
 			chosen = append(chosen, f)
 			names = slices.DeleteFunc(names, func(n string) bool { return n == f.name })
 		}
@@ -155,6 +164,9 @@ func stop(e *encoder) {
 	if e.video {
 		from = float64(e.slot-e.position+e.gop) / e.fps
 	}
+	if e.oddNear(e.lapse(from)) {
+		return
+	}
 	e.sim.note("pause of 4 s at %.3f", from)
 	e.halts = append(e.halts, e.lapse(from))
 	e.pauses = append(e.pauses, pause{from, 4})
@@ -167,7 +179,7 @@ func sameAgain(e *encoder) {
 }
 
 func newPicture(e *encoder) {
-	if e.video {
+	if e.video && !e.oddNear(e.capture(video)) {
 		e.sim.note("new picture")
 		e.picture = (e.picture + 1 + e.rand.IntN(len(pictures)-1)) % len(pictures)
 		e.changes[video] = true
@@ -176,7 +188,7 @@ func newPicture(e *encoder) {
 }
 
 func newSound(e *encoder) {
-	if !e.audio {
+	if !e.audio || e.oddNear(e.capture(audio)) {
 		return
 	}
 	e.sim.note("new sound")
@@ -192,6 +204,100 @@ func newSound(e *encoder) {
 
 // leapSteps are steps of the encoder's clock in milliseconds, 0 for back to zero.
 var leapSteps = []int64{10_000, -10_000, 1 << 31, 0}
+
+// hush has a track send nothing for some of its media time.
+func (e *encoder) hush(track int, from, length float64) {
+	e.sim.note("%s is silent from %.3f on, for %.3f s", trackNames[track], from, length)
+	e.hushes = append(e.hushes, hush{track, from, from + length})
+	e.sim.holed(track)
+}
+
+// maySilence tells whether both tracks go on, and nothing else is in the way of
+// one falling silent.
+func (e *encoder) maySilence() bool {
+	const settled = 3
+	at := min(e.capture(video), e.capture(audio))
+	return e.video && e.audio && at > e.firstKeyOr(0)+settled && !e.oddNear(max(e.capture(video), e.capture(audio))) && !e.leaptNow(video) && !e.leaptNow(audio) && !e.changes[video] && !e.changes[audio] && !e.waiting
+}
+
+func silentTrack(e *encoder) {
+	if e.maySilence() {
+		length := 0.2 + 3*e.rand.Float64()
+		if e.rand.IntN(2) == 0 {
+			length = 2 + 28*e.rand.Float64()
+		}
+		e.hush(e.any(), max(e.capture(video), e.capture(audio)), length)
+	}
+}
+
+func silentInTurn(e *encoder) {
+	if !e.maySilence() {
+		return
+	}
+	track, from := e.any(), max(e.capture(video), e.capture(audio))
+	for range 2 + e.rand.IntN(4) {
+		length := 0.5 + 8*e.rand.Float64()
+		e.hush(track, from, length)
+		track, from = 1-track, from+length+e.rand.Float64()
+	}
+}
+
+func silentForGood(e *encoder) {
+	if e.maySilence() {
+		e.hush(e.any(), max(e.capture(video), e.capture(audio)), math.Inf(1))
+	}
+}
+
+// fewerTracks is an encoder that comes back without its microphone, or its camera.
+func fewerTracks(e *encoder) {
+	if e.id > 0 && e.video && e.audio {
+		if e.rand.IntN(3) == 0 {
+			e.video = false
+		} else {
+			e.audio = false
+		}
+	}
+}
+
+// lateSound is sound that comes with the right timestamps, and too late.
+func lateSound(e *encoder) {
+	if e.maySilence() {
+		from := e.capture(audio)
+		l := lag{hush{audio, from, from + 2 + 20*e.rand.Float64()}, 0.3 + 5*e.rand.Float64()}
+		e.sim.note("sound comes %.3f s late from %.3f to %.3f", l.by, l.from, l.to)
+		e.lags = append(e.lags, l)
+		e.sim.lateUntil(time.Now().Add(2 * time.Minute))
+	}
+}
+
+// frozenClock is an encoder that sends on while its timestamps stand still.
+func frozenClock(e *encoder) { e.freeze(0) }
+
+// crawlingClock is one whose timestamps grow by a millisecond with each frame.
+func crawlingClock(e *encoder) { e.freeze(e.fps / 1000) }
+
+func (e *encoder) freeze(rate float64) {
+	at := max(e.capture(video), e.capture(audio))
+	if at < e.firstKeyOr(0)+3 || e.oddNear(at) || e.leaptNow(e.turn()) {
+		return
+	}
+	f := freeze{from: at, to: at + 1 + 20*e.rand.Float64(), rate: rate, leaps: e.rand.IntN(2) == 0}
+	e.sim.note("timestamps stand still from %.3f to %.3f, but for %.3f ms a second; then they leap: %v", f.from, f.to, 1000*f.rate, f.leaps)
+	e.freezes = append(e.freezes, f)
+	e.breaks += 2
+}
+
+// flap is an encoder that says goodbye, or is cut, many times a second.
+func flap(e *encoder) {
+	if e.rand.IntN(2) == 0 {
+		e.client.Close()
+	} else {
+		e.client.Abort()
+	}
+	if e.flaps == 0 {
+		e.flaps = 3 + e.rand.IntN(40)
+	}
+}
 
 func (e *encoder) leap(track int) int64 {
 	d := leapSteps[e.rand.IntN(len(leapSteps))]
@@ -229,7 +335,7 @@ func (e *encoder) leaptNow(track int) bool {
 }
 
 func leap(e *encoder) {
-	if e.leaptNow(e.turn()) {
+	if e.leaptNow(e.turn()) || e.oddNear(e.capture(e.turn())) {
 		return
 	}
 	d := e.leap(e.any())
@@ -243,7 +349,7 @@ func leap(e *encoder) {
 func leapOfOne(e *encoder) {
 	const settled = 3 // before that, only arrival tells how the tracks belong together
 	track := e.any()
-	if e.capture(track) < settled || e.leaptNow(track) {
+	if e.capture(track) < settled || e.leaptNow(track) || e.oddNear(e.capture(track)) {
 		return
 	}
 	d := e.leap(track)
@@ -256,6 +362,9 @@ func leapOfOne(e *encoder) {
 
 func stray(e *encoder) {
 	track := e.any()
+	if e.oddNear(e.capture(track)) {
+		return
+	}
 	e.stray[track] = int64(1+e.rand.IntN(100)) * 3_600_000 * int64(e.rand.IntN(2)*2-1)
 	e.sim.mu.Lock()
 	e.sim.strayAt = time.Now()

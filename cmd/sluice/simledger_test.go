@@ -69,6 +69,76 @@ type take struct {
 	lonely  []float64 // and those at which one track leapt
 	halts   []float64 // and those at which the encoder paused
 	stepped int64     // how far the server's clock is ahead of the true time, ns
+	hushes  []hush    // when tracks sent nothing
+	lags    []lag     // when sound came late
+	freezes []freeze  // when timestamps stood still
+	refused bool      // the server sent it away, as it may where timestamps stood still
+}
+
+// hush is media time in which a track sends nothing.
+type hush struct {
+	track    int
+	from, to float64
+}
+
+// lag is media time whose sound comes late.
+type lag struct {
+	hush
+	by float64 // seconds
+}
+
+// freeze is media time in which timestamps stand still, or nearly.
+type freeze struct {
+	from, to float64
+	rate     float64 // seconds of timestamps for one of media time
+	leaps    bool    // they make good for it in the end; else they stay behind
+}
+
+// stoodStill is how many seconds timestamps are behind media time.
+func (s *take) stoodStill(at float64) (behind float64) {
+	for _, f := range s.freezes {
+		if at >= f.from && (at < f.to || !f.leaps) {
+			behind += (min(at, f.to) - f.from) * (1 - f.rate)
+		}
+	}
+	return behind
+}
+
+// frozenAt tells whether timestamps stand still then, or did a moment ago.
+func (s *take) frozenAt(at float64) bool {
+	gop := float64(s.gopMost) / s.fps
+	return slices.ContainsFunc(s.freezes, func(f freeze) bool { return at > f.from-1 && at < f.to+5+gop })
+}
+
+// frozenBefore tells whether timestamps have stood still before.
+func (s *take) frozenBefore(at float64) bool {
+	return slices.ContainsFunc(s.freezes, func(f freeze) bool { return at > f.from })
+}
+
+// oddNear tells whether something goes on then, or did or will soon, that other
+// faults are to be kept apart from: nobody could say what is right.
+func (s *take) oddNear(at float64) bool {
+	const apart = 6
+	gop := float64(s.gopMost) / s.fps
+	near := func(from, to float64) bool { return at > from-apart-gop && at < to+apart+gop }
+	return slices.ContainsFunc(s.hushes, func(h hush) bool { return near(h.from, h.to) }) ||
+		slices.ContainsFunc(s.lags, func(l lag) bool { return near(l.from, l.to+l.by) }) ||
+		slices.ContainsFunc(s.freezes, func(f freeze) bool { return near(f.from, f.to) }) ||
+		slices.ContainsFunc(s.halts, func(h float64) bool { return near(h, h+4) })
+}
+
+// excuseLate lets sound be dropped that came later than the server waits for it:
+// the picture was further by more than that when it was sent.
+func (s *take) excuseLate() {
+	const patience = 0.25 // seconds; the server waits for at least 0.3 s
+	ahead, v := math.Inf(-1), 0
+	for i := range s.frames[audio] {
+		f := &s.frames[audio][i]
+		for ; v < len(s.frames[video]) && s.frames[video][v].sent != 0 && s.frames[video][v].sent <= f.sent; v++ {
+			ahead = max(ahead, s.frames[video][v].at)
+		}
+		f.spare = f.spare || ahead-f.at > patience
+	}
 }
 
 func (s *take) String() string {
@@ -124,7 +194,7 @@ func (s *take) firstKey() float64 {
 func (s *take) wanted(track int, f *frame, firstKey float64) bool {
 	const lead, rounding = 0.25, 0.005
 	switch {
-	case f.sent == 0, f.stray, f.spare:
+	case f.sent == 0, f.stray, f.spare, s.refused && s.frozenBefore(f.at):
 		return false
 	case !s.video:
 		return true
@@ -153,12 +223,16 @@ type ledger struct {
 	periods  map[string]int64 // discontinuity sequence numbers by URL of a segment
 	numbers  map[string]int64 // media sequence numbers, the same
 	floors   map[string][2]int64
-	count    struct{ playlists, files, units, manifests int }
+	silence  map[string]string // the unit of silence, by URL of its header
+	lateness time.Time         // sound is expected to be late until then
+	goodbye  time.Time         // when a publication ended last: the next is another one
+	holes    [2]bool           // a track fell silent, whenever that was
+	count    struct{ playlists, files, units, manifests, silence, looks int }
 }
 
 func newLedger(complain func(property, format string, args ...any)) ledger {
 	return ledger{complain: complain, steps: []int64{0}, sums: make(map[string]sum),
-		periods: make(map[string]int64), numbers: make(map[string]int64), floors: make(map[string][2]int64)}
+		periods: make(map[string]int64), numbers: make(map[string]int64), floors: make(map[string][2]int64), silence: make(map[string]string)}
 }
 
 func (l *ledger) note(format string, args ...any) {
@@ -175,8 +249,53 @@ func (l *ledger) lately() string {
 func (l *ledger) summary() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return fmt.Sprintf("%d sessions, %d access units, %d playlists, %d manifests, %d files",
-		len(l.sessions), l.count.units, l.count.playlists, l.count.manifests, l.count.files)
+	return fmt.Sprintf("%d sessions, %d access units and %d of silence, %d playlists, %d manifests, %d files, %d looks at all renditions",
+		len(l.sessions), l.count.units, l.count.silence, l.count.playlists, l.count.manifests, l.count.files, l.count.looks)
+}
+
+// lateUntil notes that sound is expected to be late until then.
+func (l *ledger) lateUntil(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lateness = t
+}
+
+// over notes that a publication ends.
+func (l *ledger) over() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.goodbye = time.Now()
+}
+
+// holed notes that a track falls silent.
+func (l *ledger) holed(track int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holes[track] = true
+}
+
+// hasHoles tells whether a track ever fell silent.
+func (l *ledger) hasHoles(track int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.holes[track]
+}
+
+// silent tells whether an audio sample is the unit of silence of its track.
+func (l *ledger) silent(header string, data []byte) bool {
+	const most = 64
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known, ok := l.silence[header]
+	if !ok {
+		known = string(data)
+		l.silence[header] = known
+	}
+	if len(data) == 0 || len(data) > most || known != string(data) {
+		return false
+	}
+	l.count.silence++
+	return true
 }
 
 var frameRates = []float64{5, 5, 10, 10, 10, 15, 15, 24000. / 1001, 30000. / 1001}
@@ -322,6 +441,7 @@ func (l *ledger) settle() {
 	for _, s := range l.sessions {
 		var missing []unit
 		firstKey := s.firstKey()
+		s.excuseLate()
 		periods := make(map[int64]bool)
 		for track := range s.frames {
 			for i := range s.frames[track] {
@@ -362,7 +482,7 @@ func (l *ledger) compareTracks(s *take) {
 		for i, f := range s.frames[track] {
 			// What follows a unit that was dropped may be heard in its place.
 			follows := i > 0 && s.frames[track][i-1].stray
-			if f.shown != 0 && !f.stray && !follows && !s.leaptNear(f.at) {
+			if f.shown != 0 && !f.stray && !follows && !s.leaptNear(f.at) && !s.frozenAt(f.at) {
 				shown[track] = append(shown[track], f)
 			}
 		}
@@ -425,6 +545,9 @@ func (l *ledger) inherited(s *take) time.Duration {
 // unknowable tells whether the true time is lost behind a point: an encoder
 // that is away while its clock is set, or behind a network that stands still.
 func (s *take) unknowable(at float64) bool {
+	if s.frozenBefore(at + 1) {
+		return true
+	}
 	for _, h := range s.halts { // up to the next keyframe the line goes on as if there had been none
 		if at > h-1 && at < h+5+float64(s.gopMost)/s.fps {
 			return true

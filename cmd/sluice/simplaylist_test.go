@@ -28,11 +28,23 @@ type listedSegment struct {
 	duration           float64
 	date               time.Time
 	parts              []listedPart
+	gap                bool // there is nothing to fetch
 }
 
 type listedPart struct {
 	uri      string
 	duration float64
+	gap      bool
+}
+
+// gaps is how many seconds of a segment are gaps, as far as its parts are listed.
+func (s *listedSegment) gaps() (seconds float64) {
+	for _, part := range s.parts {
+		if part.gap {
+			seconds += part.duration
+		}
+	}
+	return seconds
 }
 
 // parsePlaylist returns an error for a line that it doesn't know.
@@ -73,11 +85,13 @@ func parsePlaylist(text string) (*listedPlaylist, error) {
 		case "#EXTINF":
 			s.duration, err = strconv.ParseFloat(strings.TrimSuffix(value, ","), 64)
 		case "#EXT-X-PART":
-			part := listedPart{uri: attribute(value, "URI")}
+			part := listedPart{uri: attribute(value, "URI"), gap: attribute(value, "GAP") == "YES"}
 			part.duration, err = strconv.ParseFloat(attribute(value, "DURATION"), 64)
 			s.parts = append(s.parts, part)
 		case "#EXT-X-PRELOAD-HINT":
 			p.hint = attribute(value, "URI")
+		case "#EXT-X-GAP":
+			s.gap = true
 		case "#EXT-X-ENDLIST":
 			p.ended = true
 		default:

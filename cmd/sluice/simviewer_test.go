@@ -29,6 +29,7 @@ type viewer struct {
 	line    struct {         // where the media goes on
 		msn, discontinuity int64
 		dts                int64
+		gap                bool // nothing is there right before
 	}
 	recent []placed // the newest units
 	tail   placed   // the last of the newest segment
@@ -38,6 +39,7 @@ type viewer struct {
 type placed struct {
 	unit          unit
 	captured, pts int64
+	silence       bool // it is no unit of the encoder: it fills the place of what stayed away
 }
 
 func newViewer(s *simulation, rendition string, r *rand.Rand) *viewer {
@@ -160,11 +162,11 @@ func (v *viewer) look(ctx context.Context, q request, a *answer) {
 			if q.msn == s.msn && q.part < 0 && v.track == video {
 				v.checkPrompt(a, v.tail)
 			}
-		} else if v.rand.IntN(40) == 0 {
+		} else if !s.gap && v.rand.IntN(40) == 0 {
 			v.fetch(ctx, s.uri)
 		}
 	}
-	if n := len(p.open.parts); n > 0 && v.rand.IntN(4) == 0 {
+	if n := len(p.open.parts); n > 0 && !p.open.parts[n-1].gap && v.rand.IntN(4) == 0 {
 		uri := p.open.parts[n-1].uri
 		body := v.fetch(ctx, uri)
 		if q.part >= 0 && q.msn == p.open.msn && q.part == n-1 && body != nil {
@@ -179,7 +181,7 @@ func (v *viewer) look(ctx context.Context, q request, a *answer) {
 			v.sim.violate("N6", "the hint %s: %d", p.hint, h.code)
 		}
 	}
-	if before != nil && len(before.segments) > 0 && v.rand.IntN(20) == 0 {
+	if before != nil && len(before.segments) > 0 && !before.segments[0].gap && v.rand.IntN(20) == 0 {
 		v.fetch(ctx, before.segments[0].uri) // it may have left the window just now
 	}
 }
@@ -240,17 +242,29 @@ func (v *viewer) timescale(ctx context.Context, header string) int64 {
 // download gets a segment and takes it apart. It must go on where the one
 // before ended, if that was of the same publication.
 func (v *viewer) download(ctx context.Context, s *listedSegment, goesOn bool) {
+	if goesOn && s.msn != v.line.msn+1 {
+		v.sim.violate("N1", "segments %d to %d were never listed", v.line.msn+1, s.msn-1)
+	}
+	if s.gap {
+		if a := v.sim.get(ctx, s.uri); ctx.Err() == nil && (a.code != 404 || a.held() > 0) {
+			v.sim.violate("N10", "%s is a gap: %d after %v", s.uri, a.code, a.held())
+		}
+		if v.line.discontinuity != s.discontinuity {
+			v.line.dts = 0 // of another timescale, maybe
+		}
+		v.line.msn, v.line.discontinuity, v.line.gap = s.msn, s.discontinuity, true
+		return
+	}
 	body := v.fetch(ctx, s.uri)
 	if body == nil {
 		return
 	}
-	if goesOn && s.msn != v.line.msn+1 {
-		v.sim.violate("N1", "segments %d to %d were never listed", v.line.msn+1, s.msn-1)
-	}
 	if len(s.parts) > 0 && v.rand.IntN(6) == 0 {
 		var parts []byte
 		for _, part := range s.parts {
-			parts = append(parts, v.fetch(ctx, part.uri)...)
+			if !part.gap {
+				parts = append(parts, v.fetch(ctx, part.uri)...)
+			}
 		}
 		if !bytes.Equal(parts, body) {
 			v.sim.violate("N1", "%s has %d bytes, its parts %d, or other ones", s.uri, len(body), len(parts))
@@ -263,9 +277,11 @@ func (v *viewer) download(ctx context.Context, s *listedSegment, goesOn bool) {
 		return
 	}
 	continues := v.line.discontinuity == s.discontinuity && v.line.msn+1 == s.msn
+	gaps, unknown := s.gaps(), len(s.parts) == 0 && v.sim.hasHoles(v.track)
 	next, total, earliest := v.line.dts, int64(0), placed{pts: math.MaxInt64}
 	for i, f := range samples {
-		if (continues || i > 0) && f.dts != next {
+		hole := f.dts > next && (i == 0 && v.line.gap || f.first && (gaps > 0 || unknown))
+		if (continues || i > 0) && f.dts != next && !hole {
 			v.sim.violate("N4", "%s: sample %d is decoded at %d, %d ticks of 1/%d behind the end of the one before", s.uri, i, f.dts, f.dts-next, timescale)
 		}
 		if f.duration <= 0 {
@@ -273,17 +289,21 @@ func (v *viewer) download(ctx context.Context, s *listedSegment, goesOn bool) {
 		}
 		next = f.dts + f.duration
 		total += f.duration
-		if at := v.place(s, f, timescale); at.pts < earliest.pts && at.captured != 0 {
+		if at := v.place(s, f, timescale); at.pts < earliest.pts && (at.captured != 0 || at.silence) {
 			earliest = at
 		}
 	}
 	v.line.msn, v.line.discontinuity, v.line.dts = s.msn, s.discontinuity, next
+	v.line.gap = len(s.parts) > 0 && s.parts[len(s.parts)-1].gap
 	// Where a frame was lost before it, the first one is shown later than decoded.
 	late := max(0, float64(samples[0].offset)/float64(timescale))
-	if d := float64(total) / float64(timescale); d-s.duration > 1e-5+late || s.duration-d > 1e-5 {
-		v.sim.violate("EXTINF", "%s says %.5f and lasts %.5f", s.uri, s.duration, d)
+	rounding := 1e-5 * float64(1+len(s.parts))
+	if d := float64(total)/float64(timescale) + gaps; d-s.duration > rounding+late || s.duration-d > rounding && !unknown {
+		v.sim.violate("EXTINF", "%s says %.5f and lasts %.5f, %.5f of it gaps", s.uri, s.duration, d, gaps)
 	}
-	v.sim.checkDate(s, earliest)
+	if !unknown && !(len(s.parts) > 0 && s.parts[0].gap) {
+		v.sim.checkDate(s, earliest)
+	}
 }
 
 // place finds out which unit a sample is, and whether it belongs there.
@@ -291,6 +311,9 @@ func (v *viewer) place(s *listedSegment, f sampleFound, timescale int64) placed 
 	u, ok := parseUnit(f.data)
 	ticks := f.dts + f.offset
 	pts := ticks/timescale*1e9 + ticks%timescale*1e9/timescale
+	if !ok && v.track == audio && v.sim.silent(s.header, f.data) {
+		return placed{pts: pts, silence: true}
+	}
 	at, what := placed{unit: u, pts: pts}, "no unit"
 	if ok {
 		at, what = v.sim.found(u, v.track, f.data, pts, s.discontinuity)

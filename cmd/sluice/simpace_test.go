@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// pacer is a viewer that looks at all renditions at one instant, again and again,
+// and holds them to keep pace with each other (N10):
+//
+//	v1  │ segment 41 │ segment 42 │ part │ part │ part │
+//	a1  │ segment 41 │ segment 42 │ part │
+//	                 numbers of one time      └── lag ──┘
+type pacer struct {
+	sim  *simulation
+	rand *rand.Rand
+	last map[string]*listedPlaylist
+	seen time.Time // when
+}
+
+func newPacer(s *simulation, r *rand.Rand) *pacer {
+	return &pacer{sim: s, rand: r, last: make(map[string]*listedPlaylist)}
+}
+
+func (v *pacer) watch(ctx context.Context) {
+	for sleep(ctx, time.Duration(100+v.rand.IntN(800))*time.Millisecond) {
+		lists := v.look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		v.sim.mu.Lock()
+		v.sim.count.looks++
+		another := v.sim.goodbye.After(v.seen)
+		v.sim.mu.Unlock()
+		if another {
+			clear(v.last)
+		}
+		v.checkThere(lists)
+		v.last, v.seen = lists, time.Now()
+		if a, b := lists["v1"], lists["a1"]; a != nil && b != nil && !a.ended && !b.ended {
+			v.checkLag(a, b)
+			v.checkNumbers(a, b)
+		}
+	}
+}
+
+// look reads the playlists of one instant.
+func (v *pacer) look(ctx context.Context) map[string]*listedPlaylist {
+	names := []string{"v1", "a1", "v1"}
+	for {
+		lists := make(map[string]*listedPlaylist)
+		var bodies [][]byte
+		for _, name := range names {
+			a := v.sim.get(ctx, name+".m3u8")
+			bodies = append(bodies, a.body)
+			if a.code != 200 {
+				continue
+			}
+			p, err := parsePlaylist(string(a.body))
+			if err != nil {
+				v.sim.violate("playlist", "%s: %v", name, err)
+				continue
+			}
+			lists[name] = p
+		}
+		if bytes.Equal(bodies[0], bodies[2]) || ctx.Err() != nil {
+			return lists
+		}
+	}
+}
+
+// checkThere holds a rendition that can be played to stay as long as the stream
+// lives, whatever the encoder comes back with.
+func (v *pacer) checkThere(lists map[string]*listedPlaylist) {
+	for name, before := range v.last {
+		if lists[name] != nil || before.ended {
+			continue
+		}
+		for other, p := range lists {
+			if !p.ended && v.last[other] != nil && before.media() {
+				v.sim.violate("N10", "%s.m3u8 is gone, while %s.m3u8 goes on", name, other)
+			}
+		}
+	}
+}
+
+// media tells whether there is anything to play in what is listed.
+func (p *listedPlaylist) media() bool {
+	for i := range p.segments {
+		if !p.segments[i].gap {
+			return true
+		}
+	}
+	return false
+}
+
+// edge is where what is listed ends, of which discontinuity that is, and where
+// that one begins.
+func (p *listedPlaylist) edge() (end time.Time, discontinuity int64, begin time.Time) {
+	all := p.segments
+	if len(p.open.parts) > 0 {
+		open := p.open
+		for _, part := range open.parts {
+			open.duration += part.duration
+		}
+		all = append(all[:len(all):len(all)], open)
+	}
+	if len(all) == 0 {
+		return end, 0, begin
+	}
+	last := all[len(all)-1]
+	for _, s := range all {
+		if s.discontinuity == last.discontinuity {
+			begin = s.date
+			break
+		}
+	}
+	return last.date.Add(seconds(last.duration)), last.discontinuity, begin
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// checkLag holds the newest part of each rendition to be no further behind the one
+// that leads than three parts and what samples may be late by.
+func (v *pacer) checkLag(a, b *listedPlaylist) {
+	aEnd, aPeriod, aBegin := a.edge()
+	bEnd, bPeriod, bBegin := b.edge()
+	switch { // who has yet to come to the other's period is behind by what there is of that
+	case aPeriod > bPeriod && bEnd.Before(aBegin):
+		bEnd = aBegin
+	case bPeriod > aPeriod && aEnd.Before(bBegin):
+		aEnd = bBegin
+	}
+	part := max(a.partTarget, b.partTarget)
+	if part == 0 { // whole segments are all there is
+		part = float64(max(a.target, b.target))
+	}
+	late := 2 * time.Second
+	v.sim.mu.Lock()
+	if time.Now().Before(v.sim.lateness) {
+		late = 4200 * time.Millisecond
+	}
+	v.sim.mu.Unlock()
+	if lag := aEnd.Sub(bEnd); lag.Abs() > seconds(3*part)+late {
+		v.sim.violate("N10", "a1 is %v behind v1: parts are of %v s, v1 is at %v, period %d, a1 in %d\n\tv1 %s\n\ta1 %s", lag, part, aEnd.Format("15:04:05.000"), aPeriod, bPeriod, a.draw(), b.draw())
+	}
+}
+
+// draw is the end of a playlist in few words: number, period, time and length of
+// each segment, G where it is a gap; and what there is of the next one.
+func (p *listedPlaylist) draw() string {
+	var b strings.Builder
+	for _, s := range p.segments[max(0, len(p.segments)-6):] {
+		gap := ""
+		if s.gap {
+			gap = "G"
+		}
+		fmt.Fprintf(&b, "%d(%d) %s+%.3f%s │ ", s.msn, s.discontinuity, s.date.Format("05.000"), s.duration, gap)
+	}
+	fmt.Fprintf(&b, "%d(%d) %s", p.open.msn, p.open.discontinuity, p.open.date.Format("05.000"))
+	for _, part := range p.open.parts {
+		fmt.Fprintf(&b, "+%.3f", part.duration)
+		if part.gap {
+			b.WriteByte('G')
+		}
+	}
+	return b.String()
+}
+
+// checkNumbers holds segments of one number to be of one time.
+func (v *pacer) checkNumbers(a, b *listedPlaylist) {
+	const most = 500 * time.Millisecond // an audio unit, and a frame
+	i := 0
+	for j := range b.segments {
+		s := &b.segments[j]
+		for i < len(a.segments) && a.segments[i].msn < s.msn {
+			i++
+		}
+		if i == len(a.segments) {
+			return
+		}
+		t := &a.segments[i]
+		if t.msn != s.msn || i == 0 || j == 0 {
+			continue
+		}
+		if t.discontinuity != s.discontinuity {
+			v.sim.violate("N10", "segment %d has discontinuity sequence number %d in v1 and %d in a1\n\tv1 %s\n\ta1 %s", s.msn, t.discontinuity, s.discontinuity, a.draw(), b.draw())
+			continue
+		}
+		first := a.segments[i-1].discontinuity != t.discontinuity || b.segments[j-1].discontinuity != s.discontinuity
+		if d := s.date.Sub(t.date); d.Abs() > most && !first {
+			v.sim.violate("N10", "segment %d begins at %v in v1, and %v later in a1\n\tv1 %s\n\ta1 %s", s.msn, t.date.Format("15:04:05.000"), d, a.draw(), b.draw())
+		}
+	}
+}
