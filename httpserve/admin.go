@@ -74,6 +74,7 @@ type streamStatus struct {
 	Bytes      int               `json:"bytes"`  // in memory: fetchable, also of what the stream had before, and pinned
 	Pinned     int               `json:"pinned"` // in memory for slow viewers alone
 	Renditions []renditionStatus `json:"renditions"`
+	Health     []string          `json:"health"` // what is wrong, in sentences
 }
 
 type renditionStatus struct {
@@ -82,8 +83,9 @@ type renditionStatus struct {
 	Width    int     `json:"width,omitempty"`
 	Height   int     `json:"height,omitempty"`
 	Segments int     `json:"segments"`
-	Seconds  float64 `json:"seconds"` // in the playlist
-	Bytes    int     `json:"bytes"`   // in memory, fetchable
+	Seconds  float64 `json:"seconds"`             // in the playlist
+	Away     string  `json:"awaySince,omitempty"` // from when on the encoder has sent nothing of it
+	Bytes    int     `json:"bytes"`               // in memory, fetchable
 	Peak     int     `json:"peakBitrate"`
 	Average  int     `json:"averageBitrate"`
 	End      string  `json:"end,omitempty"` // media time of the end of the last segment
@@ -92,7 +94,7 @@ type renditionStatus struct {
 func (s *Server) streams(w http.ResponseWriter, _ *http.Request) error {
 	all := []streamStatus{}
 	for _, stream := range s.Catalog.Streams() {
-		status := describe(stream.Window())
+		status := describe(stream.Window(), s.Now())
 		status.Pinned = stream.Pinned()
 		status.Bytes += status.Pinned
 		all = append(all, status)
@@ -102,8 +104,8 @@ func (s *Server) streams(w http.ResponseWriter, _ *http.Request) error {
 	return json.NewEncoder(w).Encode(map[string]any{"streams": all})
 }
 
-func describe(win *packager.Window) streamStatus {
-	out := streamStatus{Name: win.Stream.String(), Live: !win.Ended, Bytes: win.Bytes(), Renditions: []renditionStatus{}}
+func describe(win *packager.Window, now time.Time) streamStatus {
+	out := streamStatus{Name: win.Stream.String(), Live: !win.Ended, Bytes: win.Bytes(), Renditions: []renditionStatus{}, Health: append([]string{}, Health(win, now)...)}
 	for _, r := range win.Renditions {
 		if r.Header == nil {
 			continue
@@ -125,6 +127,9 @@ func describeRendition(r *packager.Rendition) renditionStatus {
 	s.Width, s.Height = r.Header.Track.Size()
 	for _, seg := range r.Segments {
 		s.Seconds += seg.Seconds()
+	}
+	if r.Away {
+		s.Away = time.Unix(0, r.AwaySince).UTC().Format(time.RFC3339Nano)
 	}
 	if n := len(r.Segments); n > 0 {
 		last := r.Segments[n-1]

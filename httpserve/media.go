@@ -38,7 +38,9 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
 	case packager.PartFile:
 		return s.part(w, r, stream, id, name)
 	case packager.SegmentFile:
-		if seg, ok := rendition.Segment(name.Period, name.Number); ok {
+		if seg, ok := rendition.Segment(name.Period, name.Number); ok && seg.Gap() {
+			return errNoMedia
+		} else if ok {
 			return s.closed(w, r, stream, win.Stays(rendition, seg), seg.Header, name, bodies(seg.Parts)...)
 		}
 		if soon(win, rendition, name) {
@@ -69,7 +71,7 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request, stream *packager.S
 	switch {
 	case err != nil:
 		return err
-	case part == nil:
+	case part == nil || part.Gap:
 		return errNoMedia
 	}
 	rendition, _ := win.Rendition(id)
@@ -192,8 +194,10 @@ func grown(win *packager.Window, id packager.RenditionID, name packager.MediaNam
 	if !ok {
 		return growth{state: gone}
 	}
-	if seg, ok := r.Segment(name.Period, name.Number); ok {
+	if seg, ok := r.Segment(name.Period, name.Number); ok && !seg.Gap() {
 		return growth{seg.Header, bodies(seg.Parts), complete, win.Stays(r, seg)}
+	} else if ok {
+		return growth{state: gone}
 	}
 	if !soon(win, r, name) {
 		return growth{state: gone}

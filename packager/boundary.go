@@ -9,13 +9,12 @@ import (
 // The leader ends its segments at keyframes, and the other renditions keep to
 // those boundaries as their samples allow: segments of one number are of one time.
 
-// join lets a rendition whose first sample comes late begin with the number
+// join lets a rendition that begins late, at that time in ns, begin with the number
 // that the leader's segment of that time has.
-func (p *Publication) join(w *writer, s remux.Sample) {
-	if w.open != nil || len(w.closed) > w.listed {
+func (p *Publication) join(w *writer, at int64) {
+	if w == p.leader || w.open != nil || len(w.closed) > w.listed {
 		return
 	}
-	at := nanoseconds(s.DTS, w.header.Track.Timescale)
 	n := p.leader.msn
 	for i := len(p.starts) - 1; i >= 0 && p.starts[i] > at; i-- {
 		n--
@@ -23,11 +22,33 @@ func (p *Publication) join(w *writer, s remux.Sample) {
 	w.msn = max(w.msn, n)
 }
 
-// leadTo notes a boundary that the followers will keep to.
+// leadTo notes the boundary in front of a sample of the leader. Where the others
+// had one while the leader was away, it is that one.
 func (p *Publication) leadTo(s remux.Sample) {
-	const keep = 64 // followers are never that far behind
-	p.starts = append(p.starts, nanoseconds(s.DTS+int64(s.CompositionOffset), p.leader.header.Track.Timescale))
+	if owed, ok := p.owed(); ok {
+		p.leader.boundary = owed
+		return
+	}
+	p.lead(nanoseconds(s.DTS+int64(s.CompositionOffset), p.leader.header.Track.Timescale))
+	p.leader.boundary = p.starts[len(p.starts)-1]
+}
+
+// lead notes a boundary that all renditions will keep to, ns.
+func (p *Publication) lead(at int64) {
+	const keep = 64 // nobody is ever that far behind
+	p.starts = append(p.starts, at)
 	p.starts = p.starts[max(0, len(p.starts)-keep):]
+}
+
+// owed is the first boundary that the leader has yet to end a segment at: it was
+// away when the others came there.
+func (p *Publication) owed() (at int64, ok bool) {
+	for _, at := range p.starts {
+		if at > p.leader.boundary {
+			return at, true
+		}
+	}
+	return 0, false
 }
 
 // beyond tells whether a follower's sample lies at or behind a boundary of the

@@ -126,8 +126,12 @@ func TestF3ReconnectInTheOpening(t *testing.T) {
 	for i := range 200 {
 		f.write(remux.Sample{DTS: (start.Unix()+5)*90000 + int64(i)*3000, Duration: 3000, Sync: i%60 == 0}, []byte("picture"))
 	}
-	if w := l.window(t); len(w.Renditions) != 1 || len(w.Renditions[0].Segments) < 3 {
-		t.Error("the picture doesn't go on")
+	w := l.window(t)
+	if len(w.Renditions) != 2 || w.Renditions[0].ID != "v1" || len(w.Renditions[0].Segments) < 3 {
+		t.Fatal("the picture doesn't go on")
+	}
+	if a := &w.Renditions[1]; !a.Away || a.Open < w.Renditions[0].Open-1 {
+		t.Errorf("the sound, which is gone, is at %d (away: %v), the picture at %d", a.Open, a.Away, w.Renditions[0].Open)
 	}
 }
 
@@ -207,8 +211,8 @@ func TestF30Reconnects(t *testing.T) {
 	}
 }
 
-// A session without the sound of the one before it: what was listed stays
-// fetchable, and the sound may return.
+// A session without the sound of the one before it: the sound is silent for those
+// who hear it, what was listed stays fetchable, and it may return.
 func TestF29TracksComeAndGo(t *testing.T) {
 	l := newLife(t)
 	r := rand.New(rand.NewPCG(6, 6))
@@ -219,18 +223,18 @@ func TestF29TracksComeAndGo(t *testing.T) {
 	if err := f.p.SetTracks([]remux.Track{video}); err != nil {
 		t.Fatal(err)
 	}
-	silent := func() {
+	mute := func() {
 		for i := range 60 {
 			s := f.video[len(f.video)-1].Sample
 			s.DTS, s.Sync = s.DTS+3000, i == 0
 			f.write(s, []byte("picture"))
 		}
 	}
-	silent()
+	mute()
 	w := l.window(t)
 	rend, ok := w.Rendition("a1")
-	if !ok || len(w.Renditions) != 1 {
-		t.Fatal("the sound is not among what is former")
+	if !ok || len(w.Renditions) != 2 || !rend.Away || len(w.Renditions[0].Segments) != len(rend.Segments) {
+		t.Fatalf("the sound doesn't go on beside the picture: %+v", rend)
 	}
 	if got, ok := rend.Segment(sound.Header.Period.ID, sound.Start); !ok || got != sound {
 		t.Error("a segment of the sound is gone")

@@ -57,6 +57,7 @@ type feed struct {
 type sent struct {
 	remux.Sample
 	payload []byte
+	late    bool // it was dropped
 }
 
 func (f *feed) write(s remux.Sample, payload []byte) {
@@ -72,7 +73,7 @@ func (f *feed) write(s remux.Sample, payload []byte) {
 	for i := range borrowed {
 		borrowed[i] = 0xEE // the packager must have its own copy
 	}
-	at := &sent{s, payload}
+	at := &sent{Sample: s, payload: payload}
 	if s.Track == 0 {
 		f.video = append(f.video, at)
 	} else {

@@ -12,19 +12,23 @@ import (
 // Publication is the writer's side of a stream: a remux.Output that leaves a
 // new Window whenever a part is complete. It is used by one goroutine.
 type Publication struct {
+	OnLate func() // called for each sample that comes when its place is filled; may be nil
+
 	stream  *Stream
 	set     Settings
 	now     func() time.Time
 	release func(lost bool)
 
-	writers []*writer // by track index of the period
+	writers []*writer // of the period, video first
+	tracks  []*writer // the same by track index: without those that the encoder has no track for any more
 	leader  *writer   // has the keyframes: the first video, else the first audio
 	former  []former  // renditions that the period doesn't have
 	period  *Period
 	cutter  cutter
 
 	target   int     // target duration in seconds, 0 while it isn't known
-	starts   []int64 // presentation times, ns, at which the leader cut: where its segments begin, but for a period's first
+	starts   []int64 // presentation times, ns, at which segments end: where the leader's begin, but for a period's first
+	head     int64   // DTS of the sample of the period that is furthest, ns
 	next     int64   // first number of a rendition that has none before it
 	sequence int64   // of the next period
 	id       int64   // of the newest
@@ -142,7 +146,7 @@ func (p *Publication) SetTracks(tracks []remux.Track) error {
 	for _, w := range before {
 		p.next = max(p.next, int64(w.msn))
 	}
-	p.writers, p.leader, p.starts = nil, nil, nil
+	p.writers, p.leader, p.starts, p.head = nil, nil, nil, 0
 	var count [2]int
 	for i, t := range tracks {
 		count[t.Kind()]++
@@ -154,12 +158,17 @@ func (p *Publication) SetTracks(tracks []remux.Track) error {
 			p.leader = p.writers[i]
 		}
 	}
+	p.tracks = slices.Clone(p.writers)
 	for _, w := range before {
-		if !slices.Contains(p.writers, w) {
-			var r Rendition
-			w.snapshot(&r)
-			p.retire(&r, p.extent+longest(p.target))
+		if slices.Contains(p.writers, w) {
+			continue
 		}
+		if p.goesOn(w) {
+			continue
+		}
+		var r Rendition
+		w.snapshot(&r)
+		p.retire(&r, p.extent+longest(p.target))
 	}
 	p.align()
 	if p.led() != led {
@@ -215,15 +224,49 @@ func (p *Publication) align() {
 	}
 }
 
-// WriteSample takes one sample, cuts before it where that is due, and closes
-// the part behind it when no other sample will fit.
+// WriteSample takes one sample. The renditions that it leaves behind are filled up
+// to where its own is, but for their patience.
 func (p *Publication) WriteSample(s remux.Sample) error {
-	w := p.writers[s.Track]
+	w := p.tracks[s.Track]
+	if p.period.Start < 0 {
+		p.period.Start = p.periodStart(w, s)
+	}
+	if err := p.pace(w, s); err != nil {
+		return err
+	}
+	inTime, err := p.back(w, s)
+	if err != nil {
+		return err
+	}
+	if !inTime {
+		if p.OnLate != nil {
+			p.OnLate()
+		}
+	} else if err := p.write(w, s); err != nil {
+		return err
+	}
+	p.publish()
+	return nil
+}
+
+// write puts a sample into a rendition, cuts before it where that is due, and
+// closes the part behind it when no other sample will fit.
+func (p *Publication) write(w *writer, s remux.Sample) error {
+	if err := p.bridge(w, s); err != nil {
+		return err
+	}
 	s = w.follow(s)
 	w.settle(s.DTS)
 	p.begin(w, s)
+	whole := s.Duration
+	if room := uint32(p.room(w)); w.early > 0 && whole+w.expects > room {
+		s.Duration = max(w.expects, room) // it fills its part, and those behind it the next ones
+	}
 	if err := p.cutBefore(w, s); err != nil {
 		return err
+	}
+	if w.open == nil && s.Sync { // its segment begins where it is shown
+		s.Duration = whole
 	}
 	w.add(s)
 	if p.set.FrameChunks {
@@ -232,26 +275,20 @@ func (p *Publication) WriteSample(s remux.Sample) error {
 		}
 		p.dirty = max(p.dirty, changeGrowth)
 	}
-	if p.cutter.grid.ends(w.duration(w.open.Duration+w.expected()), w.duration(w.partTicks+w.expected()), w.duration(int64(s.Duration))) {
+	if p.cutter.grid.ends(w.duration(w.open.Duration+w.expected()), w.duration(w.partTicks+w.expected()), w.duration(int64(w.expects))) {
 		// Waiting for the next sample to learn how long this one lasts would
 		// cost a frame's time. It lasts as long as expected, and the next one
 		// is fitted behind it.
 		w.seal()
-		if err := p.closePart(w); err != nil {
-			return err
-		}
+		return p.closePart(w)
 	}
-	p.publish()
 	return nil
 }
 
 // begin settles, at the first samples, what they tell.
 func (p *Publication) begin(w *writer, s remux.Sample) {
-	if p.period.Start < 0 {
-		p.period.Start = p.periodStart(w, s)
-	}
 	if w != p.leader {
-		p.join(w, s)
+		p.join(w, nanoseconds(s.DTS, w.header.Track.Timescale))
 		return
 	}
 	if w.open != nil && len(w.open.Parts) == 0 && len(w.samples) == 1 { // from the second sample on, the frame rate is a fact
@@ -305,7 +342,9 @@ func (p *Publication) cutBefore(w *writer, s remux.Sample) error {
 	switch p.decide(w, s) {
 	case cutSegment:
 		if w == p.leader {
-			p.rhythm.heard(p.sinceKeyframe(w), w.duration(int64(s.Duration)))
+			if !w.open.Gaps {
+				p.rhythm.heard(p.sinceKeyframe(w), w.duration(int64(s.Duration)))
+			}
 			p.opening = openingDone
 			p.leadTo(s)
 			return p.closeSegment(w)
@@ -343,7 +382,11 @@ func (p *Publication) decide(w *writer, s remux.Sample) cut {
 	case openingSecond:
 		segment = p.sinceKeyframe(w)
 	}
-	return p.cutter.leader(segment, part, next, s.Sync, w.open.Independent || p.opening != openingDone)
+	if owed, ok := p.owed(); ok && nanoseconds(s.DTS+int64(s.CompositionOffset)+int64(s.Duration)/2, w.header.Track.Timescale) >= owed {
+		return cutSegment
+	}
+	media := w.open.Samples > 0 || len(w.samples) > 0
+	return p.cutter.leader(segment, part, next, s.Sync, media && w.open.Independent || p.opening != openingDone)
 }
 
 // sinceKeyframe is the duration of the leader's open segment, with what the
@@ -393,6 +436,9 @@ func (p *Publication) segmentClosed(w *writer) {
 // closeSegments ends the open segment of every rendition.
 func (p *Publication) closeSegments() {
 	for _, w := range p.writers {
+		if w.away {
+			_ = p.fillTo(w, p.head)
+		}
 		w.settleLast()
 		if w.open != nil {
 			// Only a header that can't be written fails, and it was written.

@@ -39,6 +39,7 @@ type Part struct {
 	Bytes       []byte // moof and mdat; must not be modified
 	Duration    int64  // ticks
 	Independent bool   // contains a sample where decoding can start
+	Gap         bool   // the track had no samples then: there are no bytes
 }
 
 // Segment is a closed segment. Its bytes are those of its parts.
@@ -53,6 +54,11 @@ type Segment struct {
 	Size        int   // bytes
 	Samples     int
 	Independent bool // begins with a sample where decoding can start
+
+	// Gaps tells that some of its parts are gaps. Lead and Tail are the ticks that
+	// those at its beginning and its end last.
+	Gaps       bool
+	Lead, Tail int64
 
 	few [6]Part // what Parts points to, when that many are enough
 }
@@ -129,6 +135,9 @@ func (s *Segment) Name() string {
 // Seconds is the segment's duration.
 func (s *Segment) Seconds() float64 { return s.Header.Seconds(s.Duration) }
 
+// Gap tells whether a segment has no media at all: it is there to keep the time.
+func (s *Segment) Gap() bool { return s.Size == 0 }
+
 func (s *Segment) duration() time.Duration {
 	return time.Duration(nanoseconds(s.Duration, s.Header.Track.Timescale))
 }
@@ -136,6 +145,11 @@ func (s *Segment) duration() time.Duration {
 // end is where both its decoding and its presentation are over, ns since 1970.
 func (s *Segment) end() int64 {
 	return nanoseconds(max(s.DTS, s.PTS)+s.Duration, s.Header.Track.Timescale)
+}
+
+// endPTS is where its presentation is over, ns since 1970.
+func (s *Segment) endPTS() int64 {
+	return nanoseconds(s.PTS+s.Duration, s.Header.Track.Timescale)
 }
 
 // Time is the wall clock time of the segment's earliest presentation time.
@@ -153,6 +167,14 @@ func (h *Header) Time(ticks int64) time.Time {
 func nanoseconds(ticks int64, timescale uint32) int64 {
 	ts := int64(timescale)
 	return ticks/ts*1e9 + ticks%ts*1e9/ts
+}
+
+// ticksOf turns nanoseconds into the nearest tick: it is the inverse of
+// nanoseconds.
+func ticksOf(ns int64, timescale uint32) int64 {
+	const second = int64(time.Second)
+	ts := int64(timescale)
+	return ns/second*ts + (ns%second*ts+second/2)/second
 }
 
 // PartName is the file name of a part of the header's period.

@@ -75,6 +75,9 @@ type Rendition struct {
 	Expect          int64      // ticks that it should get from OpenStart on, 0 when that can't be known
 	Next            int64      // the same of the segment behind it
 	NextPart        int64      // number of the part in production
+	Away            bool       // the track's samples stay away, and its time is filled
+	AwaySince       int64      // from where on, ns since 1970
+	OpenGap         bool       // the segment in production has gaps
 	Growing         []byte     // bytes of it that can be sent already; they go on as those of the part
 
 	FrameRate     remux.Rational // measured; zero for audio and at first
@@ -127,18 +130,27 @@ func NearLive(chunk time.Duration) time.Duration {
 }
 
 // Playable tells whether there is enough to begin with: a segment of every
-// rendition, or several of the first where another stays away.
+// rendition, and media in one of them.
 func (w *Window) Playable() bool {
-	const alone = 3
-	if len(w.Renditions) == 0 || len(w.Renditions[0].Segments) == 0 {
-		return false
-	}
+	media := false
 	for i := range w.Renditions {
-		if len(w.Renditions[i].Segments) == 0 && len(w.Renditions[0].Segments) < alone {
+		if len(w.Renditions[i].Segments) == 0 {
 			return false
 		}
+		media = media || w.Renditions[i].Media()
 	}
-	return true
+	return media
+}
+
+// Media tells whether there is any media in what is listed. A rendition without
+// is of no use to those who begin.
+func (r *Rendition) Media() bool {
+	for _, s := range r.Segments {
+		if !s.Gap() {
+			return true
+		}
+	}
+	return false
 }
 
 // Bytes is what a Window holds in memory: all that can be fetched.

@@ -28,8 +28,9 @@ type writer struct {
 	partEarly int64  // ticks before it is shown
 	fragment  uint32 // sequence number of the fragment
 	boxes     []byte // of the newest frame, where each is a fragment
-	sealed    bool   // the sample before has the duration that was expected …
-	end       int64  // … and so the next one begins here
+	sealed    bool   // the sample before has the duration that was expected, and so the next one begins at end
+	end       int64  // of the newest sample, as far as it is known
+	expects   uint32 // duration that the newest sample came with
 	early     int64  // ticks by which the newest sample is decoded too early, more than a rounding
 
 	// The open segment: a Segment in the making, which no Window has. nil when
@@ -39,13 +40,19 @@ type writer struct {
 	expect   int64 // ticks that it should get from its Start on, 0 when that can't be known
 	next     int64 // the same of the one behind it
 	promise  int64 // where that one starts, ticks, as far as it was foreseen; 0 where it wasn't
-	boundary int64 // of the leader, ns, that a follower's segment ended at last
+	boundary int64 // ns, that a segment ended at last
 	part     int64 // number of the next part
 
 	// Closed ones, oldest first, those from index listed on in the playlist. A
 	// list that a Window has is never written again.
 	closed []*Segment
 	listed int
+
+	// Where samples stay away: see Publication.pace.
+	late      lateness
+	wrote     bool // the period has a sample of it
+	away      bool
+	awaySince int64 // ns
 
 	last struct{ samples, payload int } // what to expect of the next part
 
@@ -78,6 +85,7 @@ func (r *rate) average() int {
 // begin starts a period. Where the track is the same, so is its header.
 func (w *writer) begin(p *Period, t remux.Track, frames bool) {
 	h := &Header{Period: p, Track: t}
+	w.wrote, w.away = false, false
 	if w.header != nil && w.header.Track.Same(t) {
 		if h.Bytes = w.header.Bytes; h.Bytes != nil {
 			h.Before = w.header.Period
@@ -107,7 +115,7 @@ func (w *writer) follow(s remux.Sample) remux.Sample {
 	}
 	w.sealed = false
 	shift := s.DTS - at
-	w.early = 0
+	w.early, w.expects = 0, s.Duration
 	if w.header.Track.Kind() == remux.Audio {
 		// Few players look for a composition offset of audio. It is heard early,
 		// by a rounding, or by a unit that was lost.
@@ -159,12 +167,18 @@ func (w *writer) add(s remux.Sample) {
 			pts = w.closed[n-1].PTS + w.closed[n-1].Duration
 		}
 		w.openSegment(s.DTS, pts, s.Sync)
-		w.open.Duration = -w.early // it is shown later, and no longer
+		if s.Sync {
+			w.open.Duration = -w.early // it is shown later, and no longer
+		}
 	}
-	if w.open.Independent {
+	if w.open.Samples == 0 && len(w.samples) == 0 && len(w.open.Parts) > 0 { // it began with gaps
+		w.open.DTS, w.open.Independent = s.DTS, s.Sync
+	}
+	if w.open.Independent && w.open.Lead == 0 {
 		w.open.PTS = min(w.open.PTS, pts)
 	}
 	if len(w.samples) == 0 {
+		w.open.Tail = 0 // it has gone on
 		headroom := 0
 		if !w.frames {
 			const spare = 4 // samples more than the last part had
@@ -181,7 +195,8 @@ func (w *writer) add(s remux.Sample) {
 	if s.Sync {
 		flags = cmaf.Sync
 	}
-	w.frame = s.Duration
+	w.frame, w.wrote = s.Duration, true
+	w.end = s.DTS + int64(s.Duration)
 	w.samples = append(w.samples, cmaf.Sample{
 		Duration:          s.Duration,
 		Size:              uint32(len(s.Data)),
@@ -204,7 +219,7 @@ func (w *writer) newFragment(dts int64, firstOfPart bool, payload int) cmaf.Frag
 	return cmaf.Fragment{
 		Sequence:       w.fragment,
 		DecodeTime:     dts,
-		StartsSegment:  firstOfPart && len(w.open.Parts) == 0,
+		StartsSegment:  firstOfPart && w.open.Samples == 0,
 		Produced:       nanoseconds(dts, w.header.Track.Timescale),
 		SamplesPayload: payload,
 	}
@@ -316,8 +331,10 @@ func (w *writer) endSegment(keep int) {
 	s.Header = w.header
 	w.open = nil
 	w.msn++
-	w.rate.add(s.Size, s.Seconds())
-	if w.frameRate == (remux.Rational{}) {
+	if !s.Gap() {
+		w.rate.add(s.Size, s.Seconds())
+	}
+	if w.frameRate == (remux.Rational{}) && !s.Gaps {
 		w.frameRate = measureFrameRate(s)
 	}
 	w.closed = append(w.closed[:len(w.closed):len(w.closed)], s) // a new list, for the next Window
@@ -362,7 +379,9 @@ func (w *writer) snapshot(r *Rendition) {
 		n := len(w.open.Parts)
 		r.Parts, r.OpenStart, r.OpenPTS, r.OpenIndependent = w.open.Parts[:n:n], w.open.Start, w.open.PTS, w.open.Independent
 		r.Expect, r.Next = w.expect, w.next
+		r.OpenGap = w.open.Gaps
 	}
+	r.Away, r.AwaySince = w.away, w.awaySince
 	if w.header.Bytes != nil {
 		r.Header = w.header
 	}

@@ -360,7 +360,11 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 		r.audio.index = len(tracks)
 		r.audio.clock.setRate(int64(c.SampleRate))
 		r.audio.clock.frame = int64(c.FrameSamples)
-		tracks = append(tracks, Track{Codec: c, Timescale: uint32(c.SampleRate), Bitrate: r.metadata.audio})
+		silence, _ := silentAAC(c.Config)
+		tracks = append(tracks, Track{
+			Codec: c, Timescale: uint32(c.SampleRate), Bitrate: r.metadata.audio,
+			Silence: silence, UnitDuration: uint32(c.FrameSamples),
+		})
 	}
 	r.tracks = tracks
 	return r.out.SetTracks(tracks)

@@ -23,7 +23,13 @@ func (k Kind) String() string {
 type Track struct {
 	Codec     Codec
 	Timescale uint32 // ticks per second of this track's samples
-	Bitrate   int    // bit/s as the encoder's metadata says, 0 when it doesn't
+
+	// Silence is an access unit of silence, nil where the track can have none, and
+	// UnitDuration is how long it lasts, in ticks. It must not be modified.
+	Silence      []byte
+	UnitDuration uint32
+
+	Bitrate int // bit/s as the encoder's metadata says, 0 when it doesn't
 
 	// KeyframeInterval is how far keyframes are apart at most, as far as the
 	// encoder tells before the second one comes; 0 when it doesn't.

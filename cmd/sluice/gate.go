@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/access"
+	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/flv"
 	"github.com/sluice-live/sluice/metrics"
@@ -37,6 +38,8 @@ type gate struct {
 	metrics *metrics.Set
 	budget  budget
 	turns   turns
+
+	ailments ailments // patrol's
 
 	mu       sync.Mutex
 	sessions map[packager.StreamName]*session
@@ -125,6 +128,7 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	note := func(what string) { log.Info().Str("what", what).Msg("dropped") }
 	remuxer := remux.New(publication, g.now, note)
 	remuxer.OnDrop = g.metrics.Dropped
+	publication.OnLate = g.late(log)
 	s := g.enter(name, r.Peer, remuxer)
 	s.left = func() {
 		if !g.access().Ended(encoder, admission) {
@@ -132,6 +136,18 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 		}
 	}
 	return name.String(), s, nil
+}
+
+// late counts samples that came when their time was filled, and says so once.
+func (g *gate) late(log zerolog.Logger) func() {
+	said := false
+	return func() {
+		g.metrics.Dropped()
+		if !said {
+			said = true
+			log.Info().Str("what", "sound that came too late behind the picture: silence had been put in its place").Msg("dropped")
+		}
+	}
 }
 
 // publication begins one for somebody who may, and who may have to wait: for his
@@ -169,10 +185,15 @@ func (g *gate) room(name packager.StreamName) error {
 	return g.limited(g.budget.admits(g.catalog.Streams(), name, young))
 }
 
-// patrol sends those away whose windows have grown too large.
+// patrol sends those away whose windows have grown too large, and says what is wrong
+// with streams. It is to be called now and then, by one goroutine.
 func (g *gate) patrol() {
+	if g.ailments == nil {
+		g.ailments = make(ailments)
+	}
 	for _, stream := range g.catalog.Streams() {
 		w := stream.Window()
+		g.ailments.see(w.Stream, httpserve.Health(w, g.now()), g.log)
 		n := int64(w.Bytes())
 		if !g.budget.exceeded(n) {
 			continue

@@ -76,7 +76,7 @@ func service(w *packager.Window) *mpd.ServiceDescriptionType {
 // foreseen tells whether the segments in production can be listed.
 func foreseen(w *packager.Window) bool {
 	for i := range w.Renditions {
-		if r := &w.Renditions[i]; r.Expect == 0 && r.Header != nil {
+		if r := &w.Renditions[i]; r.Expect == 0 && r.Header != nil && !r.OpenGap && !r.Away {
 			return false
 		}
 	}
@@ -90,7 +90,7 @@ func foreseen(w *packager.Window) bool {
 func ahead(w *packager.Window) bool {
 	const most = 250 * time.Millisecond
 	for i := range w.Renditions {
-		if r := &w.Renditions[i]; r.Next == 0 && r.Header != nil {
+		if r := &w.Renditions[i]; r.Next == 0 && r.Header != nil && !r.OpenGap && !r.Away {
 			return false
 		}
 	}
@@ -155,9 +155,13 @@ type entry struct {
 func entries(w *packager.Window, r *packager.Rendition) []entry {
 	list := make([]entry, 0, len(r.Segments)+1)
 	for _, s := range r.Segments {
-		list = append(list, entry{s.Header, s.Start, s.PTS, s.PTS + s.Duration - s.Start, s.Independent})
+		if !s.Gap() {
+			list = append(list, entry{s.Header, s.Start, s.PTS, s.PTS + s.Duration - s.Start - s.Tail, s.Independent})
+		}
 	}
-	if !w.Ended && foreseen(w) && r.Header != nil {
+	// One that has gaps is listed when it is complete: how much of it is media
+	// shows only then.
+	if !w.Ended && foreseen(w) && r.Header != nil && !r.OpenGap && !r.Away {
 		list = append(list, entry{r.Header, r.OpenStart, r.OpenPTS, r.Expect, r.OpenIndependent})
 		if ahead(w) {
 			next := r.OpenStart + r.Expect

@@ -31,6 +31,7 @@ type encoder struct {
 	gop      []int   // frames from keyframe to keyframe, again and again
 	minutes  int
 	part     time.Duration
+	away     func(kind flv.TagType, ms float64) bool // whether a track sends nothing then; may be nil
 }
 
 // snapshot is what viewers saw between two changes.
@@ -69,6 +70,9 @@ func play(t *testing.T, e encoder) []snapshot {
 	last := stream.Window()
 	write := func(kind flv.TagType, at float64, body []byte) {
 		now = packagertest.Start.Add(time.Duration(at * float64(time.Millisecond)))
+		if body[1] != 0 && e.away != nil && e.away(kind, at) {
+			return
+		}
 		if err := m.WriteTag(flv.Tag{Type: kind, Timestamp: uint32(at + 0.5), Body: body}); err != nil {
 			t.Fatal(err)
 		}
@@ -151,6 +155,7 @@ type segment struct {
 	uri, header string
 	date        time.Time
 	breaks      bool // a discontinuity stands before it
+	gap         bool
 	parts       []part
 }
 
@@ -158,6 +163,7 @@ type part struct {
 	duration    float64
 	uri         string
 	independent bool
+	gap         bool
 }
 
 // parse reads a playlist strictly: any tag or attribute that it doesn't know
@@ -202,7 +208,9 @@ func parse(t *testing.T, text []byte) playlist {
 			}
 			p.open.date = date
 		case "#EXT-X-PART":
-			p.open.parts = append(p.open.parts, part{atof(t, attr["DURATION"]), attr["URI"], attr["INDEPENDENT"] == "YES"})
+			p.open.parts = append(p.open.parts, part{atof(t, attr["DURATION"]), attr["URI"], attr["INDEPENDENT"] == "YES", attr["GAP"] == "YES"})
+		case "#EXT-X-GAP":
+			p.open.gap = true
 		case "#EXTINF":
 			p.open.duration = atof(t, strings.TrimSuffix(value, ","))
 		case "#EXT-X-PRELOAD-HINT":
@@ -361,7 +369,7 @@ func TestContract(t *testing.T) {
 	each("A7.4 A9.11 independent segments are claimed where they are", func(t *testing.T, s snapshot, p playlist) {
 		if p.independent {
 			for _, seg := range p.segments {
-				if len(seg.parts) > 0 && !seg.parts[0].independent {
+				if len(seg.parts) > 0 && !seg.parts[0].independent && !seg.parts[0].gap {
 					t.Error("a segment doesn't begin independently")
 				}
 			}
@@ -490,7 +498,8 @@ func checkParts(t *testing.T, p playlist) {
 			}
 			last := s.uri != "" && i == len(s.parts)-1
 			newest := s.uri == "" && i == len(s.parts)-1
-			if part.duration < 0.85*p.partTarget && !last && !newest && !part.independent {
+			gap := part.gap || i < len(s.parts)-1 && s.parts[i+1].gap
+			if part.duration < 0.85*p.partTarget && !last && !newest && !part.independent && !gap {
 				t.Errorf("a part of %v s, 85 %% of the target are %v", part.duration, 0.85*p.partTarget)
 			}
 		}
@@ -652,4 +661,88 @@ func TestOddStreams(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestF31Contract has tracks that fall silent.
+func TestF31Contract(t *testing.T) {
+	for name, away := range map[string]func(kind flv.TagType, ms float64) bool{
+		"sound": func(k flv.TagType, ms float64) bool {
+			return k == flv.TagAudio && ms > 8300 && math.Mod(ms, 17000) < 7000
+		},
+		"picture": func(k flv.TagType, ms float64) bool {
+			return k == flv.TagVideo && ms > 8300 && math.Mod(ms, 17000) < 7000
+		},
+		"picture for good": func(k flv.TagType, ms float64) bool { return k == flv.TagVideo && ms > 20700 },
+		"in turn": func(k flv.TagType, ms float64) bool {
+			return ms > 8300 && k == []flv.TagType{flv.TagVideo, flv.TagAudio}[int(ms/5300)%2]
+		},
+		"short pauses of the picture": func(k flv.TagType, ms float64) bool {
+			return k == flv.TagVideo && ms > 3000 && math.Mod(ms, 1700) < 900
+		},
+	} {
+		for _, part := range []time.Duration{200 * time.Millisecond, 500 * time.Millisecond} {
+			t.Run(fmt.Sprintf("%s, parts of %v", name, part), func(t *testing.T) {
+				seen := play(t, encoder{fps: 30, gop: []int{60}, minutes: 1, part: part, away: away})
+				first, gaps := seen[0].video, 0
+				for i, s := range seen {
+					for id, p := range map[packager.RenditionID]playlist{"v1": s.video, "a1": s.audio} {
+						if p.target != first.target || p.partTarget != first.partTarget {
+							t.Fatal("a constant changed")
+						}
+						if checkParts(t, p); t.Failed() {
+							t.Fatalf("in window %d:\n%s", i, s.videoText)
+						}
+						r, _ := s.window.Rendition(id)
+						gaps += checkGaps(t, p, r)
+					}
+					if got, want := s.audio.reports["v1.m3u8"], lastPart(s.video); got != want {
+						t.Fatalf("report %v of video, which is at %v", got, want)
+					}
+				}
+				if gaps == 0 && strings.Contains(name, "picture") {
+					t.Error("no gap was listed")
+				}
+			})
+		}
+	}
+}
+
+// checkGaps holds a playlist together around its gaps: dates follow from
+// durations, nothing is said to be there that isn't, and no hint names what may
+// never be.
+func checkGaps(t *testing.T, p playlist, r *packager.Rendition) (gaps int) {
+	t.Helper()
+	const frame = 0.036
+	at := p.segments[0].date
+	for _, s := range append(p.segments, p.open) {
+		if off := s.date.Sub(at).Seconds(); len(s.parts) > 0 && math.Abs(off) > frame {
+			t.Fatalf("a date is off by %v s: %+v", off, s)
+		}
+		at = s.date.Add(time.Duration(s.duration * float64(time.Second)))
+		if int(math.Round(s.duration)) > p.target {
+			t.Fatalf("a segment of %v s", s.duration)
+		}
+		media := len(s.parts) == 0
+		for _, part := range s.parts {
+			name, ok := packager.ParseMediaName(strings.TrimPrefix(part.uri, string(r.ID)+"/"))
+			_, listed, found := r.Part(name.Period, name.Number)
+			if !ok || !found || part.gap != (len(listed.Bytes) == 0) {
+				t.Fatalf("%s: gap %v, found %v", part.uri, part.gap, found)
+			}
+			media = media || !part.gap
+			if part.gap {
+				gaps++
+			}
+		}
+		if s.uri != "" && len(s.parts) > 0 && s.gap == media {
+			t.Fatalf("%s: gap %v", s.uri, s.gap)
+		}
+		if s.gap && p.version < 8 {
+			t.Fatalf("version %d with a gap", p.version)
+		}
+	}
+	if r.Away && p.hint != "" {
+		t.Fatalf("%s is hinted at while nothing comes", p.hint)
+	}
+	return gaps
 }

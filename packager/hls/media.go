@@ -2,6 +2,7 @@ package hls
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -67,6 +68,9 @@ type media struct {
 func (m *media) head(skipped int) {
 	w, r := m.w, m.r
 	version := 6
+	if r.OpenGap || slices.ContainsFunc(r.Segments, func(s *packager.Segment) bool { return s.Gaps }) {
+		version = 8 // EXT-X-GAP
+	}
 	if skipped > 0 {
 		version = 9
 	}
@@ -95,6 +99,9 @@ func (m *media) segment(s *packager.Segment, before *packager.Header, partsListe
 	m.start(s.Header, before, s.Time())
 	if partsListed {
 		m.parts(s.Header, Parts(m.w, s.Header, s.Parts))
+	}
+	if s.Gap() {
+		m.b = append(m.b, "#EXT-X-GAP\n"...)
 	}
 	m.b = append(m.b, "#EXTINF:"...)
 	m.b = strconv.AppendFloat(m.b, s.Seconds(), 'f', 5, 64)
@@ -149,6 +156,9 @@ func (m *media) parts(h *packager.Header, parts []packager.Part) {
 		if p.Independent {
 			m.b = append(m.b, ",INDEPENDENT=YES"...)
 		}
+		if p.Gap {
+			m.b = append(m.b, ",GAP=YES"...)
+		}
 		m.b = append(m.b, '\n')
 	}
 }
@@ -175,6 +185,9 @@ func (m *media) open() {
 	if len(parts) > 0 {
 		m.start(r.Header, before, r.Header.Time(r.OpenPTS))
 		m.parts(r.Header, parts)
+	}
+	if r.Away {
+		return // what comes next may be a gap
 	}
 	m.b = fmt.Appendf(m.b, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"%s/%s\"\n", r.ID, r.Header.PartName(r.NextPart))
 }

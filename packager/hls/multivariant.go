@@ -18,7 +18,7 @@ func Multivariant(w *packager.Window) []byte {
 		r := &w.Renditions[i]
 		allIndependent = allIndependent && independent(r.Segments)
 		switch {
-		case len(r.Segments) == 0:
+		case !r.Media():
 		case r.Newest().Track.Kind() == remux.Video:
 			video = append(video, r)
 		default:

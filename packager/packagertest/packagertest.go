@@ -25,7 +25,7 @@ func Tracks() []remux.Track {
 			ChromaFormat: 1, BitDepth: [2]uint8{8, 8},
 			Width: 960, Height: 540, SAR: [2]uint32{1, 1},
 		}},
-		{Timescale: 48000, Bitrate: 128_000, Codec: &remux.AAC{
+		{Timescale: 48000, Bitrate: 128_000, Silence: unhex("2110049990a0"), UnitDuration: 1024, Codec: &remux.AAC{
 			Config: unhex("1190"), ObjectType: 2, SampleRate: 48000, Channels: 2, FrameSamples: 1024,
 		}},
 	}
@@ -47,6 +47,9 @@ type Feed struct {
 	video, audio int // samples written
 	pace         int // of the picture, in 1/30 s
 	look         func()
+
+	// Mute and Still keep the sound and the picture away.
+	Mute, Still bool
 }
 
 // New begins a stream with a window of four segments, of 0.5 s parts.
@@ -129,9 +132,8 @@ func (f *Feed) Play(program []byte, look func(*packager.Window)) {
 	for _, b := range program {
 		switch n := int(b >> 2); b & 3 {
 		case 0, 1:
-			if len(tracks) == 2 { // GOP writes both
-				f.GOP(1 + 2*n)
-			}
+			f.Mute, f.Still = b&3 == 1 && n&1 == 1, b&3 == 1 && n&3 == 2
+			f.GOP(1 + 2*n)
 		case 2:
 			f.video += n * n // a gap: nothing came for a while
 			f.audio = f.video * 48000 / 30 / 1024
@@ -152,6 +154,9 @@ func (f *Feed) Play(program []byte, look func(*packager.Window)) {
 
 func (f *Feed) write(s remux.Sample) {
 	f.tb.Helper()
+	if s.Track == 0 && f.Still || s.Track == 1 && f.Mute {
+		return
+	}
 	if err := f.Publication.WriteSample(s); err != nil {
 		f.tb.Fatal(err)
 	}

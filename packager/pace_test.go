@@ -1,0 +1,287 @@
+package packager_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/Eyevinn/mp4ff/mp4"
+
+	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
+)
+
+// silence is what the audio track of these tests is filled with.
+var silence = []byte("silence")
+
+func audible() remux.Track {
+	t := audio
+	t.Silence, t.UnitDuration = silence, 1024
+	return t
+}
+
+// away is when a track sends nothing, ms since the start.
+type away struct{ from, to int64 }
+
+func (a away) at(ms int64) bool { return ms >= a.from && ms < a.to }
+
+// paced plays an encoder whose tracks fall silent, and looks at each Window.
+type paced struct {
+	*feed
+	s            *packager.Stream
+	fps          float64
+	gop          int64 // frames
+	video, audio []away
+	skew         int64 // ms that the sound comes behind the picture
+}
+
+func silent(list []away, ms int64) bool {
+	for _, a := range list {
+		if a.at(ms) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *paced) play(seconds int64) {
+	f.t.Helper()
+	v, a := int64(0), int64(0)
+	for {
+		vms := int64(float64(v)*1000/f.fps + 0.5)
+		ams := a * 1024 * 1000 / 48000
+		switch {
+		case vms > seconds*1000:
+			return
+		case ams+f.skew <= vms:
+			if a++; !silent(f.audio, ams) {
+				f.write(remux.Sample{Track: 1, DTS: start.UnixMilli()*48 + (a-1)*1024, Duration: 1024, Sync: true}, fmt.Appendf(nil, "audio %d", a))
+			}
+		default:
+			v++
+			key := (v-1)%f.gop == 0
+			if silent(f.video, vms) {
+				continue
+			}
+			f.write(remux.Sample{
+				Track: 0, DTS: (start.UnixMilli() + vms) * 90, Duration: uint32(90000 / f.fps), Sync: key,
+				CompositionOffset: int32(90000 / f.fps), // and no picture is reordered over a pause
+			}, fmt.Appendf(nil, "video %d", v))
+		}
+	}
+}
+
+// F31, N10: whatever stays away, the renditions keep pace.
+func TestF31TracksFallSilent(t *testing.T) {
+	never := int64(1 << 40)
+	for name, f := range map[string]paced{
+		"sound for 6 s":             {audio: []away{{8000, 14000}}},
+		"sound for 1 s":             {audio: []away{{8000, 9000}}},
+		"sound in mid-segment":      {audio: []away{{8700, 13300}}},
+		"sound for good":            {audio: []away{{8000, never}}},
+		"sound from the start":      {audio: []away{{0, never}}},
+		"sound, late":               {audio: []away{{8000, 14000}}, skew: 900},
+		"picture for 6 s":           {video: []away{{8000, 14000}}},
+		"picture for 1 s":           {video: []away{{8100, 9100}}},
+		"picture for half a second": {video: []away{{8100, 8600}, {10300, 11000}, {13000, 13900}}},
+		"picture in mid-GOP":        {video: []away{{8700, 13300}}},
+		"picture, back in mid-GOP":  {video: []away{{8000, 12900}}},
+		"picture for good":          {video: []away{{9100, never}}},
+		"picture, short GOP":        {video: []away{{9100, 15000}}, gop: 15},
+		"picture, long GOP":         {video: []away{{11100, 15000}}, gop: 240},
+		"in turn":                   {audio: []away{{6000, 12000}, {20000, 26000}}, video: []away{{13000, 19000}}},
+		"both":                      {audio: []away{{6000, 12000}}, video: []away{{6000, 12000}}},
+		"overlapping":               {audio: []away{{6000, 12000}}, video: []away{{11000, 17000}}},
+		"24 fps":                    {video: []away{{8700, 13300}}, fps: 24, gop: 48},
+		"10 fps":                    {video: []away{{8700, 13300}}, fps: 10, gop: 20},
+		"2 fps":                     {video: []away{{8700, 13300}}, fps: 2, gop: 4},
+	} {
+		for _, part := range []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second} {
+			for _, frames := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%v/%v", name, part, frames), func(t *testing.T) {
+					set := settings
+					set.Segments, set.PartDuration, set.FrameChunks = 100, part, frames
+					f := f
+					f.s, f.feed = publish(t, set, video, audible())
+					if f.fps == 0 {
+						f.fps = 30
+					}
+					if f.gop == 0 {
+						f.gop = 60
+					}
+					f.feed.watch = func() { keepsPace(t, f.s.Window(), f.fps) }
+					f.play(32)
+					f.p.Close(nil)
+					w := f.s.Window()
+					keepsPace(t, w, f.fps)
+					for i := range w.Renditions {
+						checkMedia(t, w, &w.Renditions[i], [][]*sent{f.feed.video, f.feed.audio}[i])
+					}
+				})
+			}
+		}
+	}
+}
+
+// keepsPace is N10.
+func keepsPace(t *testing.T, w *packager.Window, fps float64) {
+	t.Helper()
+	if w.TargetDuration == 0 || len(w.Renditions) < 2 {
+		return
+	}
+	ends := make([]time.Time, len(w.Renditions))
+	for i := range w.Renditions {
+		r := &w.Renditions[i]
+		if r.Header == nil {
+			continue
+		}
+		at := time.Time{}
+		for k, s := range r.Segments {
+			if k > 0 && s.MSN != r.Segments[k-1].MSN+1 {
+				t.Fatalf("%s: number %d follows %d", r.ID, s.MSN, r.Segments[k-1].MSN)
+			}
+			if s.Seconds() > float64(w.TargetDuration)+0.5 {
+				t.Fatalf("%s: segment %d lasts %.3f s, the target is %d", r.ID, s.MSN, s.Seconds(), w.TargetDuration)
+			}
+			if !at.IsZero() && s.Time().Sub(at).Abs() > 40*time.Millisecond {
+				t.Fatalf("%s: segment %d begins at %v, the one before ends at %v", r.ID, s.MSN, s.Time(), at)
+			}
+			at = s.Header.Time(s.PTS + s.Duration)
+			partsFit(t, w, r, s.Header, s.Parts)
+		}
+		ends[i] = at
+		if len(r.Parts) > 0 {
+			ends[i] = r.Header.Time(r.OpenPTS)
+			for _, p := range r.Parts {
+				ends[i] = ends[i].Add(time.Duration(r.Header.Seconds(p.Duration) * 1e9))
+			}
+		}
+		partsFit(t, w, r, r.Header, r.Parts)
+	}
+	if ends[0].IsZero() || ends[1].IsZero() || w.Ended {
+		return
+	}
+	lateness := 1500*time.Millisecond + time.Duration(3e9/fps)
+	if off := ends[0].Sub(ends[1]).Abs(); off > 3*w.PartTarget+lateness {
+		t.Fatalf("the newest parts are %v apart: %v and %v", off, ends[0], ends[1])
+	}
+	// Segments of one number are of one time.
+	a, b := w.Renditions[0].Segments, w.Renditions[1].Segments
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0].MSN < b[0].MSN:
+			a = a[1:]
+		case b[0].MSN < a[0].MSN:
+			b = b[1:]
+		default:
+			if off := a[0].Time().Sub(b[0].Time()).Abs(); off > lateness {
+				t.Fatalf("segments %d begin %v apart", a[0].MSN, off)
+			}
+			a, b = a[1:], b[1:]
+		}
+	}
+}
+
+func partsFit(t *testing.T, w *packager.Window, r *packager.Rendition, h *packager.Header, parts []packager.Part) {
+	t.Helper()
+	for _, p := range parts {
+		if d := h.Seconds(p.Duration); d > w.PartTarget.Seconds()+1e-4 || d <= 0 {
+			t.Fatalf("%s: part %d lasts %v s, the target is %v; gap %v", r.ID, p.Number, d, w.PartTarget, p.Gap)
+		}
+		if p.Gap != (len(p.Bytes) == 0) {
+			t.Fatalf("%s: part %d: gap %v with %d bytes", r.ID, p.Number, p.Gap, len(p.Bytes))
+		}
+	}
+}
+
+// checkMedia reads a rendition back with mp4ff: each sample that was sent is there
+// once, is shown when it should be, and lies in the part that lists its time.
+func checkMedia(t *testing.T, w *packager.Window, r *packager.Rendition, want []*sent) {
+	t.Helper()
+	init, err := mp4.DecodeFile(bytes.NewReader(r.Header.Bytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trex, scale := init.Init.Moov.Mvex.Trex, int64(r.Header.Track.Timescale)
+	rounding, last := scale/100, int64(-1)
+	if r.Header.Track.Kind() == remux.Audio {
+		rounding = 1024
+	}
+	sound := want[:0:0]
+	for _, s := range want {
+		if !s.late {
+			sound = append(sound, s)
+		}
+	}
+	want = sound
+	for _, seg := range r.Segments {
+		at := seg.PTS // of the part, as it is listed
+		first, end := int64(-1), int64(0)
+		for _, part := range seg.Parts {
+			begin := at
+			at += part.Duration
+			if part.Gap {
+				continue
+			}
+			file, err := mp4.DecodeFile(bytes.NewReader(part.Bytes))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, frag := range file.Segments[0].Fragments {
+				samples, err := frag.GetFullSamples(trex)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, got := range samples {
+					dts, pts := int64(got.DecodeTime), int64(got.DecodeTime)+int64(got.CompositionTimeOffset)
+					if dts <= last {
+						t.Fatalf("%s: decode time %d behind %d", r.ID, dts, last)
+					}
+					last = dts
+					if first < 0 {
+						first = pts
+					}
+					first, end = min(first, pts), max(end, pts+int64(got.Dur))
+					if bytes.Equal(got.Data, silence) {
+						continue
+					}
+					if len(want) == 0 {
+						t.Fatalf("%s: more samples than were sent", r.ID)
+					}
+					s := want[0]
+					want = want[1:]
+					if !bytes.Equal(got.Data, s.payload) {
+						t.Fatalf("%s: got %q in the place of %q", r.ID, got.Data, s.payload)
+					}
+					if off := pts - s.DTS - int64(s.CompositionOffset); off > rounding || off < -rounding {
+						t.Fatalf("%s: %q is shown %.3f s off", r.ID, got.Data, float64(off)/float64(scale))
+					}
+					// Pictures behind a short pause are decoded in the parts of it.
+					if early := dts - at; early > rounding {
+						t.Fatalf("%s: %q is decoded %.3f s behind its part", r.ID, got.Data, float64(early)/float64(scale))
+					}
+					if early := begin - dts; early > scale*3/2 {
+						t.Fatalf("%s: %q is decoded %.3f s before its part", r.ID, got.Data, float64(early)/float64(scale))
+					}
+				}
+			}
+		}
+		if off := at - seg.PTS - seg.Duration; off > scale/2000 || off < -scale {
+			t.Fatalf("%s: the parts of segment %d last %.3f s, and it %.3f", r.ID, seg.MSN, float64(at-seg.PTS)/float64(scale), seg.Seconds())
+		}
+		if first < 0 != seg.Gap() {
+			t.Fatalf("%s: segment %d: gap %v", r.ID, seg.MSN, seg.Gap())
+		}
+		const frame = 0.15
+		if lead := float64(first - seg.PTS - seg.Lead); !seg.Gap() && (lead > frame*float64(scale) || lead < -frame*float64(scale)) {
+			t.Fatalf("%s: segment %d has media %.3f s off from where it says", r.ID, seg.MSN, lead/float64(scale))
+		}
+		if tail := float64(end - seg.PTS - seg.Duration + seg.Tail); seg.Tail > 0 && (tail > frame*float64(scale) || tail < -frame*float64(scale)) {
+			t.Fatalf("%s: segment %d ends %.3f s off from where it says", r.ID, seg.MSN, tail/float64(scale))
+		}
+	}
+	if len(want) > 0 {
+		t.Fatalf("%s: %d samples are missing, from %q on", r.ID, len(want), want[0].payload)
+	}
+}
