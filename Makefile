@@ -13,10 +13,10 @@ SEEDS       ?= 1000
 
 # Debian's packages that the end-to-end tests use, each by a command it brings.
 TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gstreamer1.0-tools \
-        varnishd:varnish nginx:nginx-light
+        varnishd:varnish nginx:nginx-light mpv:mpv WebKitWebDriver:webkit2gtk-driver xvfb-run:xvfb xauth:xauth
 GSTREAMER = gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
-.PHONY: help run demo build web test check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers deps clean
+.PHONY: help run demo build web test test-players check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers deps clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -80,8 +80,11 @@ attack: ## thousands of idle connections, of publishers and viewers at once, bod
 	SLUICE_ATTACK=1 $(GO) test -count=1 -v -timeout 10m -run '^Test(F19|F20|F21|F26|F27|F28|F34|F35|F36)' ./cmd/sluice ./door ./ingest ./httpserve | grep -v '^=== '
 
 e2e: web ## real encoders in, real players out
-	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make latency, make bench-latency"
+	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make test-players, make latency, make bench-latency"
 	$(GO) test -count=1 -timeout 20m ./e2e/...
+
+test-players: web ## each player through seeks, pauses, restarts, other pictures, silence, the end, and WebKitGTK: takes 25 minutes
+	E2E_PLAYERS=1 $(GO) test -count=1 -v -timeout 60m -run '^Test(Players|WebKit|KeepsPace)$$' ./e2e/ | grep -v '^=== '
 
 latency: web ## hls.js, dash.js and Shaka near live for a minute each, on a machine that does nothing else
 	E2E_LATENCY=1 $(GO) test -count=1 -v -timeout 30m -run LowLatency ./e2e/

@@ -50,6 +50,19 @@ func browse(t testing.TB) *browser {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
+	return newPage(t, ctx)
+}
+
+// tab opens another page in the same browser.
+func (b *browser) tab(t testing.TB) *browser {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	t.Cleanup(cancel)
+	return newPage(t, ctx)
+}
+
+func newPage(t testing.TB, ctx context.Context) *browser {
+	t.Helper()
 	b := &browser{ctx: ctx, urls: make(map[network.RequestID]string)}
 	// The browser lives as long as this context, so it has no deadline.
 	if err := chromedp.Do(ctx); err != nil {

@@ -117,6 +117,7 @@ var debian = map[string]string{
 	"nginx":           "nginx-light",
 	"obs":             "obs-studio",
 	"varnishd":        "varnish",
+	"WebKitWebDriver": "webkit2gtk-driver",
 	"xmllint":         "libxml2-utils",
 	"xvfb-run":        "xvfb",
 

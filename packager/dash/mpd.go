@@ -59,7 +59,8 @@ func timing() *mpd.DescriptorType {
 
 // service says how far behind the clock players should stay (annex K.4): as
 // far as those that read HLS parts; where segments can't be listed before they
-// are complete, the longest segment more.
+// are complete, the longest segment more. There is no maximum: dash.js would jump
+// there from wherever a viewer went back to.
 func service(w *packager.Window) *mpd.ServiceDescriptionType {
 	const least = 800 * time.Millisecond // where each frame is a chunk
 	target := max(packager.NearLive(w.Chunk), least)
@@ -68,7 +69,7 @@ func service(w *packager.Window) *mpd.ServiceDescriptionType {
 	}
 	ms := uint32(target.Milliseconds())
 	return &mpd.ServiceDescriptionType{
-		Latencies:     []*mpd.LatencyType{{Target: &ms, Min: mpd.Ptr(ms * 3 / 4), Max: mpd.Ptr(ms * 4)}},
+		Latencies:     []*mpd.LatencyType{{Target: &ms, Min: mpd.Ptr(ms * 3 / 4)}},
 		PlaybackRates: []*mpd.PlaybackRateType{{Min: 1, Max: 1.04}},
 	}
 }

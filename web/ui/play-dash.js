@@ -6,8 +6,9 @@ const settings = {
   debug: { logLevel: 0 }, // errors arrive as events
   streaming: {
     buffer: { bufferToKeep: 30 }, // s kept behind, as with hls.js
-    // Stay at the latency that the manifest's ServiceDescription asks for.
-    liveCatchup: { enabled: true, playbackRate: { min: -0.05, max: 0.05 } },
+    // Stay at the latency that the manifest's ServiceDescription asks for. Who
+    // is too far from it (s) after an outage is there at once, by a jump.
+    liveCatchup: { enabled: true, playbackRate: { min: -0.05, max: 0.05 }, maxDrift: 6 },
   },
 };
 
@@ -43,6 +44,9 @@ export async function playDASH(video, url, tell, signal) {
   dash.attachView(video);
   dash.attachSource(url);
 
+  let stays = false; // where the viewer went
+  let calm = false;
+  const speed = () => dash.updateSettings({ streaming: { liveCatchup: { enabled: !stays && !calm, maxDrift: stays ? NaN : settings.streaming.liveCatchup.maxDrift } } });
   const number = (n) => (Number.isFinite(n) && n > 0 ? n : null);
   return {
     player: dash,
@@ -51,6 +55,16 @@ export async function playDASH(video, url, tell, signal) {
     target: () => number(dash.getTargetLiveDelay()),
     aim(wanted) {
       dash.updateSettings({ streaming: { delay: { liveDelay: wanted ?? NaN } } });
+    },
+    stay(on) {
+      stays = on;
+      speed();
+      if (on) video.playbackRate = 1;
+    },
+    calm() {
+      calm = true;
+      speed();
+      video.playbackRate = 1;
     },
     level() {
       const picture = dash.getCurrentRepresentationForType('video');

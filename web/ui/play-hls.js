@@ -50,9 +50,12 @@ export async function playHLS(video, url, tell, signal) {
   // hls.js catches up when it is near its target; far behind it would stay there,
   // so then it is a jump. Not part of config: hls.js would want a distance from live
   // beside it, and not take the playlist's any more.
+  let stays = false; // where the viewer went
+  let calm = false;
   hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => {
-    hls.config.liveMaxLatencyDuration = hls.targetLatency + 3 * details.targetduration;
+    hls.config.liveMaxLatencyDuration = stays ? Infinity : hls.targetLatency + 3 * details.targetduration;
   });
+  const speed = () => { hls.config.maxLiveSyncPlaybackRate = stays || calm ? 1 : config.maxLiveSyncPlaybackRate; };
   // … but only with more than a second in its buffer, which a target as near as
   // that leaves it without: what its start was late by is one jump.
   video.addEventListener('playing', async () => {
@@ -78,6 +81,16 @@ export async function playHLS(video, url, tell, signal) {
       asked ??= hls.targetLatency;
       hls.lowLatencyMode = !(wanted > 5); // by parts, or by whole segments, of which there are fewer
       hls.targetLatency = wanted ?? asked;
+    },
+    stay(on) {
+      stays = on;
+      if (on) hls.config.liveMaxLatencyDuration = Infinity;
+      speed();
+    },
+    calm() {
+      calm = true;
+      speed();
+      video.playbackRate = 1;
     },
     level() {
       const level = hls.levels?.[hls.currentLevel];

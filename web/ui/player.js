@@ -20,6 +20,9 @@
 //              asks for; aim itself is null where that can't be said
 //   level()    {bitrate, frameRate, codecs} of what is playing, as far as known
 //   goLive()   jumps to the live edge
+//   stay(on)   lets the viewer stay where he went, or comes near live again by itself;
+//              stay itself is null where the browser decides
+//   calm()     never changes the speed any more; null where nothing does
 //   stop()     takes it down and empties the video element
 // It reports through tell.note (every error) and tell.failed (it has given up).
 
@@ -58,8 +61,12 @@ let loop = null;      // the AbortController of the running loop
 let played = false;   // has this page shown a picture of this stream?
 let stalls = 0;
 let stalled = false;  // a stall is counted and has not ended
+let jumped = false;   // has it sought since watch looked last?
 let movesFrom = null; // currentTime when the picture began to move; loading before that is no stall
 let pausedAt = null;
+let pausedBy = null;  // 'viewer' or 'browser', while it is paused
+let used = -Infinity; // ms: when the viewer used the page last
+let resumed = 0;      // times that this playback was put on again by itself
 let pausedFor = 0;    // s, for players that cannot say how far behind they are
 let aimed = { by: null, at: '' }; // the distance from live that the player was told
 const errors = [];
@@ -126,10 +133,13 @@ async function play(how, signal) {
   forget();
   pausedFor = 0;
   movesFrom = null;
+  pausedBy = null;
+  resumed = 0;
   // one is this playback's own life: it ends with the loop's, or before.
   const one = new AbortController();
   const life = AbortSignal.any([signal, one.signal]);
   let moved = false; // from then on it is the viewer who says when it plays
+  let at = 0;        // currentTime when it was shown last
 
   const end = await new Promise((resolve) => {
     const on = (event, act) => video.addEventListener(event, act, { signal: life });
@@ -137,7 +147,15 @@ async function play(how, signal) {
     life.addEventListener('abort', () => resolve({}));
 
     on('canplay', () => { if (!moved) begin(); });
+    on('pause', () => paused(life));
+    on('seeking', () => {
+      // Players jump forward; back goes the viewer alone, by what the browser offers.
+      if (video.currentTime < at - 1.5) playback?.stay?.(true);
+      jumped = true;
+    });
+    on('timeupdate', () => { if (!video.seeking) at = video.currentTime; });
     on('playing', () => {
+      pausedBy = null;
       movesFrom ??= video.currentTime;
       moved = true;
       stalled = false;
@@ -175,7 +193,7 @@ async function play(how, signal) {
 }
 
 // watch asks the server when the picture stands still, and gives the answer to
-// gone if there will be no more of it.
+// gone if there will be no more of it. A player that jumps makes no progress.
 async function watch(signal, gone) {
   let last = video.currentTime;
   let since = performance.now();
@@ -183,8 +201,10 @@ async function watch(signal, gone) {
   while (!signal.aborted) {
     await sleep(500, signal);
     const now = performance.now();
-    if (video.currentTime !== last || (state === 'live' && video.paused) || document.hidden) {
-      last = video.currentTime;
+    const moves = video.currentTime !== last && !jumped;
+    last = video.currentTime;
+    jumped = video.seeking;
+    if (moves || (state === 'live' && video.paused) || document.hidden) {
       since = now;
       continue;
     }
@@ -202,8 +222,35 @@ async function begin() {
     await video.play();
   } catch (error) {
     if (error.name !== 'NotAllowedError') return; // an interrupted start is followed by another
-    card({ title: 'Ready', text: 'This browser wants to be asked.', button: 'Play', act: begin });
+    offer();
   }
+}
+
+function offer() {
+  card({ title: 'Ready', text: 'This browser wants to be asked.', button: 'Play', act: begin });
+}
+
+// paused finds out who wanted that. A viewer who has just used the page, or
+// looks elsewhere, did, and stays where he is. Otherwise it was the browser:
+// WebKit takes a change of speed for sound that nobody asked for. It is put on
+// again, muted and at one speed; where that doesn't last, there is a button.
+async function paused(life) {
+  pausedBy = 'viewer';
+  if (video.ended || state !== 'live') return;
+  playback?.stay?.(true);
+  // Full screen and picture in picture have buttons of their own.
+  const elsewhere = document.hidden || document.pictureInPictureElement || video.webkitDisplayingFullscreen;
+  if (performance.now() - used < 1000 || elsewhere) return;
+  const before = playback;
+  await sleep(300, life); // a player that recovers puts it on again by itself
+  if (life.aborted || video.ended || playback !== before) return;
+  playback?.stay?.(false);
+  if (!video.paused) return;
+  pausedBy = 'browser';
+  if (resumed++ > 0) return offer();
+  playback?.calm?.();
+  if (used < 0) video.muted = true;
+  begin();
 }
 
 function takeDown() {
@@ -246,6 +293,7 @@ function show(next, problem) {
   document.title = `${next === 'live' ? '● ' : ''}${app}/${name} – sluice`;
   if (next === 'live') {
     played = true;
+    if (video.paused && pausedBy === 'browser') return; // its card stays
     $('still').hidden = true;
     card(null);
   } else if (next === 'starting') {
@@ -306,6 +354,7 @@ function aim() {
 }
 
 function goLive() {
+  playback?.stay?.(false);
   pausedFor = 0;
   pausedAt = null;
   movesFrom = null;
@@ -350,6 +399,13 @@ function setUp() {
   }
   window.addEventListener('hashchange', () => choose(location.hash.slice(1)));
 
+  for (const event of ['pointerdown', 'keydown', 'click']) {
+    document.addEventListener(event, () => { used = performance.now(); }, { capture: true });
+  }
+  // Keys of the keyboard and of headphones are the viewer's, too.
+  for (const [action, act] of [['play', () => video.play().catch(() => {})], ['pause', () => video.pause()]]) {
+    navigator.mediaSession?.setActionHandler(action, () => { used = performance.now(); act(); });
+  }
   video.addEventListener('pause', () => { pausedAt = performance.now(); });
   video.addEventListener('play', () => {
     if (pausedAt !== null) pausedFor += (performance.now() - pausedAt) / 1000;
