@@ -245,19 +245,20 @@ func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []
 // Former periods say so, too: Shaka takes the least that any of them says.
 func lowLatency(w *packager.Window, a *mpd.AdaptationSetType, segment int64) {
 	t := a.SegmentTemplate
-	timescale := float64(*t.Timescale)
-	// Available from the first part on.
-	t.AvailabilityTimeOffset = mpd.FloatInf64(max(0, float64(segment)/timescale-w.Chunk.Seconds()))
+	timescale := int64(*t.Timescale)
+	// Available from the first part on, and not said to be so any earlier.
+	early := time.Duration(segment/timescale*1e9+segment%timescale*1e9/timescale) - w.Chunk
+	t.AvailabilityTimeOffset = mpd.FloatInf64(float64(max(0, early.Milliseconds())) / 1000)
 	t.AvailabilityTimeComplete = mpd.Ptr(false)
 	presentation := *t.PresentationTimeOffset
 	a.ProducerReferenceTimes = []*mpd.ProducerReferenceTimeType{{
 		Inband:           true,
 		Type:             "encoder",
-		WallClockTime:    time.Unix(0, int64(float64(presentation)/timescale*1000)*1e6).UTC().Format(mpd.RFC3339MS),
+		WallClockTime:    time.UnixMilli((int64(presentation)*1000 + timescale/2) / timescale).UTC().Format(mpd.RFC3339MS),
 		PresentationTime: presentation,
 		UTCTiming:        timing(),
 	}}
-	a.Resyncs = []*mpd.ResyncType{{DT: mpd.Ptr(uint32(w.Chunk.Seconds() * timescale))}}
+	a.Resyncs = []*mpd.ResyncType{{DT: mpd.Ptr(uint32((int64(w.Chunk)*timescale + 5e8) / 1e9))}}
 }
 
 func frameRate(f remux.Rational) mpd.FrameRateType {
