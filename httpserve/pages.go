@@ -17,7 +17,10 @@ import (
 )
 
 func (s *Server) landing(w http.ResponseWriter, _ *http.Request) error {
-	return s.page(w, web.Landing())
+	if s.Publishing == nil {
+		return s.page(w, web.Landing())
+	}
+	return s.page(w, web.LandingFor(s.Publishing()))
 }
 
 // player sends the page of a stream, live or not: it waits for it by itself.
@@ -25,10 +28,14 @@ func (s *Server) player(w http.ResponseWriter, r *http.Request) error {
 	if _, err := packager.ParseStreamName(chi.URLParam(r, "app"), chi.URLParam(r, "name")); err != nil {
 		return errNoPage
 	}
+	page := web.Player()
 	if who := viewer(r); who != "" && s.Watermark {
-		return s.page(w, web.PlayerFor(who))
+		page = web.PlayerFor(who)
 	}
-	return s.page(w, web.Player())
+	if chi.URLParam(r, "pass") != "" {
+		page = web.BelowPass(page)
+	}
+	return s.page(w, page)
 }
 
 // slash sends those on to a stream's page who have left out its last character,

@@ -21,10 +21,11 @@ type Server struct {
 	WriteTimeout time.Duration // for each response: a viewer who reads nothing is dropped
 	Log          zerolog.Logger
 	Metrics      *metrics.Set
-	Now          func() time.Time // the wall clock
-	Viewers      func() Viewers   // who decides now who may watch; nil, or returning nil: everybody may
-	Watermark    bool             // the player page shows who watches, where that is known
-	Proxies      address.Networks // whose X-Forwarded-For and Forwarded are believed
+	Now          func() time.Time      // the wall clock
+	Viewers      func() Viewers        // who decides now who may watch; nil, or returning nil: everybody may
+	Watermark    bool                  // the player page shows who watches, where that is known
+	Publishing   func() web.Publishing // what the front page tells of how to publish; nil: nothing
+	Proxies      address.Networks      // whose X-Forwarded-For and Forwarded are believed
 	Waits        Waits
 	AdminToken   string // that operators show; empty: none is asked for
 

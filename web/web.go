@@ -5,13 +5,15 @@ package web
 import (
 	"bytes"
 	"embed"
+	"encoding/json"
 	"html"
 	"io/fs"
 	"strings"
 	"sync"
 )
 
-// Prefix is where Assets must be served: the pages refer to it by this path.
+// Prefix is where Assets must be served, from the front page on. The pages refer
+// to it, as to all else, by relative links: a proxy's path may be in front.
 const Prefix = "/_/"
 
 // ContentSecurityPolicy is the strictest policy that the pages and the player
@@ -69,9 +71,45 @@ func PlayerFor(viewer string) []byte {
 // reads the stream's name from its own address. The bytes must not be modified.
 func Player() []byte { return player() }
 
-// Landing returns the page at "/", which says how to publish and where to watch.
-// The bytes must not be modified.
+// BelowPass returns a page for an address that is two folders deeper than it
+// thinks, as those with a viewer's pass are: what it links to is not below that.
+func BelowPass(page []byte) []byte {
+	return bytes.ReplaceAll(page, []byte(`="../../`), []byte(`="../../../../`))
+}
+
+// Publishing is what the front page tells of how to publish. The zero Publishing
+// has no port.
+type Publishing struct {
+	RTMP  int    `json:"rtmp,omitempty"`  // port; 0: none
+	RTMPS int    `json:"rtmps,omitempty"` // the same, with TLS
+	Needs []Need `json:"needs,omitempty"` // any one of them lets an encoder in; none: the network does
+}
+
+// Need is something that an encoder may have to show.
+type Need string
+
+// The needs.
+const (
+	StreamKey Need = "key"
+	Login     Need = "login"
+	Token     Need = "token"
+	Webhook   Need = "webhook" // it may want anything
+)
+
+// publishingMark is where the front page is told.
+const publishingMark = `<meta name="sluice-publishing" content="{&#34;rtmp&#34;:1935}">`
+
+// Landing returns the front page of a server of which nothing is known: with
+// RTMP's usual port. The bytes must not be modified.
 func Landing() []byte { return landingHTML }
+
+// LandingFor returns the front page, which says how to publish and where to
+// watch.
+func LandingFor(p Publishing) []byte {
+	told, _ := json.Marshal(p) // numbers and words of ours: it can't fail
+	mark := `<meta name="sluice-publishing" content="` + html.EscapeString(string(told)) + `">`
+	return bytes.Replace(landingHTML, []byte(publishingMark), []byte(mark), 1)
+}
 
 // Assets returns everything that the pages load: style sheets, scripts, the icon
 // and the player libraries that are built in.

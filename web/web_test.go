@@ -2,8 +2,11 @@ package web
 
 import (
 	"bytes"
+	"encoding/json"
+	"html"
 	"io/fs"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,6 +30,50 @@ func texts(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// at is where pages are, from the front page on.
+var at = map[string]string{"landing.html": "/", "player.html": "/live/cam1/"}
+
+// Nothing refers to the root of a host: a proxy may have us below a path, and a
+// viewer's pass may be in front.
+func TestLinksAreRelative(t *testing.T) {
+	absolute := regexp.MustCompile("(?:href|src|action)=\"/|['\"`]/(?:[_a-z$][^'\"`\\n]*)?['\"`]|url\\(/")
+	for name, text := range texts(t) {
+		for _, found := range absolute.FindAllString(text, -1) {
+			if found != "'/'" { // to part a path at
+				t.Errorf("%s refers to the root: %s", name, found)
+			}
+		}
+	}
+	below := string(BelowPass(Player()))
+	if n := strings.Count(below, `="../../../../`); n != strings.Count(string(Player()), `="../../`) || n < 4 {
+		t.Errorf("%d links lead out of a pass", n)
+	}
+}
+
+// The front page says where encoders come in and what they need.
+func TestLanding(t *testing.T) {
+	if n := bytes.Count(landingHTML, []byte(publishingMark)); n != 1 {
+		t.Fatalf("landing.html has the mark %s %d times, want once", publishingMark, n)
+	}
+	for _, p := range []Publishing{{}, {RTMP: 1935}, {RTMP: 19350, RTMPS: 4430, Needs: []Need{StreamKey, Login, Token, Webhook}}} {
+		page := LandingFor(p)
+		m := regexp.MustCompile(`<meta name="sluice-publishing" content="([^"]*)">`).FindSubmatch(page)
+		if m == nil {
+			t.Fatalf("%v: told nothing", p)
+		}
+		var got Publishing
+		if err := json.Unmarshal([]byte(html.UnescapeString(string(m[1]))), &got); err != nil || !reflect.DeepEqual(got, p) {
+			t.Errorf("%v is told as %s, %v", p, m[1], err)
+		}
+	}
+	script := texts(t)["ui/landing.js"]
+	for _, need := range []Need{StreamKey, Login, Token, Webhook} {
+		if !strings.Contains(script, "  "+string(need)+": [") {
+			t.Errorf("the front page has no words for %s", need)
+		}
+	}
 }
 
 func TestPagesAreWhole(t *testing.T) {
@@ -111,18 +158,23 @@ func TestNothingInline(t *testing.T) {
 // Everything that the pages, scripts and style sheets load is there, or is a
 // library that Missing would name.
 func TestReferencesExist(t *testing.T) {
-	absolute := regexp.MustCompile(`["'(](` + Prefix + `[^"')]+)["')]`)
-	relative := regexp.MustCompile(`(?:from|import\(?)\s*'(\./[^']+)'`)
+	linked := regexp.MustCompile(`="((?:\.\./\.\./)?_/[^"]+)"`)
+	relative := regexp.MustCompile(`(?:from|import\(?)\s*'(\./[^']+)'|new URL\('(\.\./[^']+)', import\.meta\.url\)`)
 	symbol := regexp.MustCompile(`href="#(i-\w+)"|icon\(\$\('\w+'\), (?:[\w.]+ \? )?'(\w+)'(?: : '(\w+)')?`)
 
 	seen := map[string]bool{}
 	for name, text := range texts(t) {
 		var wanted []string
-		for _, m := range absolute.FindAllStringSubmatch(text, -1) {
-			wanted = append(wanted, strings.TrimPrefix(m[1], Prefix))
+		for _, m := range linked.FindAllStringSubmatch(text, -1) {
+			// Each page is where it is served: see at.
+			found := path.Join(at[name], m[1])
+			if !strings.HasPrefix(found, Prefix) {
+				t.Errorf("%s refers to %s, which is not below %s", name, m[1], Prefix)
+			}
+			wanted = append(wanted, strings.TrimPrefix(found, Prefix))
 		}
 		for _, m := range relative.FindAllStringSubmatch(text, -1) {
-			wanted = append(wanted, path.Join(path.Dir(name), m[1]))
+			wanted = append(wanted, path.Join(path.Dir(name), m[1]+m[2]))
 		}
 		for _, want := range wanted {
 			seen[want] = true

@@ -23,6 +23,7 @@ import (
 	"github.com/sluice-live/sluice/ingest/chunk"
 	"github.com/sluice-live/sluice/metrics"
 	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/web"
 )
 
 const (
@@ -89,6 +90,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		Viewers:      a.rules.watching,
 		Watermark:    cfg.Watch.Watermark,
 	}
+	a.http.Publishing = a.publishing
 	if a.rules.viewers.Load().NeedsPass() && cfg.Watch.Secret == "" {
 		log.Info().Msg("watch.secret is empty: after a restart, viewers must show a token again")
 	}
@@ -343,6 +345,17 @@ func (a *app) expire(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// publishing is what the front page tells: where encoders come in, and with what.
+func (a *app) publishing() web.Publishing {
+	port := func(addr net.Addr) int {
+		if tcp, ok := addr.(*net.TCPAddr); ok {
+			return tcp.Port
+		}
+		return 0
+	}
+	return web.Publishing{RTMP: port(a.addr.rtmp), RTMPS: port(a.addr.rtmps), Needs: *a.rules.needs.Load()}
 }
 
 // banner prints what to paste into an encoder and a browser.

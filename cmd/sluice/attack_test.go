@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
 )
 
@@ -97,6 +99,28 @@ func get(t testing.TB, nc net.Conn, path string) *http.Response {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// The front page knows where encoders come in, and what they need now.
+func TestFrontPage(t *testing.T) {
+	f := hold(t, nil)
+	page := func() string {
+		text, _ := io.ReadAll(get(t, f.dial(t, f.addr.http), "/").Body)
+		return string(text)
+	}
+	port := fmt.Sprintf("{&#34;rtmp&#34;:%d", f.addr.rtmp.(*net.TCPAddr).Port)
+	if text := page(); !strings.Contains(text, port+"}") {
+		t.Errorf("no %s}", port)
+	}
+	p := f.cfg.Publish
+	p.Keys = map[string]string{"cam1": access.HashKey("key").String()}
+	p.Users = map[string]string{"anna": "a long password"}
+	if err := f.rules.replace(p, f.cfg.Watch); err != nil {
+		t.Fatal(err)
+	}
+	if text := page(); !strings.Contains(text, port+",&#34;needs&#34;:[&#34;key&#34;,&#34;login&#34;]}") {
+		t.Error("it doesn't know of keys")
+	}
 }
 
 // A viewer who opens too many connections is told so, in HTTP and in the log.

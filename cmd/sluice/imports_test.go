@@ -34,7 +34,7 @@ var rooms = map[string][]string{
 	"access":                {"address"},
 	"probe":                 {}, // it sees servers from outside
 	"cmd/sluice": {"access", "address", "config", "door", "gather", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
-		"metrics", "packager", "probe", "remux"},
+		"metrics", "packager", "probe", "remux", "web"},
 	"e2e":       {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
 	"e2e/soak":  {"ingest/flv", "ingest/client"},
 	"e2e/bench": {"ingest/flv", "ingest/client"},

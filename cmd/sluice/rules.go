@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve"
+	"github.com/sluice-live/sluice/web"
 )
 
 // rules are who may publish and who may watch. They can be replaced while the
@@ -23,6 +24,7 @@ type rules struct {
 
 	publishers atomic.Pointer[access.Publishers]
 	viewers    atomic.Pointer[access.Viewers]
+	needs      atomic.Pointer[[]web.Need] // of encoders, for people
 
 	// What they were made of, for the one who replaces them.
 	publish access.PublishSettings
@@ -70,7 +72,27 @@ func (r *rules) replace(p config.Publish, w config.Watch) error {
 	r.publish, r.watch, r.from.publish, r.from.watch = publish, watch, p, w
 	r.publishers.Store(r.publishers.Load().With(publish))
 	r.viewers.Store(r.viewers.Load().With(watch))
+	needs := needsOf(p)
+	r.needs.Store(&needs)
 	return nil
+}
+
+// needsOf is what an encoder must have one of.
+func needsOf(p config.Publish) (needs []web.Need) {
+	for _, need := range []struct {
+		is   web.Need
+		some bool
+	}{
+		{web.StreamKey, len(p.Keys) > 0},
+		{web.Login, len(p.Users) > 0},
+		{web.Token, p.JWT.On()},
+		{web.Webhook, p.Webhook.URL != ""},
+	} {
+		if need.some {
+			needs = append(needs, need.is)
+		}
+	}
+	return needs
 }
 
 // watching is who decides now who may watch, or nil when everybody may.

@@ -10,23 +10,68 @@ function named(text) {
   return parts.length === 2 && parts.every((part) => part && !/\s/.test(part)) ? parts : null;
 }
 
+// What the server says of itself: {rtmp, rtmps} are ports, and any one of needs lets
+// an encoder in.
+const told = JSON.parse(document.querySelector('meta[name=sluice-publishing]').content);
+const needs = told.needs ?? [];
+
+const wanted = {
+  key: ['a stream key, which its operator makes by ', ['sluice key NAME']],
+  login: ['a user and a password: “Use authentication” in OBS'],
+  token: ['a token, behind the stream key: ', ['?token=…']],
+  webhook: ['what its operator has agreed with you'],
+};
+
+// Where everything has TLS, so should publishing: a key can be read on the way.
+const secure = told.rtmps && (location.protocol === 'https:' || !told.rtmp);
+
+function rtmp(app, login = '') {
+  const [scheme, port, usual] = secure ? ['rtmps', told.rtmps, 443] : ['rtmp', told.rtmp, 1935];
+  return `${scheme}://${login}${location.hostname}${port === usual ? '' : `:${port}`}/${app}`;
+}
+
 function fill([app, name]) {
-  const page = new URL(`/${encodeURIComponent(app)}/${encodeURIComponent(name)}/`, location.href);
-  const server = `rtmp://${location.hostname}:1935/${app}`;
-  showAddress('obs-server', server);
-  $('obs-key').textContent = name;
-  showCommand('ffmpeg', [
-    'ffmpeg', '-re',
-    '-f lavfi', '-i testsrc2=size=1280x720:rate=30',
-    '-f lavfi', '-i sine=frequency=440',
-    '-c:v libx264', '-preset veryfast', '-tune zerolatency', '-pix_fmt yuv420p', '-g 60',
-    '-c:a aac',
-    '-f flv', `${server}/${name}`,
-  ]);
+  const page = new URL(`${encodeURIComponent(app)}/${encodeURIComponent(name)}/`, new URL('.', location.href));
+  const alone = needs.length === 1 ? needs[0] : '';
+  const key = { key: 'YOUR-KEY', token: `${name}?token=YOUR-TOKEN` }[alone] ?? name;
+  if (told.rtmp || told.rtmps) {
+    showAddress('obs-server', rtmp(app));
+    $('obs-key').textContent = key;
+    showCommand('ffmpeg', [
+      'ffmpeg', '-re',
+      '-f lavfi', '-i testsrc2=size=1280x720:rate=30',
+      '-f lavfi', '-i sine=frequency=440',
+      '-c:v libx264', '-preset veryfast', '-tune zerolatency', '-pix_fmt yuv420p', '-g 60',
+      '-c:a aac',
+      '-f flv', quoted(`${rtmp(app, alone === 'login' ? 'USER:PASSWORD@' : '')}/${key}`),
+    ]);
+  }
   showAddress('page-url', page.href);
   showAddress('hls-url', new URL('index.m3u8', page).href);
   showAddress('dash-url', new URL('index.mpd', page).href);
   return page;
+}
+
+// A shell takes a question mark for something else.
+const quoted = (text) => (/^[\w:/.@~-]+$/.test(text) ? text : `'${text}'`);
+
+// introduce says what an encoder must show.
+function introduce() {
+  if (!told.rtmp && !told.rtmps) {
+    $('nobody').hidden = false;
+    $('publish').hidden = true;
+    return;
+  }
+  if (!needs.length) return;
+  const texts = needs.flatMap((need, i) => [i ? ', or ' : '', ...wanted[need].map((part) => (Array.isArray(part) ? code(part[0]) : part))]);
+  $('wanted').replaceChildren('This server wants ', ...texts, '.');
+  $('wanted').hidden = false;
+}
+
+function code(text) {
+  const element = document.createElement('code');
+  element.textContent = text;
+  return element;
 }
 
 function showCommand(id, parts) {
@@ -49,4 +94,5 @@ $('watch').addEventListener('submit', (event) => {
 });
 
 copyButtons();
+introduce();
 fill(named(stream.value) ?? ['live', 'cam1']);

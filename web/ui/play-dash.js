@@ -27,7 +27,7 @@ const sentences = {
 };
 
 export async function playDASH(video, url, tell, signal) {
-  const dashjs = await library('/_/dist/dash.all.min.js', 'dashjs');
+  const dashjs = await library(new URL('../dist/dash.all.min.js', import.meta.url).href, 'dashjs');
   signal.throwIfAborted();
 
   const dash = dashjs.MediaPlayer().create();

@@ -17,7 +17,7 @@ const sentences = {
 };
 
 export async function playHLS(video, url, tell, signal) {
-  const Hls = await library('/_/dist/hls.min.js', 'Hls');
+  const Hls = await library(new URL('../dist/hls.min.js', import.meta.url).href, 'Hls');
   signal.throwIfAborted();
   if (!Hls.isSupported()) throw new Error('hls.js finds no Media Source Extensions in this browser');
 
