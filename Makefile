@@ -10,6 +10,7 @@ BENCHFLAGS  ?=
 VULNFLAGS   ?=
 FLAGS       ?=
 SEEDS       ?= 1000
+COMMIT      ?= $(shell git describe --always --abbrev=40 --match=NONE --dirty 2>/dev/null)
 
 # Debian's packages that the end-to-end tests use, each by a command it brings.
 TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gstreamer1.0-tools \
@@ -27,8 +28,16 @@ run: build ## build and start the server (FLAGS="-http-addr :8000" passes flags)
 demo: build ## build, start, and publish a built-in clip: see a picture with no other tool
 	bin/sluice demo $(FLAGS)
 
-build: web ## build bin/sluice
-	$(GO) build -trimpath -o bin/sluice ./cmd/sluice
+# Where the Go that is here is older than go.mod asks for, go builds with it in
+# silence under GOTOOLCHAIN=local, and with it come holes that are known.
+build: web ## build bin/sluice, by the Go that go.mod asks for: it is fetched where it is not here
+	@want=$$(sed -n 's/^toolchain //p' go.mod); have=$$(GOTOOLCHAIN=local $(GO) env GOVERSION); \
+	if [ "$$(printf '%s\n' "$${have#go}" "$${want#go}" | sort -V | tail -n 1)" != "$${have#go}" ]; then \
+	  if why=$$(GOTOOLCHAIN=$$want $(GO) version 2>&1 >/dev/null); then export GOTOOLCHAIN=$$want; \
+	  else export GOTOOLCHAIN=local; echo "$$why" | tail -n 1 >&2; for line in \
+	    "###" "### $$want CAN'T BE FETCHED. This is built with $$have, in which holes are known, in HTTP/2 among others:" \
+	    "### not for the internet. Install $$want, or build where it can be fetched." "###"; do echo "$$line" >&2; done; fi; fi; \
+	set -x; $(GO) build -trimpath -ldflags "-X main.commit=$(COMMIT)" -o bin/sluice ./cmd/sluice
 
 web: web/dist/hls.min.js ## fetch the player libraries that the page has built in (needs Node)
 

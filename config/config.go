@@ -351,13 +351,16 @@ type Window struct {
 	// bytes and a wake-up per frame and viewer.
 	FrameChunks bool `yaml:"frame_chunks" usage:"LL-DASH viewers get each frame as it arrives"`
 
-	// MaxStreamMemory bounds what one stream holds in memory. Default 256MiB: 8 segments of 2 s at
-	// 20 Mbit/s, three times over, as retired segments stay for a while. At least 1MiB.
+	// MaxStreamMemory bounds what one stream holds in memory. Where it is not enough for Segments, there
+	// are fewer, at least three; a publisher who needs more than for those is sent away. Default 256MiB:
+	// 8 segments of 2 s at 20 Mbit/s, three times over, as retired segments stay for a while. At least
+	// 1MiB.
 	MaxStreamMemory Size `yaml:"max_stream_memory" usage:"most memory of one stream"`
 
-	// MaxMemory bounds what all streams hold; publishers that it has no room for are refused. Default
-	// 0, which means 60 % of what the process may have: of GOMEMLIMIT, of its control group, or of
-	// the machine, whichever is least. Else at least 1MiB.
+	// MaxMemory bounds what all streams hold. Windows get shorter to keep to it; publishers for whose
+	// shortest windows there is no room are refused or, the youngest first, sent away. Default 0, which means 60 % of what the
+	// process may have: of GOMEMLIMIT, of its control group, or of the machine, whichever is least.
+	// Else at least 1MiB.
 	MaxMemory Size `yaml:"max_memory" usage:"most memory of all streams, 0 = 60 % of what there is"`
 
 	// Grace is how long a stream waits for an encoder whose connection was lost. Default 30s, at

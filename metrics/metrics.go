@@ -45,6 +45,8 @@ type Set struct {
 	requests     *prometheus.CounterVec
 	blocked      prometheus.Gauge
 	wait         prometheus.Histogram
+	expiry       *prometheus.GaugeVec
+	renewals     *prometheus.CounterVec
 }
 
 // New returns a Set at zero, with the process's and the Go runtime's own.
@@ -77,6 +79,12 @@ func New() *Set {
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 	}
+	s.expiry = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "sluice_certificate_expiry_timestamp_seconds", Help: "When the certificate of a listener, or of acme, ends.",
+	}, []string{"listener"})
+	s.renewals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_certificate_failures_total", Help: "Certificates that could not be had or renewed; once an hour while it is so.",
+	}, []string{"listener"})
 	version := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = info.Main.Version
@@ -85,7 +93,7 @@ func New() *Set {
 		Name: "sluice_build_info", Help: "1, labelled with the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.refused, s.requests, s.blocked, s.wait, build,
+	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.refused, s.requests, s.blocked, s.wait, s.expiry, s.renewals, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, r := range []Result{Accepted, Busy, Denied, Rejected} {
 		s.publications.WithLabelValues(string(r)) // a rate needs its zero
@@ -161,6 +169,20 @@ func (s *Set) Dropped() {
 func (s *Set) Refused(what Refusal) {
 	if s != nil {
 		s.refused.WithLabelValues(string(what)).Inc()
+	}
+}
+
+// Certificate says when the certificate of a listener ends.
+func (s *Set) Certificate(listener string, ends time.Time) {
+	if s != nil {
+		s.expiry.WithLabelValues(listener).Set(float64(ends.Unix()))
+	}
+}
+
+// CertificateFailed counts a certificate that could not be had or renewed.
+func (s *Set) CertificateFailed(listener string) {
+	if s != nil {
+		s.renewals.WithLabelValues(listener).Inc()
 	}
 }
 

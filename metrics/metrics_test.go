@@ -68,6 +68,8 @@ func TestNilSet(t *testing.T) {
 	s.Ingested(1)
 	s.Dropped()
 	s.Refused("connections")
+	s.Certificate("https", time.Now())
+	s.CertificateFailed("https")
 	s.Answered("playlist", 200)
 	s.Blocked(time.Now)()
 	scrape(s)

@@ -179,6 +179,21 @@ func (c *Catalog) remember(name StreamName, n numbers) {
 	delete(c.ahead, first)
 }
 
+// Forget ends a stream that has no publisher, and forgets it at once.
+func (c *Catalog) Forget(name StreamName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[name]
+	if !ok || e.state == live {
+		return
+	}
+	if e.state == waiting {
+		c.end(e)
+	}
+	delete(c.entries, name)
+	c.remember(name, e.least)
+}
+
 // End ends the streams that wait for their encoders.
 func (c *Catalog) End() {
 	c.mu.Lock()

@@ -32,6 +32,7 @@ type Publication struct {
 	next     int64   // first number of a rendition that has none before it
 	sequence int64   // of the next period
 	id       int64   // of the newest
+	listed   int     // how many segments playlists have at most
 	extent   time.Duration
 	changed  time.Time
 	dirty    change
@@ -70,6 +71,7 @@ func newPublication(s *Stream, set Settings, least numbers, now func() time.Time
 		set:     set,
 		now:     now,
 		release: release,
+		listed:  set.Segments,
 		cutter:  cutter{segmentMin: set.SegmentMinDuration, segmentMax: set.SegmentMaxDuration, partEarly: set.PartDuration / 2},
 		changed: now(),
 	}
@@ -351,7 +353,7 @@ func (p *Publication) cutBefore(w *writer, s remux.Sample) error {
 		}
 		w.boundary = p.boundary(w, s)
 		if p.cutter.grid.scrap(w.duration(w.partTicks)) && len(w.open.Parts) > 0 && !w.frames {
-			w.carry(p.set.Segments)
+			w.carry(p.listed)
 			p.segmentClosed(w)
 			return nil
 		}
@@ -408,7 +410,10 @@ func (p *Publication) closePart(w *writer) error {
 }
 
 func (p *Publication) closeSegment(w *writer) error {
-	if err := w.closeSegment(p.set.Segments); err != nil {
+	if w == p.leader {
+		p.listed = p.list()
+	}
+	if err := w.closeSegment(p.listed); err != nil {
 		return err
 	}
 	p.segmentClosed(w)
@@ -452,6 +457,9 @@ func (p *Publication) closeSegments() {
 func (p *Publication) publish() {
 	if p.dirty == changeNone {
 		return
+	}
+	if p.dirty >= changePart {
+		p.fit()
 	}
 	if p.dirty == changeSegment {
 		p.changed = p.now()

@@ -7,9 +7,10 @@ import (
 
 // Stream is what viewers hold: it shows the newest Window.
 type Stream struct {
-	name   StreamName
-	window atomic.Pointer[Window]
-	loans  loans
+	name    StreamName
+	window  atomic.Pointer[Window]
+	loans   loans
+	allowed atomic.Int64 // bytes, see Allow
 }
 
 func newStream(name StreamName) *Stream {

@@ -10,10 +10,11 @@ import (
 
 // NAL unit types (H.264, table 7-1).
 const (
-	nalIDR = 5
-	nalSEI = 6
-	nalSPS = 7
-	nalPPS = 8
+	nalSlice = 1
+	nalIDR   = 5
+	nalSEI   = 6
+	nalSPS   = 7
+	nalPPS   = 8
 )
 
 // avcConfig is an AVCDecoderConfigurationRecord (ISO/IEC 14496-15, section
@@ -38,17 +39,17 @@ func parseAVCConfig(b []byte) (avcConfig, error) {
 		return c, nil
 	}
 	var err error
-	if c.sps, b, err = parameterSets(b[6:], int(b[5]&0x1F), nalSPS); err != nil {
+	if c.sps, b, err = recordSets(b[6:], int(b[5]&0x1F), 4, nalSPS); err != nil {
 		return avcConfig{}, err
 	}
 	if len(b) == 0 {
 		return c, nil
 	}
-	c.pps, _, err = parameterSets(b[1:], int(b[0]), nalPPS)
+	c.pps, _, err = recordSets(b[1:], int(b[0]), 2, nalPPS)
 	return c, err
 }
 
-func parameterSets(b []byte, n int, nalType byte) (sets [][]byte, rest []byte, err error) {
+func recordSets(b []byte, n, least int, nalType byte) (sets [][]byte, rest []byte, err error) {
 	for range n {
 		if len(b) < 2 {
 			return nil, nil, errShortConfig
@@ -57,7 +58,7 @@ func parameterSets(b []byte, n int, nalType byte) (sets [][]byte, rest []byte, e
 		if b = b[2:]; size > len(b) {
 			return nil, nil, errShortConfig
 		}
-		if size >= 4 && b[0]&0x1F == nalType {
+		if size >= least && b[0]&0x1F == nalType {
 			sets = append(sets, b[:size:size])
 		}
 		b = b[size:]
@@ -70,6 +71,7 @@ type accessUnit struct {
 	data     []byte // NAL units with 4-byte lengths
 	idr      bool
 	sps, pps [][]byte // in band; alias data
+	slice    []byte   // the first one; aliases data
 }
 
 var errNALSize = errors.New("a NAL unit is longer than the frame")
@@ -108,7 +110,11 @@ func (r *avcReader) accessUnit(b []byte) (accessUnit, error) {
 }
 
 func (au *accessUnit) note(nal []byte) {
-	switch nal[0] & 0x1F {
+	kind := nal[0] & 0x1F
+	if kind >= nalSlice && kind <= nalIDR && au.slice == nil {
+		au.slice = nal
+	}
+	switch kind {
 	case nalIDR:
 		au.idr = true
 	case nalSPS:

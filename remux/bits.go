@@ -49,3 +49,24 @@ func (w *bitWriter) flag(v bool) {
 		w.put(0, 1)
 	}
 }
+
+// ue and se take Exp-Golomb numbers (H.264, section 9.1). One of more than 32
+// bits is none: it leads past the end.
+func (r *bitReader) ue() uint32 {
+	zeros := 0
+	for r.take(1) == 0 {
+		if zeros++; zeros > 31 || r.past() {
+			r.pos = 8*len(r.b) + 1
+			return 0
+		}
+	}
+	return uint32(uint64(1)<<zeros + uint64(r.take(zeros)) - 1)
+}
+
+func (r *bitReader) se() int32 {
+	v := r.ue()
+	if v&1 == 1 {
+		return int32(v/2) + 1
+	}
+	return -int32(v / 2)
+}

@@ -153,7 +153,8 @@ func (r *Remuxer) peekParameterSets(tag flv.Tag) {
 		return
 	}
 	if au, err := r.video.reader.accessUnit(v.Data); err == nil {
-		r.setVideo(au.sps, au.pps)
+		sps, _ := mendAll(au.sps)
+		r.setVideo(sps, au.pps)
 	}
 }
 
@@ -185,6 +186,7 @@ func (r *Remuxer) release() error {
 		if v, err := flv.ParseVideo(q.tag.Body); q.tag.Type == flv.TagVideo && err == nil && v.Keyframe {
 			if au, err := r.video.reader.accessUnit(v.Data); err == nil {
 				r.video.gop = keyframeInterval(au.data)
+				r.parameterSets(&au, true) // so that they are those of the period
 			}
 			break
 		}

@@ -23,6 +23,7 @@ type recorder struct {
 	periods [][]Track
 	samples []Sample // without data
 	units   [][]byte // data of the audio samples
+	frames  [][]byte // data of the video samples
 	closed  int
 	cause   error
 
@@ -76,6 +77,8 @@ func (o *recorder) WriteSample(s Sample) error {
 	}
 	if track.Kind() == Audio {
 		o.units = append(o.units, bytes.Clone(s.Data))
+	} else {
+		o.frames = append(o.frames, bytes.Clone(s.Data))
 	}
 	o.events = append(o.events, line)
 	s.Data = nil

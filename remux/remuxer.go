@@ -52,7 +52,9 @@ type videoTrack struct {
 	index  int   // in tracks, −1 when not among them
 	clock  videoClock
 	sawIDR bool
-	gop    int // greatest distance of keyframes in frames, 0 when unknown
+
+	lateSPS, latePPS [][]byte // came in band since decoding could start
+	gop              int      // greatest distance of keyframes in frames, 0 when unknown
 }
 
 type audioTrack struct {
@@ -176,7 +178,8 @@ func (r *Remuxer) configureVideo(record []byte, timestamp uint32) error {
 		r.drop(err)
 		return nil
 	}
-	if k := r.video.codec; k != nil && r.video.reader.lengthSize == c.lengthSize && equalAll(c.sps, k.SPS) && equalAll(c.pps, k.PPS) {
+	c.sps, _ = mendAll(c.sps)
+	if k := r.video.codec; k != nil && r.video.reader.lengthSize == c.lengthSize && holdsAll(k.SPS, c.sps) && holdsAll(k.PPS, c.pps) {
 		return nil
 	}
 	if err := r.settleBefore(Video, timestamp); err != nil {
@@ -186,6 +189,7 @@ func (r *Remuxer) configureVideo(record []byte, timestamp uint32) error {
 		return err
 	}
 	r.video.reader.lengthSize = c.lengthSize
+	r.video.lateSPS, r.video.latePPS = nil, nil
 	r.setVideo(c.sps, c.pps)
 	return nil
 }
@@ -459,13 +463,11 @@ func (r *Remuxer) writeVideo(tag flv.Tag, at int64) error {
 		r.drop(fmt.Errorf("video frame: %w", err))
 		return nil
 	}
-	if au.sps != nil || au.pps != nil {
-		r.setVideo(au.sps, au.pps)
-	}
 	// The encoder's word is taken only where it sends no IDR pictures at all
 	// (intra refresh): others call every I-frame a keyframe.
 	r.video.sawIDR = r.video.sawIDR || au.idr
 	sync := au.idr || v.Keyframe && !r.video.sawIDR
+	r.parameterSets(&au, sync)
 	if sync && r.stale() {
 		later, err := r.renew(true)
 		if err != nil {

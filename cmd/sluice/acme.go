@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"slices"
+	"time"
 
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
@@ -15,6 +16,8 @@ import (
 type authority struct {
 	manager *autocert.Manager
 	first   string // domain, for peers that don't say whom they want
+	domains []string
+	watch   certificateWatch
 }
 
 func newAuthority(c config.ACME) *authority {
@@ -30,7 +33,7 @@ func newAuthority(c config.ACME) *authority {
 	if c.Directory != "" {
 		m.Client = &acme.Client{DirectoryURL: c.Directory}
 	}
-	return &authority{m, c.Domains[0]}
+	return &authority{manager: m, first: c.Domains[0], domains: c.Domains}
 }
 
 // tls is a listener's configuration: that of its files, where it has some.
@@ -48,7 +51,14 @@ func (a *authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, e
 		named.ServerName = a.first
 		hello = &named
 	}
-	return a.manager.GetCertificate(hello)
+	c, err := a.manager.GetCertificate(hello)
+	switch {
+	case err != nil && slices.Contains(a.domains, hello.ServerName): // strangers ask for any name
+		a.watch.failed(time.Now(), nil, err)
+	case err == nil && !slices.Contains(hello.SupportedProtos, acme.ALPNProto):
+		a.watch.served(time.Now(), c.Leaf)
+	}
+	return c, err
 }
 
 // protocols are what a listener speaks, and how the authority sees by TLS that

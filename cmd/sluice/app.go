@@ -54,6 +54,7 @@ type app struct {
 
 	rtmpListeners []net.Listener
 	ways          []way
+	certificates  []*certificate                                     // on disk; nil where there is none
 	addr          struct{ rtmp, rtmps, http, https, admin net.Addr } // nil when off
 }
 
@@ -137,16 +138,21 @@ func limits(c config.RTMP) ingest.Limits {
 }
 
 func (a *app) open() error {
-	rtmpTLS, err := tlsConfig(a.cfg.RTMP.TLSCert, a.cfg.RTMP.TLSKey)
+	watch := func(listener string) certificateWatch { return newCertificateWatch(listener, a.log, a.metrics) }
+	rtmpFiles, err := openCertificate(a.cfg.RTMP.TLSCert, a.cfg.RTMP.TLSKey, watch("rtmps"))
 	if err != nil {
 		return fmt.Errorf("rtmp.tls_cert: %w", err)
 	}
-	httpTLS, err := tlsConfig(a.cfg.HTTP.TLSCert, a.cfg.HTTP.TLSKey)
+	httpFiles, err := openCertificate(a.cfg.HTTP.TLSCert, a.cfg.HTTP.TLSKey, watch("https"))
 	if err != nil {
 		return fmt.Errorf("http.tls_cert: %w", err)
 	}
+	a.certificates = []*certificate{rtmpFiles, httpFiles}
 	acme := newAuthority(a.cfg.ACME)
-	rtmpTLS, httpTLS = acme.tls(rtmpTLS), acme.tls(httpTLS)
+	if acme != nil {
+		acme.watch = watch("acme")
+	}
+	rtmpTLS, httpTLS := acme.tls(rtmpFiles.tls()), acme.tls(httpFiles.tls())
 	encoders, viewers, err := a.newDoors()
 	if err != nil {
 		return err
@@ -337,6 +343,11 @@ func (a *app) expire(ctx context.Context) {
 		select {
 		case <-tick.C:
 			a.catalog.Expire()
+			for _, c := range a.certificates {
+				if c != nil {
+					c.look(time.Now()) // also where nobody connects
+				}
+			}
 			a.gate.patrol()
 			if len(a.catalog.Streams()) == 0 {
 				a.clock.settle()
@@ -361,7 +372,7 @@ func (a *app) publishing() web.Publishing {
 // banner prints what to paste into an encoder and a browser.
 func (a *app) banner(w io.Writer) {
 	host := lanAddress()
-	fmt.Fprintf(w, "sluice %s\n\n", version())
+	fmt.Fprintf(w, "sluice %s\n\n", moduleVersion())
 	key := "cam1"
 	if len(a.cfg.Publish.Keys) > 0 {
 		key = "KEY" // of cam1: only its encoder knows it

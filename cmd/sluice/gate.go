@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,19 +43,22 @@ type gate struct {
 
 	ailments ailments // patrol's
 
+	entering sync.Mutex // while one is let in
+
 	mu       sync.Mutex
 	sessions map[packager.StreamName]*session
+	count    int64 // of sessions so far
 }
 
 // session is a publisher that was let in.
 type session struct {
 	ingest.Sink
-	peer ingest.Peer
-	born time.Time
-	stop atomic.Pointer[error] // why it is sent away
-	over chan struct{}         // closed when the stream is free again
-	end  func()
-	left func() // what is to be done when all is over
+	peer   ingest.Peer
+	number int64                 // counts the sessions
+	stop   atomic.Pointer[error] // why it is sent away
+	over   chan struct{}         // closed when the stream is free again
+	end    func(cause error)
+	left   func() // what is to be done when all is over
 }
 
 // WriteTag is part of ingest.Sink.
@@ -67,7 +72,7 @@ func (s *session) WriteTag(tag flv.Tag) error {
 // Close is part of ingest.Sink.
 func (s *session) Close(cause error) {
 	s.Sink.Close(cause)
-	s.end()
+	s.end(cause)
 	s.left()
 }
 
@@ -116,9 +121,6 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	if err := g.turn(ctx, "your address", g.turns.visit(r.Remote, time.Now())); err != nil {
 		return "", nil, fmt.Errorf("%v: %w", name, err)
 	}
-	if err := g.room(name); err != nil {
-		return "", nil, fmt.Errorf("%v: %w", name, err)
-	}
 	publication, err := g.publication(ctx, name)
 	if err != nil {
 		return "", nil, fmt.Errorf("%v: %w", name, err)
@@ -157,7 +159,7 @@ func (g *gate) publication(ctx context.Context, name packager.StreamName) (*pack
 		if err := g.turnOf(ctx, name); err != nil {
 			return nil, err
 		}
-		publication, err := g.catalog.Publish(name)
+		publication, err := g.letIn(name)
 		if err == nil {
 			g.turns.begin(name, time.Now())
 			return publication, nil
@@ -172,40 +174,74 @@ func (g *gate) publication(ctx context.Context, name packager.StreamName) (*pack
 	return nil, ingest.ErrBusy
 }
 
-// room tells whether there is memory for another publication.
-func (g *gate) room(name packager.StreamName) error {
-	g.mu.Lock()
-	young, now := 0, g.now()
-	for _, s := range g.sessions {
-		if now.Sub(s.born) < youth {
-			young++
-		}
+// letIn gives a name to a publisher that there is memory for: one at a time, or
+// all who come at once would be told of the same room.
+func (g *gate) letIn(name packager.StreamName) (*packager.Publication, error) {
+	g.entering.Lock()
+	defer g.entering.Unlock()
+	if err := g.room(name); err != nil {
+		return nil, err
 	}
-	g.mu.Unlock()
-	return g.limited(g.budget.admits(g.catalog.Streams(), name, young))
+	return g.catalog.Publish(name)
 }
 
-// patrol sends those away whose windows have grown too large, and says what is wrong
-// with streams. It is to be called now and then, by one goroutine.
+// room tells whether there is memory for another publication.
+func (g *gate) room(name packager.StreamName) error {
+	return g.limited(g.budget.admits(g.claims(), name))
+}
+
+// claims are what all streams hold and need, those first that have been published
+// for longest.
+func (g *gate) claims() []claim {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var all []claim
+	for _, stream := range g.catalog.Streams() {
+		s := g.sessions[stream.Window().Stream]
+		if s != nil && s.stop.Load() != nil {
+			s = nil // it is about to go
+		}
+		all = append(all, g.budget.claimOf(stream, s))
+	}
+	slices.SortFunc(all, func(a, b claim) int { return cmp.Compare(a.rank(), b.rank()) })
+	return all
+}
+
+// rank is the order in which sessions began; streams without one come first.
+func (c claim) rank() int64 {
+	if c.session == nil {
+		return 0
+	}
+	return c.session.number
+}
+
+// patrol shares out the memory that there is, sends those away for whom there is
+// not enough, and says what is wrong with streams. It is to be called now and then,
+// by one goroutine.
 func (g *gate) patrol() {
 	if g.ailments == nil {
 		g.ailments = make(ailments)
 	}
-	for _, stream := range g.catalog.Streams() {
-		w := stream.Window()
+	claims := g.claims()
+	limits, away := g.budget.divide(claims)
+	for i, c := range claims {
+		w := c.stream.Window()
 		g.ailments.see(w.Stream, httpserve.Health(w, g.now()), g.log)
-		n := int64(w.Bytes())
-		if !g.budget.exceeded(n) {
-			continue
-		}
-		g.mu.Lock()
-		s := g.sessions[w.Stream]
-		g.mu.Unlock()
-		if s != nil && s.stop.Load() == nil {
-			err := g.limited(g.budget.tooLarge(n))
-			s.stop.Store(&err)
+		switch {
+		case c.session == nil:
+		case g.budget.exceeded(w):
+			g.sendAway(c.session, g.budget.tooLarge(w))
+		case i >= len(claims)-away:
+			g.sendAway(c.session, g.budget.noRoom(c))
+		default:
+			c.stream.Allow(max(1, limits[i]-int64(c.session.peer.Held())))
 		}
 	}
+}
+
+func (g *gate) sendAway(s *session, why error) {
+	err := g.limited(why)
+	s.stop.Store(&err)
 }
 
 // limited counts a refusal, if it is one.
@@ -237,8 +273,11 @@ type denied struct{ error }
 func (denied) Is(target error) bool { return target == ingest.ErrDenied }
 
 func (g *gate) enter(name packager.StreamName, peer ingest.Peer, sink ingest.Sink) *session {
-	s := &session{Sink: sink, peer: peer, born: g.now(), over: make(chan struct{})}
-	s.end = func() {
+	s := &session{Sink: sink, peer: peer, over: make(chan struct{})}
+	s.end = func(cause error) {
+		if e := (*overLimit)(nil); errors.As(cause, &e) && e.what == memory {
+			g.catalog.Forget(name) // others need the room now
+		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.sessions[name] == s {
@@ -251,6 +290,8 @@ func (g *gate) enter(name packager.StreamName, peer ingest.Peer, sink ingest.Sin
 	if g.sessions == nil {
 		g.sessions = make(map[packager.StreamName]*session)
 	}
+	g.count++
+	s.number = g.count
 	g.sessions[name] = s
 	return s
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"syscall"
@@ -28,7 +29,7 @@ const usage = `sluice takes RTMP in and gives HLS and DASH out.
   sluice check [flags]     read the configuration, name all faults, and stop
   sluice probe URL         play an HLS or DASH URL and report what comes
   sluice sign APP/NAME     print the address of a stream with a token to watch it
-  sluice version           print the version
+  sluice version           print the version, the commit, and the Go that it was built with
   sluice help              list all flags
 
 `
@@ -65,7 +66,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	switch command {
 	case "version":
-		fmt.Println("sluice", version())
+		printVersion(os.Stdout)
 		return nil
 	case "help":
 		fmt.Print(usage)
@@ -94,7 +95,12 @@ func run(ctx context.Context, args []string) error {
 		signal.Notify(hangup, syscall.SIGHUP)
 		defer signal.Stop(hangup)
 	}
-	a, err := listen(cfg, logger(cfg.Log, os.Stderr))
+	log := logger(cfg.Log, os.Stderr)
+	if note := goNote(runtime.Version()); note != "" {
+		log.Warn().Msg(note)
+	}
+	sayExposure(log, cfg, thisContainer())
+	a, err := listen(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -130,12 +136,4 @@ func isTerminal(w io.Writer) bool {
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-// version is what the Go tool wrote into the binary.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "(unknown)"
 }

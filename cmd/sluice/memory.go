@@ -1,14 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/metrics"
@@ -22,19 +23,20 @@ const (
 	// From heapShare percent on, the collector works harder.
 	heapShare = 90
 
-	// A stream that has just begun is counted with what it will have.
-	youth        = 30 * time.Second
+	// A stream of which nothing is known yet is counted with what it will have.
 	youngReserve = 8 << 20
 )
 
-// budget is how much windows may hold. Publishers that it has no room for are
-// refused: those that are live go on.
+// budget is how much windows may hold. Where it is scarce they get shorter, down
+// to what players need; only publishers that have no room even for that are
+// refused, or sent away, the youngest first.
 type budget struct {
 	all, stream int64 // bytes; all 0: whatever they want
+	segments    int   // that lists have, if there is room
 }
 
 func newBudget(c config.Window) budget {
-	b := budget{all: int64(c.MaxMemory), stream: int64(c.MaxStreamMemory)}
+	b := budget{all: int64(c.MaxMemory), stream: int64(c.MaxStreamMemory), segments: c.Segments}
 	if b.all == 0 {
 		if have := availableMemory("/"); have < math.MaxInt64 {
 			b.all = have / 100 * windowShare
@@ -51,30 +53,129 @@ type overLimit struct {
 
 func (e *overLimit) Error() string { return e.text }
 
-// admits tells whether there is room for another publication of a stream.
-// young is how many streams are so new that they will yet grow.
-func (b budget) admits(streams []*packager.Stream, name packager.StreamName, young int) error {
-	total := int64(young) * youngReserve
-	for _, s := range streams {
-		n := int64(s.Window().Bytes())
-		if s.Window().Stream == name && b.exceeded(n) {
-			return b.tooLarge(n)
+// memory is the limit on that of all streams.
+const memory metrics.Refusal = "memory"
+
+// claim is what a stream holds, in bytes, and what it would hold, by what is known
+// of it, if its window were as short as players can bear, and as long as is
+// configured.
+type claim struct {
+	stream            *packager.Stream
+	session           *session // nil where nobody publishes it: it keeps what it has
+	held, least, full int64
+	pinned            int64 // what slow viewers alone hold: windows have that much less
+}
+
+// claimOf looks at a stream.
+func (b budget) claimOf(stream *packager.Stream, s *session) claim {
+	w := stream.Window()
+	c := claim{stream: stream, session: s, held: int64(w.Bytes()), pinned: int64(stream.Pinned())}
+	if s == nil {
+		c.least, c.full = c.held, c.held
+		if !w.Ended && !w.Waiting { // its publisher is just being let in
+			c.least += youngReserve
 		}
-		total += n + int64(s.Pinned())
+		return c
 	}
-	if b.all > 0 && total+youngReserve > b.all {
-		return &overLimit{"memory", fmt.Sprintf("no memory for another stream: windows hold or will soon hold %v of %v; "+
-			"fewer window.segments, lower bitrates or more memory help", inMiB(total), inMiB(b.all))}
+	other := int64(s.peer.Held()) // messages that are not complete
+	if c.least = w.Need(packager.LeastSegments); c.least == 0 {
+		c.least = max(youngReserve, c.held)
+	}
+	c.full = max(c.least, w.Need(packager.WholeSegments(b.segments)))
+	c.held, c.least, c.full = c.held+other, c.least+other, c.full+other
+	return c
+}
+
+// divide shares the budget out to streams that somebody publishes, the oldest
+// first. Each gets the least that it needs; of the rest all get as much, but none
+// more than it can use while another can use it. away is how many of the youngest
+// there is no room for.
+func (b budget) divide(claims []claim) (limits []int64, away int) {
+	limits = make([]int64, len(claims))
+	rest, publishers := b.all, 0
+	for _, c := range claims {
+		rest -= c.least
+		if c.session != nil {
+			publishers++
+		}
+	}
+	for i := len(claims) - 1; i >= 0 && rest < 0 && b.all > 0; i-- {
+		if claims[i].session != nil {
+			rest += claims[i].least
+			publishers--
+			away++
+		}
+	}
+	for _, c := range claims {
+		rest -= c.pinned // no encoder is sent away for its viewers
+	}
+	rest = max(rest, 0)
+	// Whoever wants little is served first, and leaves more to the others.
+	var wants []int
+	for i, c := range claims {
+		if c.session != nil && len(wants) < publishers {
+			wants = append(wants, i)
+		}
+	}
+	slices.SortStableFunc(wants, func(i, j int) int {
+		return cmp.Compare(claims[i].full-claims[i].least, claims[j].full-claims[j].least)
+	})
+	for n, i := range wants {
+		more := min(claims[i].full-claims[i].least, rest/int64(len(wants)-n))
+		limits[i] = claims[i].least + more
+		rest -= more
+	}
+	for _, i := range wants {
+		limits[i] += rest / int64(len(wants))
+		if b.all == 0 {
+			limits[i] = math.MaxInt64
+		}
+		if b.stream > 0 {
+			limits[i] = min(limits[i], b.stream)
+		}
+	}
+	return limits, away
+}
+
+// admits tells whether there is room for another publication of a stream.
+func (b budget) admits(claims []claim, name packager.StreamName) error {
+	var total int64
+	need := int64(youngReserve)
+	for _, c := range claims {
+		w := c.stream.Window()
+		total += c.pinned
+		if w.Stream != name {
+			total += c.least
+			continue
+		}
+		if c.session == nil && b.exceeded(w) {
+			return b.tooLarge(w)
+		}
+		need = max(need, w.Need(packager.LeastSegments)) // it goes on with its window, which gets shorter
+	}
+	if b.all > 0 && total+need > b.all {
+		return &overLimit{memory, fmt.Sprintf("no memory for another stream: the shortest windows of all hold or will soon hold %v of %v; "+
+			"lower bitrates, shorter keyframe intervals, a larger window.max_memory or more memory help", inMiB(total), inMiB(b.all))}
 	}
 	return nil
 }
 
-// exceeded tells whether n bytes are more than one stream may hold.
-func (b budget) exceeded(n int64) bool { return b.stream > 0 && n > b.stream }
+// exceeded tells whether a window is larger than that of one stream may be, and
+// can't be shorter. One whose lists will get shorter at their next segment has a
+// quarter more.
+func (b budget) exceeded(w *packager.Window) bool {
+	n := int64(w.Bytes())
+	return b.stream > 0 && n > b.stream && (w.Shortest() || n > b.stream+b.stream/4)
+}
 
-func (b budget) tooLarge(n int64) error {
-	return &overLimit{"stream_memory", fmt.Sprintf("the stream's window holds %v, window.max_stream_memory is %v: "+
-		"lower its bitrate, or have fewer window.segments", inMiB(n), inMiB(b.stream))}
+func (b budget) tooLarge(w *packager.Window) error {
+	return &overLimit{"stream_memory", fmt.Sprintf("the stream's window holds %v with as few segments as players need, window.max_stream_memory is %v: "+
+		"lower the encoder's bitrate or its keyframe interval, or raise that", inMiB(int64(w.Bytes())), inMiB(b.stream))}
+}
+
+func (b budget) noRoom(c claim) error {
+	return &overLimit{memory, fmt.Sprintf("no memory for this stream beside those that were there before: its shortest window will hold %v, "+
+		"all together have %v: lower bitrates, shorter keyframe intervals, a larger window.max_memory or more memory help", inMiB(c.least), inMiB(b.all))}
 }
 
 func inMiB(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }

@@ -2,13 +2,18 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/flv"
 	"github.com/sluice-live/sluice/metrics"
 	"github.com/sluice-live/sluice/packager"
@@ -60,24 +65,12 @@ func TestF28Memory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// One picture is as large as a message may be.
-		picture := func(at uint32, size int) error {
-			body := append([]byte{0x17, 1, 0, 0, 0, byte(size >> 24), byte(size >> 16), byte(size >> 8), byte(size), 0x65}, make([]byte, size-1)...)
-			return first.WriteTag(flv.Tag{Type: flv.TagVideo, Timestamp: at, Body: body})
-		}
-		config := []byte("\x17\x00\x00\x00\x00\x01\x64\x00\x28\xff\xe1\x00\x1c" +
-			"\x67\x64\x00\x28\xac\x76\x11\x03\xc0\x45\xfb\xc0\x44\x00\x00\x03\x00\x04\x00\x00\x03\x00\xf0\x3c\x60\xc6\x11\x80" +
-			"\x01\x00\x06\x68\xe8\x43\x9c\xb2\x2c")
-		if err := first.WriteTag(flv.Tag{Type: flv.TagVideo, Body: config}); err != nil {
-			t.Fatal(err)
-		}
-		at := uint32(0)
-		play := func(seconds, size int) (err error) {
+		slides := &slides{sink: first}
+		play := func(seconds, size int) error {
 			for range seconds {
-				if err = picture(at, size); err != nil {
+				if err := slides.show(size, true); err != nil {
 					return err
 				}
-				at += 1000
 				time.Sleep(time.Second)
 				g.patrol()
 			}
@@ -92,19 +85,168 @@ func TestF28Memory(t *testing.T) {
 		if err := play(18, 1<<20); err != nil {
 			t.Fatalf("with %d bytes held: %v", held(g), err)
 		}
-		g.budget.all = 24 << 20
+		g.budget.all = 16 << 20 // 12 are what players need of the one that is live
 		var full *overLimit
-		if err := g.room(other); !errors.As(err, &full) || full.what != "memory" || !strings.Contains(err.Error(), "of 24 MiB") {
+		if err := g.room(other); !errors.As(err, &full) || full.what != "memory" || !strings.Contains(err.Error(), "of 16 MiB") {
 			t.Errorf("with %d bytes held: %v", held(g), err)
 		}
 		if err := play(1, 1<<10); err != nil {
 			t.Errorf("the live one: %v", err)
 		}
+		g.budget.all = 64 << 20
 		if err := play(20, 2<<20); !errors.As(err, &full) || full.what != "stream_memory" {
 			t.Errorf("with %d bytes held: %v", held(g), err)
 		}
 		first.Close(nil)
 	})
+}
+
+// slides is an encoder of one picture a second.
+type slides struct {
+	sink ingest.Sink
+	at   uint32
+}
+
+// show sends a picture of so many bytes, which is a keyframe or not.
+func (s *slides) show(size int, key bool) error {
+	if s.at == 0 {
+		config := append([]byte{0x17, 0, 0, 0, 0}, pictures[0]...)
+		if err := s.sink.WriteTag(flv.Tag{Type: flv.TagVideo, Body: config}); err != nil {
+			return err
+		}
+	}
+	head, nal := byte(0x17), byte(0x65)
+	if !key {
+		head, nal = 0x27, 0x41
+	}
+	body := append([]byte{head, 1, 0, 0, 0, byte(size >> 24), byte(size >> 16), byte(size >> 8), byte(size), nal}, make([]byte, size-1)...)
+	err := s.sink.WriteTag(flv.Tag{Type: flv.TagVideo, Timestamp: s.at, Body: body})
+	s.at += 1000
+	return err
+}
+
+// F37: encoders come back all at once, each with more than its share. As many are
+// kept as players can watch, those first that were there first; the others hear
+// why. What windows hold never exceeds the bound, and the room of those who went
+// is free at once.
+func TestF37AllAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)))
+		g := newGate()
+		g.metrics = metrics.New()
+		const all, second = 64 << 20, 10_000_000 / 8
+		g.budget = budget{all: all, stream: 256 << 20, segments: 4}
+		var encoders [6]*slides
+		for i := range encoders {
+			_, sink, err := g.Publish(t.Context(), ingest.Request{App: "live", Name: fmt.Sprint("cam", i), Remote: netip.MustParseAddrPort("192.0.2.1:1"), Peer: newPeer()})
+			if err != nil {
+				t.Fatalf("encoder %d: %v", i, err)
+			}
+			encoders[i] = &slides{sink: sink}
+		}
+		gone := 0
+		for range 120 {
+			for i, e := range encoders {
+				if e == nil {
+					continue
+				}
+				err := e.show(second, true)
+				if err == nil {
+					continue
+				}
+				var full *overLimit
+				if !errors.As(err, &full) || full.what != memory || !strings.Contains(err.Error(), "window.max_memory") {
+					t.Errorf("encoder %d hears %v", i, err)
+				}
+				e.sink.Close(err)
+				encoders[i] = nil
+				gone++
+			}
+			time.Sleep(time.Second)
+			g.patrol()
+			if n := held(g); n > all {
+				t.Fatalf("%d bytes are held", n)
+			}
+		}
+		// Four need 15 MB each.
+		if gone != 2 || encoders[4] != nil || encoders[5] != nil {
+			t.Errorf("%d of 6 were sent away: %v", gone, encoders)
+		}
+		if n := len(g.catalog.Streams()); n != 4 {
+			t.Errorf("%d streams are left", n)
+		}
+		for _, s := range g.catalog.Streams() {
+			if w := s.Window(); !w.Playable() || len(w.Renditions[0].Segments) < 3 {
+				t.Errorf("%v lists %d segments", w.Stream, len(w.Renditions[0].Segments))
+			}
+		}
+		for _, e := range encoders {
+			if e != nil {
+				e.sink.Close(nil)
+			}
+		}
+	})
+}
+
+// An encoder of 18 Mbit/s with a keyframe every 8 s, which OBS sends by default,
+// is watched within the defaults for as long as it likes: with fewer segments.
+func TestLongKeyframeInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)))
+		g := newGate()
+		window := config.Default().Window
+		set := settings(window)
+		g.catalog = packager.NewCatalog(set, time.Now)
+		g.budget = budget{stream: int64(window.MaxStreamMemory), segments: window.Segments}
+		sink, err := g.ask(newPeer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoder := &slides{sink: sink}
+		for i := range 400 {
+			if err := encoder.show(18_000_000/8, i%8 == 0); err != nil {
+				t.Fatalf("after %d s: %v", i, err)
+			}
+			time.Sleep(time.Second)
+			g.patrol()
+			if n := held(g); n > int(window.MaxStreamMemory) {
+				t.Fatalf("after %d s, %d bytes are held", i, n)
+			}
+		}
+		name, _ := packager.ParseStreamName("live", "cam1")
+		s, _ := g.catalog.Lookup(name)
+		r := s.Window().Renditions[0]
+		if len(r.Segments) < 5 || len(r.Retired) <= len(r.Segments) {
+			t.Errorf("%d segments are listed, and %d can be had behind them", len(r.Segments), len(r.Retired))
+		}
+		sink.Close(nil)
+	})
+}
+
+// What there is of memory is shared out: the least to all, and the rest to those
+// who can use it.
+func TestMemoryIsDivided(t *testing.T) {
+	live := new(session)
+	for _, test := range []struct {
+		name   string
+		all    int64
+		claims []claim
+		limits []int64
+		away   int
+	}{
+		{"room for all", 100, []claim{{session: live, least: 10, full: 30}, {session: live, least: 10, full: 20}}, []int64{30 + 25, 20 + 25}, 0},
+		{"who wants little leaves more", 60, []claim{{session: live, least: 10, full: 100}, {session: live, least: 10, full: 15}}, []int64{45, 15}, 0},
+		{"what has ended keeps what it holds", 60, []claim{{held: 20, least: 20, full: 20}, {session: live, least: 10, full: 100}}, []int64{0, 40}, 0},
+		{"slow viewers take from windows, and send nobody away", 60, []claim{{session: live, least: 30, full: 100, pinned: 50}, {session: live, least: 20, full: 100}}, []int64{30, 20}, 0},
+		{"the youngest goes", 60, []claim{{session: live, least: 30, full: 100}, {session: live, least: 10, full: 100}, {session: live, least: 30, full: 100}}, []int64{40, 20, 0}, 1},
+		{"one alone goes, too", 60, []claim{{session: live, least: 70, full: 100}}, []int64{0}, 1},
+		{"no bound but a stream's", 0, []claim{{session: live, least: 70, full: 100}}, []int64{1000}, 0},
+	} {
+		limits, away := budget{all: test.all, stream: 1000}.divide(test.claims)
+		if !slices.Equal(limits, test.limits) || away != test.away {
+			t.Errorf("%s: %v, %d go; want %v, %d", test.name, limits, away, test.limits, test.away)
+		}
+	}
 }
 
 func held(g *gate) (n int) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"os"
 	"sync"
 	"time"
@@ -11,44 +12,73 @@ import (
 // choice: forward secrecy, no CBC unless a peer has nothing else.
 const minTLS = tls.VersionTLS12
 
-// tlsConfig returns nil when no certificate is set.
-func tlsConfig(certFile, keyFile string) (*tls.Config, error) {
-	if certFile == "" {
-		return nil, nil
-	}
-	c := &certificate{certFile: certFile, keyFile: keyFile}
-	if err := c.load(); err != nil {
-		return nil, err
-	}
-	return &tls.Config{
-		MinVersion:     minTLS,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current(), nil },
-	}, nil
-}
-
 // certificate is a certificate on disk. Whoever renews it replaces the files:
-// the next connection gets the new one.
+// the next connection gets the new one. It may be used by many at once.
 type certificate struct {
 	certFile, keyFile string
+	watch             certificateWatch
 
 	mu      sync.Mutex
 	loaded  *tls.Certificate
 	version [2]time.Time // of the files that were loaded
 	checked time.Time
+	failing time.Time // since when they can't be; zero while they can
 }
 
-// current returns the certificate, looking at the files once a second at most.
-// While they are half written, the one before serves on.
-func (c *certificate) current() *tls.Certificate {
+// openCertificate returns nil when no certificate is set.
+func openCertificate(certFile, keyFile string, w certificateWatch) (*certificate, error) {
+	if certFile == "" {
+		return nil, nil
+	}
+	c := &certificate{certFile: certFile, keyFile: keyFile, watch: w}
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	c.look(time.Now())
+	return c, nil
+}
+
+// tls is a listener's configuration, nil without a certificate.
+func (c *certificate) tls() *tls.Config {
+	if c == nil {
+		return nil
+	}
+	return &tls.Config{
+		MinVersion:     minTLS,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.look(time.Now()), nil },
+	}
+}
+
+// halfWritten is how long files may not fit together before that is a fault:
+// they are replaced one after the other.
+const halfWritten = time.Second
+
+// look returns the certificate, looking at the files once a second at most.
+// While they can't be used, the one before serves on.
+func (c *certificate) look(now time.Time) *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.checked) > time.Second {
-		c.checked = now
-		if c.modified() != c.version {
-			_ = c.load()
-		}
+	if since := now.Sub(c.checked); since >= 0 && since <= time.Second {
+		return c.loaded
 	}
+	c.checked = now
+	switch err := c.renew(); {
+	case err == nil:
+		c.failing = time.Time{}
+	case c.failing.IsZero():
+		c.failing = now
+	case now.Sub(c.failing) >= halfWritten:
+		c.watch.failed(now, c.loaded.Leaf, err)
+	}
+	c.watch.served(now, c.loaded.Leaf)
 	return c.loaded
+}
+
+func (c *certificate) renew() error {
+	if c.modified() == c.version {
+		return nil
+	}
+	return c.load()
 }
 
 func (c *certificate) load() error {
@@ -56,6 +86,11 @@ func (c *certificate) load() error {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
 		return err
+	}
+	if pair.Leaf == nil { // it is there but for a setting of GODEBUG
+		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+			return err
+		}
 	}
 	c.loaded, c.version = &pair, version
 	return nil

@@ -1,0 +1,151 @@
+package remux
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+)
+
+// Parameter sets come in a record, and again, or others, in band. One in band
+// takes the place of the one with its id (H.264, section 7.4.1.2.1); all others
+// stay.
+
+// spsID and ppsID are the ids of parameter sets; false for what has none.
+func spsID(nal []byte) (id uint32, ok bool) { return expGolombAt(nal, 4) }
+func ppsID(nal []byte) (id uint32, ok bool) { return expGolombAt(nal, 1) }
+
+// expGolombAt is the number behind so many bytes of a NAL unit.
+func expGolombAt(nal []byte, at int) (v uint32, ok bool) {
+	r := bitReader{b: head(nal), pos: 8 * at}
+	v = r.ue()
+	return v, !r.past()
+}
+
+// head is the beginning of a NAL unit, unescaped.
+func head(nal []byte) []byte { return unescape(nal[:min(len(nal), 32)]) }
+
+// mergeSets are the old sets with those of newer that have another content, or
+// another id. The result is old itself where all is the same.
+func mergeSets(old, newer [][]byte, id func([]byte) (uint32, bool)) [][]byte {
+	merged := old
+	for _, set := range newer {
+		n, ok := id(set)
+		if !ok {
+			continue
+		}
+		at := slices.IndexFunc(merged, func(b []byte) bool { m, _ := id(b); return m == n })
+		switch {
+		case at >= 0 && bytes.Equal(merged[at], set):
+			continue
+		case at < 0:
+			merged = append(merged[:len(merged):len(merged)], set)
+		default:
+			merged = slices.Clone(merged)
+			merged[at] = set
+		}
+	}
+	return merged
+}
+
+// holdsAll tells whether all those sets are among these.
+func holdsAll(these, those [][]byte) bool {
+	for _, set := range those {
+		if !slices.ContainsFunc(these, func(b []byte) bool { return bytes.Equal(b, set) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// activeFirst puts the SPS that a slice is decoded with in front of the others.
+func activeFirst(sps, pps [][]byte, slice []byte) [][]byte {
+	if len(sps) < 2 {
+		return sps
+	}
+	r := bitReader{b: head(slice), pos: 8}
+	r.ue() // first_mb_in_slice
+	r.ue() // slice_type
+	used := r.ue()
+	at := slices.IndexFunc(pps, func(b []byte) bool { id, ok := ppsID(b); return ok && id == used })
+	if r.past() || at < 0 {
+		return sps
+	}
+	r = bitReader{b: head(pps[at]), pos: 8}
+	r.ue() // its own id
+	used = r.ue()
+	at = slices.IndexFunc(sps, func(b []byte) bool { id, ok := spsID(b); return ok && id == used })
+	if r.past() || at <= 0 {
+		return sps
+	}
+	sorted := [][]byte{sps[at]}
+	return append(append(sorted, sps[:at]...), sps[at+1:]...)
+}
+
+// mendSPS takes VUI away that ends in the middle: players are less patient with
+// it than we are. It tells whether that was necessary.
+func mendSPS(nal []byte) (_ []byte, mended bool) {
+	if len(nal) > maxParameterSetSize {
+		return nal, false
+	}
+	plain := unescape(nal)
+	if s, err := parseSPS(plain); err == nil && s.cut {
+		return s.withoutVUI(plain), true
+	}
+	return nal, false
+}
+
+// mendAll does so to a list.
+func mendAll(sps [][]byte) (_ [][]byte, mended bool) {
+	for i, nal := range sps {
+		if b, m := mendSPS(nal); m {
+			if !mended {
+				sps, mended = slices.Clone(sps), true
+			}
+			sps[i] = b
+		}
+	}
+	return sps, mended
+}
+
+// withoutSPS is an access unit without its parameter sets of that kind.
+func withoutSPS(data []byte) []byte {
+	var out []byte
+	for len(data) > 4 {
+		end := 4 + int(binary.BigEndian.Uint32(data))
+		if data[4]&0x1F != nalSPS {
+			out = append(out, data[:end]...)
+		}
+		data = data[end:]
+	}
+	return out
+}
+
+// parameterSets notes those of an access unit. They take effect where decoding can
+// start; until then the frames that need them have them in band.
+func (r *Remuxer) parameterSets(au *accessUnit, sync bool) {
+	v := &r.video
+	if au.sps == nil && au.pps == nil && (!sync || v.lateSPS == nil && v.latePPS == nil && (v.codec == nil || len(v.codec.SPS) == 1)) {
+		return
+	}
+	sps, mended := mendAll(au.sps)
+	if mended && au.slice != nil {
+		au.data = withoutSPS(au.data)
+	}
+	sps, pps := mergeSets(v.lateSPS, sps, spsID), mergeSets(v.latePPS, au.pps, ppsID)
+	if !sync {
+		v.lateSPS, v.latePPS = keepSets(sps), keepSets(pps)
+		return
+	}
+	v.lateSPS, v.latePPS = nil, nil
+	if c := v.codec; c != nil {
+		sps, pps = mergeSets(c.SPS, sps, spsID), mergeSets(c.PPS, pps, ppsID)
+		sps = activeFirst(sps, pps, au.slice)
+	}
+	r.setVideo(sps, pps)
+}
+
+// keepSets copies sets that live in a frame, as far as a record could hold them.
+func keepSets(list [][]byte) [][]byte {
+	list = slices.DeleteFunc(slices.Clone(list), func(b []byte) bool { return len(b) > maxParameterSetSize })
+	return cloneAll(list[:min(len(list), maxParameterSets)])
+}
