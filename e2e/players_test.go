@@ -27,6 +27,7 @@ var viewings = []viewing{
 	{"dash.js", "?dash&recipe", "index.mpd"},
 	{"Shaka, DASH", "?shaka&recipe", "index.mpd"},
 	{"Shaka, HLS", "?shaka", "index.m3u8"},
+	{"Shaka, HLS, whole segments", "?shaka&whole", "index.m3u8"},
 	{"video.js, HLS", "?videojs&recipe", "index.m3u8"},
 	{"video.js, DASH", "?videojs&recipe", "index.mpd"},
 	{"native", "?native", "index.m3u8"},
@@ -89,6 +90,7 @@ func TestPlayers(t *testing.T) {
 			continue
 		}
 		t.Run(strings.ReplaceAll(v.name, " ", ""), func(t *testing.T) {
+			t.Parallel()
 			journey(t, v, page, small, large)
 		})
 	}
