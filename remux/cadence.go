@@ -1,6 +1,9 @@
 package remux
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // VideoTimescale is the timescale of video tracks: all frame rates in use are
 // whole quarters of a tick, and it is what every player expects.
@@ -32,6 +35,9 @@ type videoClock struct {
 	lost    int64 // frames that are known to be missing before the next
 	odd     int64 // that the latest lasted where that is something else, 0 where it isn't
 	grid    grid
+
+	shown [16]int64 // when the newest frames are shown, ticks
+	next  int       // in shown
 }
 
 // expect tells the frame rate that the encoder states, if any. How long frames
@@ -49,7 +55,19 @@ func (v *videoClock) expect(r Rational) {
 // for a frame that the encoder wants decoded at ns and shown that many ticks
 // later.
 func (v *videoClock) place(ns, composition int64) (dts, offset int64) {
-	want := ticks(ns, VideoTimescale)
+	dts, offset = v.settle(ticks(ns, VideoTimescale), composition)
+	// Encoders repeat timestamps. No two frames are shown at one time: half a
+	// frame later there is room, whether the next one is a frame or two behind.
+	for later := max(v.frame/2, millisecond); slices.Contains(v.shown[:], dts+offset); later = millisecond {
+		offset += later
+	}
+	v.shown[v.next] = dts + offset
+	v.next = (v.next + 1) % len(v.shown)
+	return dts, offset
+}
+
+// settle is place, but that several may be shown at one time.
+func (v *videoClock) settle(want, composition int64) (dts, offset int64) {
 	if !v.started {
 		v.started, v.last, v.odd = true, want, longestFrame
 		if v.frame <= 0 || v.frame > VideoTimescale {

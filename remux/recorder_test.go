@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ type recorder struct {
 	closed  int
 	cause   error
 
+	shown []int64  // when frames are, ticks
 	fresh bool     // no video sample yet in this period
 	last  [2]int64 // DTS in ns by Kind
 }
@@ -74,6 +76,13 @@ func (o *recorder) WriteSample(s Sample) error {
 		if s.CompositionOffset != 0 {
 			line += fmt.Sprintf(" %+d", s.CompositionOffset/90)
 		}
+	}
+	if track.Kind() == Video {
+		pts := s.DTS + int64(s.CompositionOffset)
+		if slices.Contains(o.shown[max(0, len(o.shown)-15):], pts) {
+			o.t.Errorf("two frames are shown at %s", at(track, pts))
+		}
+		o.shown = append(o.shown, pts)
 	}
 	if track.Kind() == Audio {
 		o.units = append(o.units, bytes.Clone(s.Data))

@@ -165,16 +165,16 @@ func TestRemuxer(t *testing.T) {
 		}, "tracks mp4a.40.2, audio 0, audio 1000, tracks mp4a.40.2, audio 1021"},
 		{"negative composition offsets", func(f *feed) {
 			f.configs()
-			f.tag(flv.TagVideo, 0, []byte{0x17, 1, 0, 0, 80}, lengths(idr))
+			f.tag(flv.TagVideo, 0, []byte{0x17, 1, 0, 0, 90}, lengths(idr))
 			f.tag(flv.TagVideo, 40, []byte{0x27, 1, 0xFF, 0xFF, 0xD8}, lengths(slice))
 			f.tag(flv.TagVideo, 80, []byte{0x27, 1, 0x80, 0, 0}, lengths(slice))
-		}, both + ", video 0 key +80, video 40 -40, video 80"},
+		}, both + ", video 0 key +90, video 40 -40, video 80"},
 		{"a frame behind schedule keeps its PTS", func(f *feed) {
 			f.configs()
 			f.key(0)
 			f.tag(flv.TagVideo, 0, []byte{0x27, 1, 0, 0, 80}, lengths(slice))
-			f.tag(flv.TagVideo, 0, []byte{0x27, 1, 0, 0, 0}, lengths(slice))
-		}, both + ", video 0 key, video 1 +79, video 2 -2"},
+			f.tag(flv.TagVideo, 0, []byte{0x27, 1, 0, 0, 40}, lengths(slice))
+		}, both + ", video 0 key, video 1 +79, video 2 +38"},
 		{"intra refresh: the encoder's word counts", func(f *feed) {
 			f.configs()
 			f.tag(flv.TagVideo, 0, []byte{0x17, 1, 0, 0, 0}, lengths(slice))
@@ -502,7 +502,7 @@ func TestF8F9Timeline(t *testing.T) {
 			f.inter(40)
 			f.inter(10)
 			f.inter(80)
-		}, "video 0 key, video 40, video 41 -1, video 42 -32, video 80"},
+		}, "video 0 key, video 40, video 41 +19, video 42 -32, video 80"},
 		{"audio equal and backwards", func(f *feed) {
 			f.key(0)
 			f.sound(0)
