@@ -195,11 +195,14 @@ func (g *grid) count(want int64) {
 
 func near(a, b, slack int64) bool { return a-b <= slack && b-a <= slack }
 
+// usualRates are those of frames in a second; television has 1000/1001 of some.
+var usualRates = [...]int64{5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120}
+
 // standardFrame is the duration of a frame at the usual rate that mean is
 // nearest to; 0 when there is none.
 func standardFrame(mean int64) int64 {
 	best, slack := int64(0), mean*rateSlack/1e6
-	for _, rate := range [...]int64{5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120} {
+	for _, rate := range usualRates {
 		for _, den := range [...]int64{1000, 1001} {
 			f := VideoTimescale * fine * den / (rate * 1000)
 			if off := max(f-mean, mean-f); off <= slack {

@@ -97,8 +97,8 @@ func (r *Remuxer) advance(span time.Duration) error {
 		return r.release()
 	}
 	if r.start >= 0 {
-		if _, second := r.secondFrame(); !second && span < time.Duration(r.start-r.first)+gatherTime && !full {
-			return nil // it alone tells how long the first frame lasts: encoders state what isn't so
+		if _, sure := r.firstFrames(); !sure && span < time.Duration(r.start-r.first)+gatherTime && !full {
+			return nil
 		}
 		return r.release()
 	}
@@ -130,20 +130,6 @@ func (r *Remuxer) checkSilence(tag flv.Tag) error {
 }
 
 func (r *Remuxer) known() bool { return r.video.codec != nil || r.audio.codec != nil }
-
-// secondFrame is how far behind the first keyframe the frame comes that follows
-// it, in ns; false before it has come.
-func (r *Remuxer) secondFrame() (behind int64, ok bool) {
-	frames := 0
-	for _, q := range r.queue {
-		if kindOf(q.tag) == Video && (frames > 0 || q.at == r.start) {
-			if frames++; frames == 2 {
-				return q.at - r.start, true
-			}
-		}
-	}
-	return 0, false
-}
 
 // peekParameterSets looks for SPS and PPS in band, for encoders that send no
 // configuration record, or one without them.
@@ -185,19 +171,22 @@ func (r *Remuxer) release() error {
 	for _, q := range queue {
 		if v, err := flv.ParseVideo(q.tag.Body); q.tag.Type == flv.TagVideo && err == nil && v.Keyframe {
 			if au, err := r.video.reader.accessUnit(v.Data); err == nil {
-				r.video.gop = keyframeInterval(au.data)
 				r.parameterSets(&au, true) // so that they are those of the period
 			}
 			break
 		}
 	}
-	second, _ := r.secondFrame()
+	frame, sure := r.firstFrames()
+	r.video.firstFrame, r.video.misstated = 0, frame > 0 && !asStated(frame, r.statedFrame())
+	if sure {
+		r.video.firstFrame = frame
+	}
 	r.queue = nil
 	if err := r.setTracks(start >= 0); err != nil {
 		return err
 	}
-	if start >= 0 && second > 0 {
-		r.video.clock.frame = ticks(second, VideoTimescale)
+	if start >= 0 && frame > 0 {
+		r.video.clock.frame = ticks(frame, VideoTimescale)
 	}
 	for _, q := range queue {
 		if q.at < start-int64(leadTime) {

@@ -53,6 +53,9 @@ type videoTrack struct {
 	clock  videoClock
 	sawIDR bool
 
+	firstFrame int64 // how long frames last at first, in ns; 0 where that isn't sure
+	misstated  bool  // that isn't what the encoder states
+
 	lateSPS, latePPS [][]byte // came in band since decoding could start
 	gop              int      // greatest distance of keyframes in frames, 0 when unknown
 }
@@ -344,6 +347,9 @@ func (r *Remuxer) pass(tag flv.Tag, at int64) error {
 	r.queueBytes += queuedCost + len(tag.Body)
 	if v, err := flv.ParseVideo(tag.Body); tag.Type == flv.TagVideo && err == nil && v.Keyframe && r.start < 0 {
 		r.start = at
+		if au, err := r.video.reader.accessUnit(v.Data); err == nil {
+			r.video.gop = keyframeInterval(au.data)
+		}
 	}
 	return r.advance(time.Duration(at - r.first))
 }
@@ -358,7 +364,7 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 		if changed { // else it was said before, and frames said more
 			r.video.clock.expect(c.FrameRate)
 		}
-		tracks = append(tracks, Track{Codec: c, Timescale: VideoTimescale, Bitrate: r.metadata.video, KeyframeInterval: r.keyframeInterval(c)})
+		tracks = append(tracks, Track{Codec: c, Timescale: VideoTimescale, Bitrate: r.metadata.video, KeyframeInterval: r.keyframeInterval()})
 	}
 	if c := r.audio.codec; c != nil {
 		r.audio.index = len(tracks)
@@ -372,19 +378,6 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 	}
 	r.tracks = tracks
 	return r.out.SetTracks(tracks)
-}
-
-// keyframeInterval is what the encoder tells of it.
-func (r *Remuxer) keyframeInterval(c *H264) time.Duration {
-	rate := c.FrameRate
-	if rate.Num == 0 {
-		rate = Rational{Num: uint32(r.metadata.frameRate), Den: 1000}
-	}
-	seconds := float64(r.video.gop) * float64(rate.Den) / float64(rate.Num)
-	if seconds > 0 && seconds < 600 { // false for a rate of 0
-		return time.Duration(seconds * float64(time.Second))
-	}
-	return 0
 }
 
 // changed tells whether the decoder is another one than the period began with.
