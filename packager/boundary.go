@@ -29,7 +29,11 @@ func (p *Publication) leadTo(s remux.Sample) {
 		p.leader.boundary = owed
 		return
 	}
-	p.lead(nanoseconds(s.DTS+int64(s.CompositionOffset), p.leader.header.Track.Timescale))
+	at := s.DTS + int64(s.CompositionOffset)
+	if s.OpenGOP { // pictures come that are shown before it
+		at = p.leader.open.PTS + p.leader.open.Duration
+	}
+	p.lead(nanoseconds(at, p.leader.header.Track.Timescale))
 	p.leader.boundary = p.starts[len(p.starts)-1]
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,8 @@ import (
 	"github.com/Eyevinn/mp4ff/mp4"
 
 	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/packager/dash"
+	"github.com/sluice-live/sluice/packager/hls"
 	"github.com/sluice-live/sluice/remux"
 )
 
@@ -569,4 +572,68 @@ func at(w *packager.Window) string {
 		b = fmt.Appendf(b, "%s %d %d, ", r.ID, r.Open, r.NextPart)
 	}
 	return string(b)
+}
+
+// TestOpenGroups: groups of pictures that begin without an IDR picture begin
+// segments, however many of their pictures lead, and players are told.
+func TestOpenGroups(t *testing.T) {
+	s, f := publish(t, settings, video)
+	const frames = 60 // of a group
+	r := rand.New(rand.NewPCG(1, 1))
+	n := int64(0)
+	write := func(composition int64, sync, open bool) {
+		f.write(remux.Sample{DTS: start.UnixMilli()*90 + n*3000, Duration: 3000, CompositionOffset: int32(composition * 3000), Sync: sync, OpenGOP: open}, fmt.Appendf(nil, "frame %d", n))
+		n++
+	}
+	write(2, true, false)
+	lead := int64(0)
+	for group := range int64(6) {
+		first := group*frames + 2 // where its first picture is shown, in frames from the first DTS on
+		end := first + frames
+		next := r.Int64N(3)
+		for show := first + 1; show < end-next; show++ {
+			write(show-n, false, false)
+		}
+		write(end-n, true, true)
+		for lead = next; lead > 0; lead-- {
+			write(end-lead-n, false, false)
+		}
+	}
+	f.p.Close(nil)
+	segments := s.Window().Renditions[0].Segments
+	for i, seg := range segments {
+		if !seg.Independent || !seg.Leading || seg.Seconds() < 1.9 || seg.Seconds() > 2.1 {
+			if i < len(segments)-1 {
+				t.Errorf("segment %d: independent %v, leading %v, %v s", i, seg.Independent, seg.Leading, seg.Seconds())
+			}
+		}
+		if i > 0 && seg.PTS != segments[i-1].PTS+segments[i-1].Duration {
+			t.Errorf("segment %d is shown from %d on, the one before ends at %d", i, seg.PTS, segments[i-1].PTS+segments[i-1].Duration)
+		}
+		file, err := mp4.DecodeFile(bytes.NewReader(segmentBytes(seg)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := int64(0)
+		for _, fragment := range file.Segments[0].Fragments {
+			dts := int64(fragment.Moof.Traf.Tfdt.BaseMediaDecodeTime())
+			for _, sample := range fragment.Moof.Traf.Trun.Samples {
+				pts := dts + int64(sample.CompositionTimeOffset)
+				flags := mp4.DecodeSampleFlags(sample.Flags)
+				if !flags.SampleIsNonSync {
+					shown = pts
+				}
+				if leads := flags.IsLeading == 1; leads != (pts < shown) {
+					t.Errorf("segment %d: a picture at %d behind a group at %d: leading %v", i, pts, shown, leads)
+				}
+				dts += int64(sample.Dur)
+			}
+		}
+	}
+	if text := string(hls.Multivariant(s.Window())); strings.Contains(text, "INDEPENDENT-SEGMENTS") {
+		t.Errorf("segments are said to need no other:\n%s", text)
+	}
+	if text, err := dash.MPD(s.Window()); err != nil || !bytes.Contains(text, []byte(`startWithSAP="3"`)) {
+		t.Errorf("the manifest doesn't say that pictures lead: %v\n%s", err, text)
+	}
 }

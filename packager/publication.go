@@ -388,6 +388,10 @@ func (p *Publication) decide(w *writer, s remux.Sample) cut {
 		return cutSegment
 	}
 	media := w.open.Samples > 0 || len(w.samples) > 0
+	if s.OpenGOP && w.open.Independent {
+		// How many pictures lead differs: groups are as long as they are shown.
+		segment = max(segment, w.duration(s.DTS+int64(s.CompositionOffset)-w.sync))
+	}
 	return p.cutter.leader(segment, part, next, s.Sync, media && w.open.Independent || p.opening != openingDone)
 }
 

@@ -54,6 +54,7 @@ type Segment struct {
 	Size        int   // bytes
 	Samples     int
 	Independent bool // begins with a sample where decoding can start
+	Leading     bool // … and some that are shown before that one need the segment before
 
 	// Gaps tells that some of its parts are gaps. Lead and Tail are the ticks that
 	// those at its beginning and its end last.

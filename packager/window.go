@@ -72,6 +72,7 @@ type Rendition struct {
 	OpenStart       int64      // where it starts, ticks: what its name will say; 0 where there is none
 	OpenPTS         int64      // its earliest presentation time so far, ticks
 	OpenIndependent bool       // it begins with a sample where decoding can start
+	OpenLeading     bool       // see Segment.Leading
 	Expect          int64      // ticks that it should get from OpenStart on, 0 when that can't be known
 	Next            int64      // the same of the segment behind it
 	NextPart        int64      // number of the part in production

@@ -25,6 +25,8 @@ type writer struct {
 	partDTS   int64  // of its first sample
 	partTicks int64  // Σ durations of samples that are not pending
 	partSync  bool
+	sync      int64  // where the newest sample is shown at which decoding can start, ticks
+	leading   bool   // what is shown before that needs what was before it
 	partEarly int64  // ticks before it is shown
 	fragment  uint32 // sequence number of the fragment
 	boxes     []byte // of the newest frame, where each is a fragment
@@ -158,21 +160,35 @@ func (w *writer) settleLast() {
 	w.open.Duration += d
 }
 
+// flags are those of a sample that is shown at pts.
+func (w *writer) flags(s remux.Sample, pts int64) cmaf.Flags {
+	switch {
+	case s.Sync:
+		w.sync, w.leading = pts, s.OpenGOP
+		return cmaf.Sync
+	case w.leading && pts < w.sync:
+		return cmaf.Leading
+	}
+	return cmaf.NonSync
+}
+
 // add puts a sample into the open part, beginning one where there is none.
 func (w *writer) add(s remux.Sample) {
 	pts := s.DTS + int64(s.CompositionOffset)
+	flags := w.flags(s, pts)
 	if w.open == nil {
-		if n := len(w.closed); !s.Sync && n > w.listed && w.closed[n-1].Header == w.header {
+		if n := len(w.closed); (!s.Sync || s.OpenGOP) && n > w.listed && w.closed[n-1].Header == w.header {
 			// Pictures are reordered over the cut: it is where the last segment ends.
 			pts = w.closed[n-1].PTS + w.closed[n-1].Duration
 		}
 		w.openSegment(s.DTS, pts, s.Sync)
+		w.open.Leading = s.OpenGOP
 		if s.Sync {
 			w.open.Duration = -w.early // it is shown later, and no longer
 		}
 	}
 	if w.open.Samples == 0 && len(w.samples) == 0 && len(w.open.Parts) > 0 { // it began with gaps
-		w.open.DTS, w.open.Independent = s.DTS, s.Sync
+		w.open.DTS, w.open.Independent, w.open.Leading = s.DTS, s.Sync, s.OpenGOP
 	}
 	if w.open.Independent && w.open.Lead == 0 {
 		w.open.PTS = min(w.open.PTS, pts)
@@ -191,10 +207,6 @@ func (w *writer) add(s remux.Sample) {
 		}
 	}
 	w.partSync = w.partSync || s.Sync
-	flags := cmaf.NonSync
-	if s.Sync {
-		flags = cmaf.Sync
-	}
 	w.frame, w.wrote = s.Duration, true
 	w.end = s.DTS + int64(s.Duration)
 	w.samples = append(w.samples, cmaf.Sample{
@@ -378,6 +390,7 @@ func (w *writer) snapshot(r *Rendition) {
 	if w.open != nil {
 		n := len(w.open.Parts)
 		r.Parts, r.OpenStart, r.OpenPTS, r.OpenIndependent = w.open.Parts[:n:n], w.open.Start, w.open.PTS, w.open.Independent
+		r.OpenLeading = w.open.Leading
 		r.Expect, r.Next = w.expect, w.next
 		r.OpenGap = w.open.Gaps
 	}

@@ -72,6 +72,7 @@ type accessUnit struct {
 	idr      bool
 	sps, pps [][]byte // in band; alias data
 	slice    []byte   // the first one; aliases data
+	recovery int      // frames until the picture is whole, as an SEI message says; −1 where none does
 }
 
 var errNALSize = errors.New("a NAL unit is longer than the frame")
@@ -88,7 +89,7 @@ func (r *avcReader) accessUnit(b []byte) (accessUnit, error) {
 	if r.lengthSize != 4 {
 		return r.rewrite(lengthPrefixed(b, r.lengthSize))
 	}
-	au := accessUnit{data: b}
+	au := accessUnit{data: b, recovery: -1}
 	for rest, n := b, 0; len(rest) > 0; n++ {
 		if len(rest) < 4 {
 			return accessUnit{}, errNALSize
@@ -123,6 +124,8 @@ func (au *accessUnit) note(nal []byte) {
 		}
 	case nalPPS:
 		au.pps = append(au.pps, nal)
+	case nalSEI:
+		au.noteSEI(nal)
 	}
 }
 
@@ -148,7 +151,7 @@ func (r *avcReader) rewrite(nals func(yield func([]byte) bool) error) (accessUni
 	if len(spans) == 0 {
 		return accessUnit{}, errors.New("a frame without NAL units")
 	}
-	au := accessUnit{data: out}
+	au := accessUnit{data: out, recovery: -1}
 	for _, s := range spans { // only now: out may have moved while it grew
 		au.note(out[s[0]:s[1]:s[1]])
 	}

@@ -456,10 +456,10 @@ func (r *Remuxer) writeVideo(tag flv.Tag, at int64) error {
 		r.drop(fmt.Errorf("video frame: %w", err))
 		return nil
 	}
-	// The encoder's word is taken only where it sends no IDR pictures at all
-	// (intra refresh): others call every I-frame a keyframe.
+	// The encoder's word is taken only where it sends no IDR pictures at all:
+	// others call every I-frame a keyframe.
 	r.video.sawIDR = r.video.sawIDR || au.idr
-	sync := au.idr || v.Keyframe && !r.video.sawIDR
+	sync := au.idr || au.recovery == 0 || v.Keyframe && !r.video.sawIDR
 	r.parameterSets(&au, sync)
 	if sync && r.stale() {
 		later, err := r.renew(true)
@@ -481,6 +481,7 @@ func (r *Remuxer) writeVideo(tag flv.Tag, at int64) error {
 		Duration:          uint32(r.video.clock.frame),
 		CompositionOffset: int32(offset),
 		Sync:              sync,
+		OpenGOP:           sync && !au.idr,
 		Data:              au.data,
 	})
 }

@@ -58,8 +58,9 @@ type Sample struct {
 	// CompositionOffset is PTS − DTS in ticks. It may be negative.
 	CompositionOffset int32
 
-	// Sync is true where decoding can start.
-	Sync bool
+	// Sync is true where decoding can start. OpenGOP tells that it is no IDR
+	// picture: those behind it that are shown before it may need what was before.
+	Sync, OpenGOP bool
 
 	// Data is the access unit as MP4 stores it (H.264: NAL units with 4-byte
 	// lengths). It is borrowed: valid until the call that got it returns.

@@ -21,6 +21,9 @@ const (
 	Sync Flags = 0x02000000
 	// NonSync is a sample that depends on others.
 	NonSync Flags = 0x01010000
+	// Leading is one that also depends on what was before the last Sync, and is shown
+	// before that.
+	Leading Flags = NonSync | 0x04000000
 )
 
 // Every file has one track, and it has this id.

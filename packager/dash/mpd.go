@@ -144,11 +144,29 @@ func periods(w *packager.Window) []*mpd.Period {
 
 // entry is a segment as the timeline lists it.
 type entry struct {
-	header      *packager.Header
-	start       int64 // ticks, as its name says
-	pts         int64 // ticks, as it is shown
-	duration    int64 // ticks, from start on
-	independent bool
+	header   *packager.Header
+	start    int64 // ticks, as its name says
+	pts      int64 // ticks, as it is shown
+	duration int64 // ticks, from start on
+	sap      uint32
+}
+
+// Stream access points (ISO/IEC 14496-12, annex I): what can be said of the first
+// picture of a segment.
+const (
+	sapNone = 0
+	sapAll  = 1 // all behind it can be decoded
+	sapOpen = 3 // all but some that are shown before it
+)
+
+func sap(independent, leading bool) uint32 {
+	switch {
+	case !independent:
+		return sapNone
+	case leading:
+		return sapOpen
+	}
+	return sapAll
 }
 
 // entries are the closed segments, the one in production where its duration
@@ -157,16 +175,16 @@ func entries(w *packager.Window, r *packager.Rendition) []entry {
 	list := make([]entry, 0, len(r.Segments)+1)
 	for _, s := range r.Segments {
 		if !s.Gap() {
-			list = append(list, entry{s.Header, s.Start, s.PTS, s.PTS + s.Duration - s.Start - s.Tail, s.Independent})
+			list = append(list, entry{s.Header, s.Start, s.PTS, s.PTS + s.Duration - s.Start - s.Tail, sap(s.Independent, s.Leading)})
 		}
 	}
 	// One that has gaps is listed when it is complete: how much of it is media
 	// shows only then.
 	if !w.Ended && foreseen(w) && r.Header != nil && !r.OpenGap && !r.Away {
-		list = append(list, entry{r.Header, r.OpenStart, r.OpenPTS, r.Expect, r.OpenIndependent})
+		list = append(list, entry{r.Header, r.OpenStart, r.OpenPTS, r.Expect, sap(r.OpenIndependent, r.OpenLeading)})
 		if ahead(w) {
 			next := r.OpenStart + r.Expect
-			list = append(list, entry{r.Header, next, next, r.Next, true})
+			list = append(list, entry{r.Header, next, next, r.Next, sap(true, r.OpenLeading)})
 		}
 	}
 	for i := 1; i < len(list); i++ {
@@ -207,9 +225,7 @@ func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []
 	t := h.Track
 	a := mpd.NewAdaptationSetWithParams(t.Kind().String(), t.Kind().String()+"/mp4", true, 1)
 	a.Id = &id
-	if !startsWithSAP(list) {
-		a.StartWithSAP = 0
-	}
+	a.StartWithSAP = startWithSAP(list)
 	if h.Before != nil { // one decoder plays both
 		a.SupplementalProperties = []*mpd.DescriptorType{mpd.NewDescriptor("urn:mpeg:dash:period-connectivity:2015", periodID(h.Before), "")}
 	}
@@ -268,13 +284,16 @@ func frameRate(f remux.Rational) mpd.FrameRateType {
 	return mpd.FrameRateType(fmt.Sprintf("%d/%d", f.Num, f.Den))
 }
 
-func startsWithSAP(list []entry) bool {
+// startWithSAP is what can be said of all segments alike.
+func startWithSAP(list []entry) uint32 {
+	common := uint32(sapAll)
 	for _, s := range list {
-		if !s.independent {
-			return false
+		if s.sap == sapNone {
+			return sapNone
 		}
+		common = max(common, s.sap)
 	}
-	return true
+	return common
 }
 
 // template lists each segment's true duration: encoders' GOPs are free.

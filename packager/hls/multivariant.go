@@ -74,10 +74,10 @@ func appendVariant(b []byte, r *packager.Rendition, audio []*packager.Rendition)
 	return fmt.Appendf(b, "\n%s.m3u8\n", r.ID)
 }
 
-// independent tells whether decoding can start at every segment.
+// independent tells whether every segment can be decoded without another.
 func independent(list []*packager.Segment) bool {
 	for _, s := range list {
-		if !s.Independent {
+		if !s.Independent || s.Leading {
 			return false
 		}
 	}
