@@ -370,10 +370,9 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 		r.audio.index = len(tracks)
 		r.audio.clock.setRate(int64(c.SampleRate))
 		r.audio.clock.frame = int64(c.FrameSamples)
-		silence, _ := silentAAC(c.Config)
 		tracks = append(tracks, Track{
 			Codec: c, Timescale: uint32(c.SampleRate), Bitrate: r.metadata.audio,
-			Silence: silence, UnitDuration: uint32(c.FrameSamples),
+			Silence: c.silence(), UnitDuration: uint32(c.FrameSamples),
 		})
 	}
 	r.tracks = tracks

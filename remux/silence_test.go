@@ -53,3 +53,16 @@ func TestSilentAAC(t *testing.T) {
 		}
 	}
 }
+
+// TestSilenceWithItsProgram: where access units say how their elements are
+// arranged, so do those of silence.
+func TestSilenceWithItsProgram(t *testing.T) {
+	c, err := newAAC(unhex("118004c844002000c400"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append(bytes.Clone(c.program), unhex("21000320640019000002c800011800190320e0")...)
+	if got := c.silence(); len(c.program) == 0 || !bytes.Equal(got, want) {
+		t.Errorf("%x", got)
+	}
+}
