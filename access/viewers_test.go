@@ -468,6 +468,21 @@ func TestOneTimeToken(t *testing.T) {
 	}
 }
 
+// A yes is for what was asked: a webhook that names another stream has not said
+// it of this one.
+func TestWebhookNamesAnotherStream(t *testing.T) {
+	for path, want := range map[string]int{"": 200, "live/cam1": 200, "/live/cam1/": 200, "live/cam2": 403, "cam1": 403} {
+		s := settings()
+		s.Webhook = hook(t, StyleJSON, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).Encode(map[string]string{"path": path})
+		})
+		if _, err := NewViewers(s, at(noon)).Enter(request("token=abc"), "live/cam1", here); status(t, err) != want {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+}
+
 // Two spellings of a token are one, or none: whatever the webhook does to the
 // text that it gets, nobody is let in twice by it.
 func TestOneTimeTokenSpellings(t *testing.T) {

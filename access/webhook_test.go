@@ -1,7 +1,9 @@
 package access
 
 import (
+	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -146,6 +148,29 @@ func TestWebhookRequest(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantForm, form); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Questions go where the configuration says, by the way that it says: no proxy of
+// the environment hears them. Answers come as they are, since what is unpacked has
+// no bound; and who answers has TLS 1.2 at least.
+func TestWebhookGoesStraight(t *testing.T) {
+	transport := newClient().Transport.(*http.Transport)
+	if transport.Proxy != nil || transport.TLSClientConfig.MinVersion < tls.VersionTLS12 || transport.TLSClientConfig.InsecureSkipVerify {
+		t.Error("a proxy, an old TLS, or a certificate that nobody looks at")
+	}
+	w := hook(t, StyleJSON, func(w http.ResponseWriter, r *http.Request) {
+		if said := r.Header.Get("Accept-Encoding"); said != "" {
+			t.Errorf("accepts %q", said)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		io.WriteString(z, `{"path":"live/other"}`)
+		z.Close()
+	})
+	if a, err := w.Ask(t.Context(), question); !errors.Is(err, ErrUnknown) {
+		t.Errorf("unpacked: %+v, %v", a, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -179,5 +180,35 @@ func TestACMEThatFailsIsTold(t *testing.T) {
 	}
 	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "no certificate") {
 		t.Errorf("the log: %s", log.String())
+	}
+}
+
+// Files and ACME alike speak TLS 1.2 and 1.3, and nothing older.
+func TestTLSVersions(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := pair(t, 1, time.Now(), time.Hour)
+	for name, text := range map[string][]byte{"cert": cert, "key": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := openCertificate(filepath.Join(dir, "cert"), filepath.Join(dir, "key"), newCertificateWatch("https", zerolog.Nop(), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := newAuthority(config.ACME{Domains: []string{domain}, Cache: dir}).tls(nil)
+	authority.GetCertificate = files.tls().GetCertificate
+	for by, server := range map[string]*tls.Config{"files": files.tls(), "ACME": authority} {
+		for version, want := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+			a, b := net.Pipe()
+			go func() {
+				tls.Server(a, server).Handshake()
+				a.Close()
+			}()
+			err := tls.Client(b, &tls.Config{MinVersion: version, MaxVersion: version, InsecureSkipVerify: true}).Handshake()
+			if b.Close(); (err == nil) != want {
+				t.Errorf("%s, %s: %v", by, tls.VersionName(version), err)
+			}
+		}
 	}
 }
