@@ -268,3 +268,18 @@ func TestF25LongNames(t *testing.T) {
 		})
 	}
 }
+
+// F25: what an encoder calls itself is logged as it is, but not all of it.
+func TestF25LongSoftware(t *testing.T) {
+	live(t, func(w *world) {
+		p := w.dial("peer")
+		p.handshake()
+		p.send(command(3, 0, "connect", 1, amf.Object{{Name: "app", Value: "live"}, {Name: "flashVer", Value: "OBS\n" + strings.Repeat("x", 30_000)}}))
+		p.send(command(3, 0, "createStream", 2, amf.Null{}))
+		p.send(command(4, 1, "publish", 3, amf.Null{}, "key", "live"))
+		text := strings.Join(w.log.about("peer"), "\n")
+		if !strings.Contains(text, `OBS\nxxx`) || len(text) > 1000 {
+			t.Errorf("logged %.300q in %d bytes", text, len(text))
+		}
+	})
+}

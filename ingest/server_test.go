@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -646,6 +647,52 @@ func TestWriteTimeout(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(p.born))
 		}
 	})
+	// Nor may one that is let in ask on and on, and read no answer.
+	live(t, func(w *world) {
+		p := w.dialDeaf("deaf")
+		heard := make(chan bool)
+		go func() {
+			b := make([]byte, greetingSize)
+			_, err := io.ReadFull(p.nc, b)
+			if p.greeting = b; err == nil {
+				listen(&until{p.nc, "NetStream.Publish.Start"}, func(s string) { p.heard = append(p.heard, s) })
+			}
+			close(heard)
+		}()
+		p.publish("key")
+		<-heard
+		time.Sleep(12 * time.Second) // behind the handshake's own deadline
+		began := time.Now()
+		for {
+			ping := control(chunk.TypeUserControl, "000600000000")
+			if err := p.send(ping); err != nil {
+				break
+			}
+			if time.Since(began) > time.Minute {
+				t.Fatal("it is answered for ever")
+			}
+		}
+		if took := time.Since(began); took != limits().WriteTimeout {
+			t.Errorf("deaf for %v", took)
+		}
+	})
+}
+
+// until is a reader that reads no more once it has seen a text.
+type until struct {
+	io.Reader
+	text string
+}
+
+func (u *until) Read(b []byte) (int, error) {
+	if u.text == "" {
+		return 0, io.EOF
+	}
+	n, err := u.Reader.Read(b)
+	if bytes.Contains(b[:n], []byte(u.text)) {
+		u.text = ""
+	}
+	return n, err
 }
 
 func TestAcknowledgements(t *testing.T) {
