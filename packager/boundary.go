@@ -2,6 +2,7 @@ package packager
 
 import (
 	"slices"
+	"time"
 
 	"github.com/sluice-live/sluice/remux"
 )
@@ -78,5 +79,23 @@ func (p *Publication) boundary(w *writer, s remux.Sample) int64 {
 // before had beyond its last part, nor behind, at its own limit. The numbers
 // would part.
 func (p *Publication) newBoundary(w *writer) int64 {
-	return max(w.boundary, nanoseconds(w.open.DTS, w.header.Track.Timescale)+int64(p.cutter.grid.target/2))
+	return max(w.boundary, max(w.cutAt, nanoseconds(w.open.DTS, w.header.Track.Timescale))+int64(p.cutter.grid.target/2))
+}
+
+// met lets a follower that ended its segment at its own limit, ahead of the leader,
+// take the boundary at which the leader has come to it for the one that it ended at.
+func (p *Publication) met(w *writer) {
+	const near = int64(time.Second)
+	if !w.ahead {
+		return
+	}
+	for _, at := range p.starts {
+		if at > w.boundary {
+			if at-w.cutAt < near {
+				w.boundary = max(w.boundary, at)
+			}
+			w.ahead = false
+			return
+		}
+	}
 }

@@ -29,7 +29,7 @@ const (
 	// firstLateness is what the samples of a rendition are taken to be late by
 	// before some came, and mostLateness is the most that is waited for.
 	firstLateness = 700 * time.Millisecond
-	mostLateness  = 3 * time.Second
+	mostLateness  = 3500 * time.Millisecond
 
 	// mostFill is how much is filled at a time.
 	mostFill = time.Minute
@@ -67,13 +67,19 @@ func (w *writer) patience() time.Duration {
 	return w.late.usual() + max(picturePatience, 3*min(frame, time.Second))
 }
 
-// pace lets the other renditions keep pace with a sample that has come, and notes
-// how far behind them it comes.
-func (p *Publication) pace(w *writer, s remux.Sample) error {
+// heard notes how far a sample that has come is, and how far behind the others.
+func (p *Publication) heard(w *writer, s remux.Sample) {
 	at := nanoseconds(s.DTS, w.header.Track.Timescale)
 	w.late.heard(time.Duration(p.head - at))
 	p.head = max(p.head, at)
+	if w == p.leader && w.wrote && !w.away && at-p.place(w) > int64(w.patience()) {
+		w.away, w.awaySince = true, p.place(w) // and so were the others, or it had been seen
+	}
 	p.leadAway()
+}
+
+// pace lets the renditions keep pace with the one that a sample has come for.
+func (p *Publication) pace(w *writer) error {
 	for _, o := range p.writers {
 		if o == w {
 			continue
@@ -112,18 +118,33 @@ func (p *Publication) fill(w *writer, until int64) error {
 
 // fillSilence writes the units of silence that end by then.
 func (p *Publication) fillSilence(w *writer, until int64) error {
-	unit, at := int64(w.header.Track.UnitDuration), w.end
+	unit := int64(w.header.Track.UnitDuration)
 	if !w.wrote {
-		at = ticksOf(p.place(w), w.header.Track.Timescale)
+		w.end = ticksOf(p.place(w), w.header.Track.Timescale)
 	}
-	for nanoseconds(at+unit, w.header.Track.Timescale) <= until {
-		s := remux.Sample{DTS: at, Duration: uint32(unit), Sync: true, Data: w.header.Track.Silence}
-		if err := p.write(w, s); err != nil {
+	for nanoseconds(w.end+unit, w.header.Track.Timescale) <= until {
+		if err := p.silence(w, unit); err != nil {
 			return err
 		}
-		at = w.end
 	}
 	return nil
+}
+
+// silenceTo fills the time up to a sample that has come. The last unit is cut
+// short, or that sample would be heard early.
+func (p *Publication) silenceTo(w *writer, s remux.Sample) error {
+	if err := p.fillSilence(w, nanoseconds(s.DTS, w.header.Track.Timescale)); err != nil {
+		return err
+	}
+	if rest := s.DTS - w.end; rest > int64(w.header.Track.UnitDuration)/4 {
+		return p.silence(w, rest)
+	}
+	return nil
+}
+
+// silence writes a unit of silence that lasts so many ticks.
+func (p *Publication) silence(w *writer, ticks int64) error {
+	return p.write(w, remux.Sample{DTS: w.end, Duration: uint32(ticks), Sync: true, Data: w.header.Track.Silence})
 }
 
 // fillGap adds the gaps that end by then, on the grid and at the boundaries of
@@ -244,7 +265,7 @@ func (p *Publication) back(w *writer, s remux.Sample) (inTime bool, err error) {
 			return false, nil
 		}
 		w.away = false
-		return true, p.fillSilence(w, nanoseconds(s.DTS, w.header.Track.Timescale))
+		return true, p.silenceTo(w, s)
 	}
 	if err := p.gapTo(w, nanoseconds(s.DTS+int64(s.CompositionOffset), w.header.Track.Timescale)); err != nil {
 		return true, err
@@ -266,7 +287,7 @@ func (p *Publication) bridge(w *writer, s remux.Sample) error {
 		if hole < 2*int64(w.header.Track.UnitDuration) {
 			return nil
 		}
-		return p.fillSilence(w, nanoseconds(s.DTS, w.header.Track.Timescale))
+		return p.silenceTo(w, s)
 	}
 	if s.Sync && w.duration(hole) >= scrap {
 		return p.gapTo(w, nanoseconds(s.DTS+int64(s.CompositionOffset), w.header.Track.Timescale))
@@ -345,22 +366,49 @@ func (p *Publication) leadAway() {
 	}
 }
 
-// awayNext is where the next boundary is while the leader is away. It is one that
-// the leader's own segment can wait for.
+// awayNext is where the next boundary is while the leader is away: as far behind the
+// last one as segments last, or, where another rendition had gone beyond that before
+// anybody knew that the leader is away, where that is.
 func (p *Publication) awayNext() int64 {
 	length := p.rhythm.segment
-	if length == 0 || length > longest(p.target) && p.target > 0 {
+	if length == 0 || p.target > 0 && length > longest(p.target) {
 		length = p.set.SegmentMinDuration
 	}
-	w, last := p.leader, p.period.Start
+	last := p.period.Start
 	if n := len(p.starts); n > 0 {
 		last = p.starts[n-1]
 	}
+	const unit = 100 * time.Millisecond
 	next := last + int64(length)
-	if last <= w.boundary || w.boundary == 0 { // the leader is in the segment behind the last one
-		if at := p.place(w); next < at {
-			next = min(at+int64(p.cutter.grid.target), last+int64(p.cutter.segmentMax))
+	for _, w := range p.writers {
+		if at := p.place(w); w != p.leader && at-next > int64(unit) {
+			next = min(at, last+int64(p.cutter.segmentMax))
 		}
 	}
 	return next
+}
+
+// even lets all renditions end a period with the same number. One that has had fewer
+// segments than another gets gaps of no length that matters: the numbers would be
+// apart for good.
+func (p *Publication) even() error {
+	newest := MSN(0)
+	for _, w := range p.writers {
+		newest = max(newest, w.msn)
+	}
+	for _, w := range p.writers {
+		const most = 4
+		if len(w.closed) == w.listed || newest-w.msn > most || w.header.Bytes == nil {
+			continue
+		}
+		for w.msn < newest {
+			if err := p.gapPart(w, max(p.place(w)+int64(time.Millisecond), min(p.head, p.place(w)+int64(p.cutter.grid.target)))); err != nil {
+				return err
+			}
+			if err := p.closeSegment(w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

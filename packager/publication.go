@@ -141,6 +141,9 @@ func (p *Publication) Begin(now time.Time) time.Time {
 // SetTracks begins a period.
 func (p *Publication) SetTracks(tracks []remux.Track) error {
 	p.closeSegments()
+	if err := p.even(); err != nil {
+		return err
+	}
 	p.id = max(p.id+1, p.now().UnixNano())
 	p.period = &Period{ID: strconv.FormatInt(p.id, 36), Sequence: p.sequence, Start: -1}
 	p.sequence++
@@ -233,11 +236,12 @@ func (p *Publication) WriteSample(s remux.Sample) error {
 	if p.period.Start < 0 {
 		p.period.Start = p.periodStart(w, s)
 	}
-	if err := p.pace(w, s); err != nil {
-		return err
-	}
+	p.heard(w, s)
 	inTime, err := p.back(w, s)
 	if err != nil {
+		return err
+	}
+	if err := p.pace(w); err != nil {
 		return err
 	}
 	if !inTime {
@@ -270,7 +274,12 @@ func (p *Publication) write(w *writer, s remux.Sample) error {
 	if w.open == nil && s.Sync { // its segment begins where it is shown
 		s.Duration = whole
 	}
-	w.add(s)
+	if w.add(s); len(w.samples) == 1 {
+		w.partBegan = p.now()
+		if w.open.Samples == 0 {
+			w.segmentBegan = w.partBegan
+		}
+	}
 	if p.set.FrameChunks {
 		if err := w.grow(); err != nil {
 			return err
@@ -281,6 +290,10 @@ func (p *Publication) write(w *writer, s remux.Sample) error {
 		// Waiting for the next sample to learn how long this one lasts would
 		// cost a frame's time. It lasts as long as expected, and the next one
 		// is fitted behind it.
+		w.seal()
+		return p.closePart(w)
+	}
+	if p.bulky(w) {
 		w.seal()
 		return p.closePart(w)
 	}
@@ -351,7 +364,8 @@ func (p *Publication) cutBefore(w *writer, s remux.Sample) error {
 			p.leadTo(s)
 			return p.closeSegment(w)
 		}
-		w.boundary = p.boundary(w, s)
+		w.ahead = !p.beyond(w, s)
+		w.boundary, w.cutAt = p.boundary(w, s), nanoseconds(s.DTS, w.header.Track.Timescale)
 		if p.cutter.grid.scrap(w.duration(w.partTicks)) && len(w.open.Parts) > 0 && !w.frames {
 			w.carry(p.listed)
 			p.segmentClosed(w)
@@ -372,8 +386,12 @@ func (p *Publication) decide(w *writer, s remux.Sample) cut {
 	if w.open == nil {
 		return cutNothing
 	}
+	if len(w.samples) == 0 && p.bulkySegment(w, s.Sync) {
+		return cutSegment
+	}
 	segment, part, next := w.duration(w.open.Duration), w.duration(w.partTicks), w.duration(int64(s.Duration))
 	if w != p.leader {
+		p.met(w)
 		return p.cutter.follower(segment, part, next, p.beyond(w, s))
 	}
 	switch p.opening {

@@ -79,6 +79,7 @@ type Rendition struct {
 	Away            bool       // the track's samples stay away, and its time is filled
 	AwaySince       int64      // from where on, ns since 1970
 	OpenGap         bool       // the segment in production has gaps
+	Draft           int        // bytes that the part in production takes beside Growing, when the Window was made
 	Growing         []byte     // bytes of it that can be sent already; they go on as those of the part
 
 	FrameRate     remux.Rational // measured; zero for audio and at first
@@ -172,7 +173,7 @@ func (r *Rendition) Bytes() (n int) {
 	for _, p := range r.Parts {
 		n += len(p.Bytes)
 	}
-	return n + len(r.Growing)
+	return n + len(r.Growing) + r.Draft
 }
 
 // Newest is the header of what came last: of the segments that are listed, where

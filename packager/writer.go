@@ -43,12 +43,16 @@ type writer struct {
 	next     int64 // the same of the one behind it
 	promise  int64 // where that one starts, ticks, as far as it was foreseen; 0 where it wasn't
 	boundary int64 // ns, that a segment ended at last
+	ahead    bool  // a follower's segment ended at its own limit, and the leader's has yet to
+	cutAt    int64 // ns, place of the sample that a follower's segment ended before, but for a carried part
 	part     int64 // number of the next part
 
 	// Closed ones, oldest first, those from index listed on in the playlist. A
 	// list that a Window has is never written again.
 	closed []*Segment
 	listed int
+
+	partBegan, segmentBegan time.Time // when their first samples came
 
 	// Where samples stay away: see Publication.pace.
 	late      lateness
@@ -317,7 +321,7 @@ func (w *writer) carry(keep int) {
 	next := w.open.PTS + w.open.Duration
 	w.endSegment(keep)
 	w.openSegment(w.partDTS, next, true)
-	w.open.Duration = ticks
+	w.open.Duration, w.segmentBegan = ticks, w.partBegan
 }
 
 // starts is where a segment that begins at pts is said to start: there, or where
@@ -395,6 +399,9 @@ func (w *writer) snapshot(r *Rendition) {
 		r.OpenGap = w.open.Gaps
 	}
 	r.Away, r.AwaySince = w.away, w.awaySince
+	if r.Draft = cap(w.draft.bytes); w.frames {
+		r.Draft -= len(w.draft.bytes) // they are in Growing
+	}
 	if w.header.Bytes != nil {
 		r.Header = w.header
 	}

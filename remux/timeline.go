@@ -44,6 +44,8 @@ type trackClock struct {
 	offset  int64         // ns
 	step    int64         // last plausible step, ns; 0 before the first
 	heard   time.Duration // when it arrived
+	still   standstill
+	strayed int64 // ns that the offset has grown by that
 	held    *suspect
 	lone    int   // how many frames in a row are told from strays by nothing
 	leap    leap  // that the other may follow
@@ -101,10 +103,14 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 	}
 	switch delta := timestamp - c.last; {
 	case c.plausible(delta), t.honest(k, delta):
+		step := c.still.heard(milliseconds(delta), t.usual[k], c.line(), arrived)
 		t.advance(c, delta)
+		c.offset += step - milliseconds(delta)
+		c.strayed += step - milliseconds(delta)
+		t.reunite()
 		c.lone = 0
 	case t.paused(c, delta, arrived):
-		if beside(delta) {
+		if beside(delta) || t.alone(k, delta) {
 			t.advance(c, delta)
 		} else {
 			t.jump(k, timestamp, arrived)
@@ -226,6 +232,29 @@ func (t *timeline) paused(c *trackClock, delta uint32, arrived time.Duration) bo
 	to := c.line() + d
 	ahead := to + t.slew.at(to) - t.began.UnixNano() - int64(arrived)
 	return d > 0 && ahead <= max(t.slew.best(), 0)+int64(maxStep)
+}
+
+// reunite lets tracks that stood still and go on be as far apart as they were.
+func (t *timeline) reunite() {
+	const apart = time.Second
+	a, b := &t.tracks[0], &t.tracks[1]
+	if a.strayed == b.strayed || a.still.frames > 0 || b.still.frames > 0 {
+		return
+	}
+	if most := max(a.strayed, b.strayed); near(a.strayed, b.strayed, int64(apart)) {
+		a.offset += most - a.strayed
+		b.offset += most - b.strayed
+	}
+	a.strayed, b.strayed = 0, 0
+}
+
+// alone tells whether it is this track alone that paused: the other has gone on, and
+// its timestamps with it.
+func (t *timeline) alone(k Kind, delta uint32) bool {
+	c, other := &t.tracks[k], &t.tracks[1-k]
+	return other.started && (other.leap.when == 0 || other.leap.when <= c.heard) &&
+		other.heard-c.heard > time.Duration(milliseconds(delta))-maxStepForward &&
+		other.line()-c.line() > milliseconds(delta)/2
 }
 
 // jump lets a track go on where it was at another timestamp. The line is broken

@@ -115,6 +115,7 @@ func settings(c config.Window) packager.Settings {
 		SegmentMinDuration: c.SegmentMinDuration,
 		SegmentMaxDuration: c.SegmentMaxDuration,
 		PartDuration:       c.PartDuration,
+		MaxBytes:           int(c.MaxStreamMemory),
 		TargetDuration:     c.TargetDuration,
 		FrameChunks:        c.FrameChunks,
 		Grace:              c.Grace,

@@ -197,7 +197,8 @@ func entries(w *packager.Window, r *packager.Rendition) []entry {
 // frame should, which is a rounding away from where the next one is shown.
 func (e *entry) meet(next entry) {
 	rounding := int64(e.header.Track.Timescale) / 200
-	if off := next.pts - e.start - e.duration; e.header == next.header && off >= -rounding && off <= rounding {
+	off := next.pts - e.start - e.duration
+	if e.header == next.header && off <= rounding && next.start > e.start { // nor do they overlap, where timestamps stood still
 		e.duration = next.start - e.start
 	}
 }
