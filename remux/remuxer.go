@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-live/sluice/ingest/amf"
@@ -36,6 +37,8 @@ type Remuxer struct {
 
 	queue      []queued // copies of frames that can't be written yet
 	queueBytes int
+	waiting    int          // bytes of the queue and of held
+	holds      atomic.Int64 // the same, for others
 	first      int64   // ns of the first frame, −1 before it
 	start      int64   // ns of the first video keyframe in the queue, −1 when there is none
 	tracks     []Track // of the current period; nil before the first
@@ -87,6 +90,19 @@ func New(out Output, now func() time.Time, note func(string)) *Remuxer {
 // WriteTag takes one tag. Damaged or unknown ones are dropped; an error means
 // that nothing can be made of this stream.
 func (r *Remuxer) WriteTag(tag flv.Tag) error {
+	err := r.writeTag(tag)
+	if n := r.queueBytes + len(r.held[Video].Body) + len(r.held[Audio].Body); n != r.waiting {
+		r.waiting = n
+		r.holds.Store(int64(n))
+	}
+	return err
+}
+
+// Held is how many bytes wait here: for decoders, for a keyframe, or for the frame that
+// tells whether their timestamps can be believed. Anybody may ask at any time.
+func (r *Remuxer) Held() int { return int(r.holds.Load()) }
+
+func (r *Remuxer) writeTag(tag flv.Tag) error {
 	switch tag.Type {
 	case flv.TagScript:
 		r.script(tag.Body)

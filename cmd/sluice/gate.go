@@ -61,6 +61,16 @@ type session struct {
 	left   func() // what is to be done when all is over
 }
 
+// held is what a publisher holds in memory that no Window has: messages that are not
+// complete, and frames that wait to be placed.
+func (s *session) held() int {
+	n := s.peer.Held()
+	if r, ok := s.Sink.(interface{ Held() int }); ok {
+		n += r.Held()
+	}
+	return n
+}
+
 // WriteTag is part of ingest.Sink.
 func (s *session) WriteTag(tag flv.Tag) error {
 	if why := s.stop.Load(); why != nil {
@@ -234,7 +244,7 @@ func (g *gate) patrol() {
 		case i >= len(claims)-away:
 			g.sendAway(c.session, g.budget.noRoom(c))
 		default:
-			c.stream.Allow(max(1, limits[i]-int64(c.session.peer.Held())))
+			c.stream.Allow(max(1, limits[i]-int64(c.session.held())))
 		}
 	}
 }

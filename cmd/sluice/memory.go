@@ -77,7 +77,7 @@ func (b budget) claimOf(stream *packager.Stream, s *session) claim {
 		}
 		return c
 	}
-	other := int64(s.peer.Held()) // messages that are not complete
+	other := int64(s.held())
 	if c.least = w.Need(packager.LeastSegments); c.least == 0 {
 		c.least = max(youngReserve, c.held)
 	}
