@@ -39,9 +39,9 @@ type Remuxer struct {
 	queueBytes int
 	waiting    int          // bytes of the queue and of held
 	holds      atomic.Int64 // the same, for others
-	first      int64   // ns of the first frame, −1 before it
-	start      int64   // ns of the first video keyframe in the queue, −1 when there is none
-	tracks     []Track // of the current period; nil before the first
+	first      int64        // ns of the first frame, −1 before it
+	start      int64        // ns of the first video keyframe in the queue, −1 when there is none
+	tracks     []Track      // of the current period; nil before the first
 	noted      map[string]bool
 	metadata   struct {
 		video, audio int // bit/s
