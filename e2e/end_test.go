@@ -14,7 +14,7 @@ func TestEndsInMidGOP(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays for half a minute")
 	}
-	const stream, length = "live/end", 21100 * time.Millisecond
+	const stream, length = "live/end", 31100 * time.Millisecond
 	page := playersPage(t)
 	small := clipTags(t, clip360(t))
 	s := startServer(t)
@@ -28,12 +28,13 @@ func TestEndsInMidGOP(t *testing.T) {
 	time.Sleep(4 * time.Second)
 	var taking []viewing
 	for _, v := range viewings {
-		if strings.HasSuffix(v.list, ".mpd") || v.player == "#dash" { // HLS foresees nothing
-			taking = append(taking, v)
-			tab := b.tab(t)
-			tabs = append(tabs, tab)
-			tab.open(t, v.url(s, page, stream))
+		if !strings.HasSuffix(v.list, ".mpd") && !strings.Contains(v.name, "hls.js") && v.player != "#dash" {
+			continue // they end by themselves, and six pages are enough for a small machine
 		}
+		taking = append(taking, v)
+		tab := b.tab(t)
+		tabs = append(tabs, tab)
+		tab.open(t, v.url(s, page, stream))
 	}
 	<-done
 	if err := w.rtmp.Close(); err != nil {
@@ -41,6 +42,10 @@ func TestEndsInMidGOP(t *testing.T) {
 	}
 	for i, v := range taking {
 		t.Run(strings.ReplaceAll(v.name, " ", ""), func(t *testing.T) {
+			if v.list == "" && v.player == "#hls" { // the page asks by itself, after six seconds
+				tabs[i].awaitState(t, "ended")
+				return
+			}
 			eventually(t, 15*time.Second, "the player comes to the end", func() error {
 				if ended := eval[bool](t, tabs[i], `e2e.events.some(({type}) => type === "ended")`); !ended {
 					return errors.New(ranges(t, tabs[i]))

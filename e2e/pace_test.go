@@ -23,10 +23,10 @@ func TestKeepsPace(t *testing.T) {
 		length = 20 * time.Second
 	)
 	players := []viewing{
-		{"hls.js", "?hls&recipe", "index.m3u8"},
-		{"dash.js", "?dash&recipe", "index.mpd"},
-		{"Shaka", "?shaka", "index.mpd"},
-		{"native", "?native", "index.m3u8"},
+		{name: "hls.js", player: "?hls&recipe", list: "index.m3u8"},
+		{name: "dash.js", player: "?dash&recipe", list: "index.mpd"},
+		{name: "Shaka", player: "?shaka", list: "index.mpd"},
+		{name: "native", player: "?native", list: "index.m3u8"},
 	}
 	page := playersPage(t)
 	for _, tt := range []struct {
