@@ -74,7 +74,8 @@ type streamStatus struct {
 	Bytes      int               `json:"bytes"`  // in memory: fetchable, also of what the stream had before, and pinned
 	Pinned     int               `json:"pinned"` // in memory for slow viewers alone
 	Renditions []renditionStatus `json:"renditions"`
-	Health     []string          `json:"health"` // what is wrong, in sentences
+	Health     []string          `json:"health"`  // what is wrong, in sentences
+	LeftOut    []string          `json:"leftOut"` // what viewers don't get, and what to set in the encoder
 }
 
 type renditionStatus struct {
@@ -105,7 +106,7 @@ func (s *Server) streams(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func describe(win *packager.Window, now time.Time) streamStatus {
-	out := streamStatus{Name: win.Stream.String(), Live: !win.Ended, Bytes: win.Bytes(), Renditions: []renditionStatus{}, Health: append([]string{}, Health(win, now)...)}
+	out := streamStatus{Name: win.Stream.String(), Live: !win.Ended, Bytes: win.Bytes(), Renditions: []renditionStatus{}, Health: append([]string{}, Health(win, now)...), LeftOut: append([]string{}, win.LeftOut...)}
 	for _, r := range win.Renditions {
 		if r.Header == nil {
 			continue

@@ -19,6 +19,7 @@ type Publication struct {
 	now     func() time.Time
 	release func(lost bool)
 
+	leftOut []string  // see LeaveOut
 	writers []*writer // of the period, video first
 	tracks  []*writer // the same by track index: without those that the encoder has no track for any more
 	leader  *writer   // has the keyframes: the first video, else the first audio
@@ -93,6 +94,9 @@ func newPublication(s *Stream, set Settings, least numbers, now func() time.Time
 	}
 	return p
 }
+
+// LeaveOut notes, in sentences, what viewers don't get. It keeps the list.
+func (p *Publication) LeaveOut(sentences []string) { p.leftOut = sentences }
 
 // former is a rendition that has nothing to come, but segments that players
 // may still ask for.
@@ -501,6 +505,7 @@ func (p *Publication) snapshot() *Window {
 	if p.set.FrameChunks && p.leader != nil {
 		w.Chunk = p.leader.duration(int64(p.leader.frame))
 	}
+	w.LeftOut = p.leftOut
 	w.Changed, w.Extent, w.Former = p.changed, p.extent, p.formers()
 	w.Renditions = w.pair[:]
 	if len(p.writers) > len(w.pair) {

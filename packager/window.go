@@ -22,6 +22,7 @@ type Window struct {
 	Begun      bool        // it was playable once: what viewers have may be asked for again
 	Waiting    bool        // the encoder was lost; nothing is in production
 	Ended      bool        // nothing will follow
+	LeftOut    []string    // what viewers don't get, and what to set in the encoder; must not be modified
 
 	// TargetDuration in seconds bounds the rounded duration of all segments of
 	// the publication. It is 0 until the first segment is closed, and never

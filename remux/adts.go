@@ -80,7 +80,7 @@ func (r *Remuxer) peekADTS(data []byte, timestamp uint32) error {
 	}
 	codec, err := h.codec(unit)
 	if err != nil {
-		r.drop(err)
+		r.drop(unusable(Audio, err))
 		return nil
 	}
 	if err := r.setAudio(codec, timestamp); err != nil {

@@ -2,7 +2,6 @@ package remux
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -106,7 +105,7 @@ func (r *Remuxer) advance(span time.Duration) error {
 		r.trimQueue()
 		return nil
 	}
-	r.drop(fmt.Errorf("no video keyframe in %v", keyframeTime))
+	r.drop(errNoKeyframe)
 	if r.audio.codec == nil {
 		r.trimQueue()
 		return nil

@@ -21,6 +21,10 @@ import (
 type Remuxer struct {
 	OnDrop func() // called for each frame or configuration that can't be used; may be nil
 
+	// OnLeaveOut is told what viewers don't get, whenever that changes, in sentences
+	// that end with what to set in the encoder. It may be nil, and keep the list.
+	OnLeaveOut func([]string)
+
 	out  Output
 	now  func() time.Time
 	note func(string)
@@ -43,6 +47,7 @@ type Remuxer struct {
 	start      int64        // ns of the first video keyframe in the queue, −1 when there is none
 	tracks     []Track      // of the current period; nil before the first
 	noted      map[string]bool
+	leftOut    []leftOut
 	metadata   struct {
 		video, audio int // bit/s
 		frameRate    int // per 1000 s
@@ -110,7 +115,7 @@ func (r *Remuxer) writeTag(tag flv.Tag) error {
 	case flv.TagVideo:
 		v, err := flv.ParseVideo(tag.Body)
 		if err != nil {
-			r.drop(err)
+			r.drop(unusable(Video, err))
 			return r.checkSilence(tag)
 		}
 		switch v.Packet {
@@ -122,7 +127,7 @@ func (r *Remuxer) writeTag(tag flv.Tag) error {
 	case flv.TagAudio:
 		a, err := flv.ParseAudio(tag.Body)
 		if err != nil {
-			r.drop(err)
+			r.drop(unusable(Audio, err))
 			return r.checkSilence(tag)
 		}
 		switch a.Packet {
@@ -166,6 +171,14 @@ func (r *Remuxer) drop(err error) {
 	}
 	if r.OnDrop != nil {
 		r.OnDrop()
+	}
+	r.say(err)
+}
+
+// say tells something once.
+func (r *Remuxer) say(err error) {
+	if l := (leftOut{}); errors.As(err, &l) {
+		r.leaveOut(l)
 	}
 	if text := err.Error(); !r.noted[text] && len(r.noted) < 32 {
 		r.noted[text] = true
@@ -241,7 +254,7 @@ func (r *Remuxer) setVideo(sps, pps [][]byte) {
 func (r *Remuxer) configureAudio(config []byte, timestamp uint32) error {
 	codec, err := newAAC(config)
 	if err != nil {
-		r.drop(err)
+		r.drop(unusable(Audio, err))
 		return nil
 	}
 	r.audio.adts = nil
@@ -392,6 +405,9 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 		})
 	}
 	r.tracks = tracks
+	for _, t := range tracks {
+		r.takenIn(t.Kind())
+	}
 	return r.out.SetTracks(tracks)
 }
 
@@ -476,12 +492,17 @@ func (r *Remuxer) writeVideo(tag flv.Tag, at int64) error {
 	r.video.sawIDR = r.video.sawIDR || au.idr
 	sync := au.idr || au.recovery == 0 || v.Keyframe && !r.video.sawIDR
 	r.parameterSets(&au, sync)
+	r.joining(&au)
 	if sync && r.stale() {
 		later, err := r.renew(true)
 		if err != nil {
 			return err
 		}
 		at += later
+	}
+	if r.video.codec == nil {
+		r.withoutConfig(errNoVideoConfig)
+		return nil
 	}
 	if r.video.index < 0 || r.video.changed(r.tracks) {
 		return nil // from the next keyframe on
@@ -523,6 +544,10 @@ func (r *Remuxer) writeAudio(tag flv.Tag, at int64) error {
 			return err
 		}
 		at += later
+	}
+	if r.audio.codec == nil {
+		r.withoutConfig(errNoAudioConfig)
+		return nil
 	}
 	if r.audio.index < 0 || r.audio.changed(r.tracks) {
 		return nil

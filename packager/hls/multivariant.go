@@ -2,12 +2,16 @@ package hls
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/remux"
 )
 
 const audioGroup = "audio"
+
+// quotable takes out what a quoted string must not have (RFC 8216bis, section 4.2).
+var quotable = strings.NewReplacer("\"", "'", "\r", " ", "\n", " ")
 
 // Multivariant draws the multivariant playlist of a Window that is playable.
 func Multivariant(w *packager.Window) []byte {
@@ -27,6 +31,9 @@ func Multivariant(w *packager.Window) []byte {
 	}
 	if allIndependent {
 		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
+	}
+	for i, sentence := range w.LeftOut { // for our page: others know no such name
+		b = fmt.Appendf(b, "#EXT-X-SESSION-DATA:DATA-ID=\"live.sluice.left-out.%d\",VALUE=\"%s\",LANGUAGE=\"en\"\n", i+1, quotable.Replace(sentence))
 	}
 	if len(video) == 0 { // a variant of its own
 		video, audio = audio, nil

@@ -1,7 +1,7 @@
 // look asks the server how a stream is doing, by its HLS playlists, whichever
 // player is chosen. It answers one of
 //   {is: 'absent'}               nobody publishes it (yet, or any more)
-//   {is: 'live'}
+//   {is: 'live', leftOut}        leftOut has sentences on what of it can't be played
 //   {is: 'ended'}                the playlist says that nothing will follow
 //   {is: 'refused', detail}      this viewer may not watch (any more)
 //   {is: 'unreachable', detail}  no answer, or one that makes no sense
@@ -11,9 +11,10 @@ const patience = 15_000; // ms; the server may hold an answer until there is som
 export async function look(url, signal) {
   try {
     let playlist = await get(url, signal);
+    const leftOut = [...playlist.matchAll(/^#EXT-X-SESSION-DATA:DATA-ID="live\.sluice\.left-out\.\d+",VALUE="([^"]*)"/gm)].map((m) => m[1]);
     const variant = firstVariant(playlist);
     if (variant) playlist = await get(new URL(variant, url), signal);
-    return { is: /^#EXT-X-ENDLIST/m.test(playlist) ? 'ended' : 'live' };
+    return { is: /^#EXT-X-ENDLIST/m.test(playlist) ? 'ended' : 'live', leftOut };
   } catch (error) {
     if (error instanceof Absent) return { is: 'absent' };
     if (error instanceof Refused) return { is: 'refused', detail: error.message };

@@ -97,6 +97,7 @@ async function run(how, signal) {
   while (!signal.aborted) {
     const found = await look(hlsURL, signal);
     if (signal.aborted) return;
+    tellLeftOut(found.leftOut);
     if (found.is === 'absent' && !played) {
       show('waiting');
       await sleep(2000, signal);
@@ -111,7 +112,11 @@ async function run(how, signal) {
       await sleep(15_000, signal);
     } else {
       if (failures === 0 || state === 'live') show('starting');
+      const again = setTimeout(async () => { // some of it shows after a while only
+        tellLeftOut((await look(hlsURL, signal)).leftOut);
+      }, 10_000);
       const end = await play(how, signal);
+      clearTimeout(again);
       if (signal.aborted) return;
       if (end.ended || end.was === 'live') failures = 0;
       if (end.failed) {
@@ -366,6 +371,12 @@ function goLive() {
 // ---- the page ----
 
 $('aim').addEventListener('change', aim);
+
+// tellLeftOut says what of the stream can't be played, and what to set in the encoder.
+function tellLeftOut(list = []) {
+  if ($('left-out').textContent !== list.join(' · ')) $('left-out').textContent = list.join(' · ');
+  $('left-out').hidden = list.length === 0;
+}
 
 function explainMissing() {
   if (!missing.length) return;

@@ -1,0 +1,91 @@
+package remux
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+// leftOut is what viewers don't get, in a sentence that ends with what to set in
+// the encoder.
+type leftOut struct {
+	kind Kind
+	text string
+}
+
+func (l leftOut) Error() string { return l.text }
+
+// Sentences on what is left out.
+var (
+	errNoVideoConfig = leftOut{Video, "video before its configuration is left out: let the encoder send SPS and PPS, or start it again"}
+	errNoAudioConfig = leftOut{Audio, "AAC before its configuration is left out: let the encoder send it (AudioSpecificConfig), or start it again"}
+	errNoKeyframe    = leftOut{Video, fmt.Sprintf("the picture is left out, as no keyframe came in %v: set the encoder's keyframe interval to 2 s", keyframeTime)}
+	errIntraRefresh  = leftOut{Video, "the picture is refreshed bit by bit: browsers can't join; turn intra refresh off in the encoder, and set its keyframe interval to 2 s"}
+	errOpenGroups    = leftOut{Video, "groups of pictures begin without an IDR picture: some browsers can't join there; turn open GOP off in the encoder"}
+)
+
+// unusable says of a configuration or a format what to set instead.
+func unusable(k Kind, err error) error {
+	var unsupported *flv.UnsupportedError
+	var object errObjectType
+	var channels errChannels
+	switch {
+	case errors.As(err, &object), errors.As(err, &channels): // they say it
+		return leftOut{k, "the sound is left out: " + err.Error()}
+	case errors.As(err, &unsupported) && k == Video:
+		return leftOut{k, "the picture is left out: " + err.Error() + ": set the encoder's video codec to H.264"}
+	case errors.As(err, &unsupported):
+		return leftOut{k, "the sound is left out: " + err.Error() + ": set the encoder's audio codec to AAC"}
+	}
+	return err
+}
+
+// leaveOut tells of it, once as long as it is so.
+func (r *Remuxer) leaveOut(l leftOut) {
+	const most = 8
+	if slices.Contains(r.leftOut, l) || len(r.leftOut) == most {
+		return
+	}
+	r.leftOut = append(r.leftOut, l)
+	r.tellLeftOut()
+}
+
+// takenIn forgets what was left out of a track that is there now.
+func (r *Remuxer) takenIn(k Kind) {
+	before := len(r.leftOut)
+	if r.leftOut = slices.DeleteFunc(r.leftOut, func(l leftOut) bool { return l.kind == k }); len(r.leftOut) < before {
+		r.tellLeftOut()
+	}
+}
+
+func (r *Remuxer) tellLeftOut() {
+	if r.OnLeaveOut == nil {
+		return
+	}
+	texts := make([]string, 0, len(r.leftOut))
+	for _, l := range r.leftOut {
+		texts = append(texts, l.text)
+	}
+	r.OnLeaveOut(texts)
+}
+
+// withoutConfig drops a frame of a track that there is no decoder for. Where it is
+// known why, that was said.
+func (r *Remuxer) withoutConfig(l leftOut) {
+	if !slices.ContainsFunc(r.leftOut, func(o leftOut) bool { return o.kind == l.kind }) {
+		r.drop(l)
+	}
+}
+
+// joining says what browsers make of pictures where decoding can start.
+func (r *Remuxer) joining(au *accessUnit) {
+	switch {
+	case au.idr || au.recovery < 0:
+	case au.recovery == 0:
+		r.say(errOpenGroups)
+	default:
+		r.say(errIntraRefresh)
+	}
+}
