@@ -637,3 +637,30 @@ func TestOpenGroups(t *testing.T) {
 		t.Errorf("the manifest doesn't say that pictures lead: %v\n%s", err, text)
 	}
 }
+
+// TestCaptionsAndWhatIsLeftOutAreListed: players can turn captions on, and our page
+// says what isn't there.
+func TestCaptionsAndWhatIsLeftOutAreListed(t *testing.T) {
+	s, f := publish(t, settings, video, audio)
+	f.p.Caption(remux.CC1 | remux.CC3)
+	f.p.LeaveOut([]string{`the sound is left out: audio by FourCC "ac-3" is not supported: set the encoder's audio codec to AAC`})
+	for range 3 {
+		f.gop(rand.New(rand.NewPCG(1, 1)), 60, 30)
+	}
+	w := s.Window()
+	list := string(hls.Multivariant(w))
+	for _, line := range []string{
+		`#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="captions",NAME="CC1",DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID="CC1"` + "\n",
+		`INSTREAM-ID="CC3"` + "\n",
+		`,CLOSED-CAPTIONS="captions"`,
+		`#EXT-X-SESSION-DATA:DATA-ID="live.sluice.left-out.1",VALUE="the sound is left out: audio by FourCC 'ac-3' is not supported: set the encoder's audio codec to AAC",LANGUAGE="en"` + "\n",
+	} {
+		if !strings.Contains(list, line) {
+			t.Errorf("%q is not in\n%s", line, list)
+		}
+	}
+	if text, err := dash.MPD(w); err != nil || !bytes.Contains(text, []byte(`<Accessibility schemeIdUri="urn:scte:dash:cc:cea-608:2015" value="CC1=und;CC3=und"`)) {
+		t.Errorf("%v\n%s", err, text)
+	}
+	f.p.Close(nil)
+}

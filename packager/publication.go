@@ -19,13 +19,14 @@ type Publication struct {
 	now     func() time.Time
 	release func(lost bool)
 
-	leftOut []string  // see LeaveOut
-	writers []*writer // of the period, video first
-	tracks  []*writer // the same by track index: without those that the encoder has no track for any more
-	leader  *writer   // has the keyframes: the first video, else the first audio
-	former  []former  // renditions that the period doesn't have
-	period  *Period
-	cutter  cutter
+	leftOut  []string // see LeaveOut
+	captions remux.Captions
+	writers  []*writer // of the period, video first
+	tracks   []*writer // the same by track index: without those that the encoder has no track for any more
+	leader   *writer   // has the keyframes: the first video, else the first audio
+	former   []former  // renditions that the period doesn't have
+	period   *Period
+	cutter   cutter
 
 	target   int     // target duration in seconds, 0 while it isn't known
 	starts   []int64 // presentation times, ns, at which segments end: where the leader's begin, but for a period's first
@@ -97,6 +98,9 @@ func newPublication(s *Stream, set Settings, least numbers, now func() time.Time
 
 // LeaveOut notes, in sentences, what viewers don't get. It keeps the list.
 func (p *Publication) LeaveOut(sentences []string) { p.leftOut = sentences }
+
+// Caption notes which captions the pictures have.
+func (p *Publication) Caption(c remux.Captions) { p.captions = c }
 
 // former is a rendition that has nothing to come, but segments that players
 // may still ask for.
@@ -505,7 +509,7 @@ func (p *Publication) snapshot() *Window {
 	if p.set.FrameChunks && p.leader != nil {
 		w.Chunk = p.leader.duration(int64(p.leader.frame))
 	}
-	w.LeftOut = p.leftOut
+	w.LeftOut, w.Captions = p.leftOut, p.captions
 	w.Changed, w.Extent, w.Former = p.changed, p.extent, p.formers()
 	w.Renditions = w.pair[:]
 	if len(p.writers) > len(w.pair) {

@@ -17,12 +17,13 @@ import (
 // at one moment. It never changes; a newer one takes its place.
 type Window struct {
 	Stream     StreamName
-	Renditions []Rendition // video first; must not be modified
-	Former     []Rendition // the stream no longer has; what they left can still be had
-	Begun      bool        // it was playable once: what viewers have may be asked for again
-	Waiting    bool        // the encoder was lost; nothing is in production
-	Ended      bool        // nothing will follow
-	LeftOut    []string    // what viewers don't get, and what to set in the encoder; must not be modified
+	Renditions []Rendition    // video first; must not be modified
+	Former     []Rendition    // the stream no longer has; what they left can still be had
+	Begun      bool           // it was playable once: what viewers have may be asked for again
+	Waiting    bool           // the encoder was lost; nothing is in production
+	Ended      bool           // nothing will follow
+	Captions   remux.Captions // in the pictures
+	LeftOut    []string       // what viewers don't get, and what to set in the encoder; must not be modified
 
 	// TargetDuration in seconds bounds the rounded duration of all segments of
 	// the publication. It is 0 until the first segment is closed, and never

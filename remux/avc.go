@@ -72,6 +72,7 @@ type accessUnit struct {
 	idr      bool
 	sps, pps [][]byte // in band; alias data
 	slice    []byte   // the first one; aliases data
+	captions Captions // in SEI messages
 	recovery int      // frames until the picture is whole, as an SEI message says; −1 where none does
 }
 

@@ -25,6 +25,10 @@ type Remuxer struct {
 	// that end with what to set in the encoder. It may be nil, and keep the list.
 	OnLeaveOut func([]string)
 
+	// OnCaptions is told which channels of captions the picture has, whenever there is
+	// another one. It may be nil.
+	OnCaptions func(Captions)
+
 	out  Output
 	now  func() time.Time
 	note func(string)
@@ -48,6 +52,7 @@ type Remuxer struct {
 	tracks     []Track      // of the current period; nil before the first
 	noted      map[string]bool
 	leftOut    []leftOut
+	captions   Captions
 	metadata   struct {
 		video, audio int // bit/s
 		frameRate    int // per 1000 s
@@ -493,6 +498,7 @@ func (r *Remuxer) writeVideo(tag flv.Tag, at int64) error {
 	sync := au.idr || au.recovery == 0 || v.Keyframe && !r.video.sawIDR
 	r.parameterSets(&au, sync)
 	r.joining(&au)
+	r.noteCaptions(au.captions)
 	if sync && r.stale() {
 		later, err := r.renew(true)
 		if err != nil {

@@ -1,7 +1,10 @@
 package remux
 
 // Supplemental enhancement information (H.264, section 7.3.2.3.1 and annex D).
-const seiRecoveryPoint = 6
+const (
+	seiRegistered    = 4 // user data that ITU-T T.35 has a number for
+	seiRecoveryPoint = 6
+)
 
 // longestSEI is how long a message may be to be looked at: those that matter here
 // are short.
@@ -21,7 +24,10 @@ func (au *accessUnit) noteSEI(nal []byte) {
 		if size, b = seiNumber(b); b == nil || size > len(b) {
 			return
 		}
-		if kind == seiRecoveryPoint {
+		switch kind {
+		case seiRegistered:
+			au.captions |= captions(unescape(b[:size]))
+		case seiRecoveryPoint:
 			r := bitReader{b: unescape(b[:size])}
 			if n := r.ue(); !r.past() && n < 1<<16 {
 				au.recovery = int(n)
@@ -40,4 +46,63 @@ func seiNumber(b []byte) (n int, rest []byte) {
 		}
 	}
 	return 0, nil
+}
+
+// Captions are channels of CEA-608 captions, a bit each.
+type Captions uint8
+
+// The channels that encoders use: the first of each field.
+const (
+	CC1 Captions = 1 << iota
+	CC3
+)
+
+// Channels are the names of those that are there.
+func (c Captions) Channels() (names []string) {
+	for i, name := range []string{"CC1", "CC3"} {
+		if c>>i&1 == 1 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// captions reads cc_data (ANSI/CTA-708, section 4.3; ATSC A/53 part 4, section
+// 6.2.3). The first field counts where it has anything: encoders fill it long
+// before somebody speaks.
+func captions(b []byte) (c Captions) {
+	const (
+		head  = "\xB5\x00\x31GA94\x03" // country, provider, what it is
+		empty = 0x80                   // with its parity bit
+	)
+	if len(b) < len(head)+2 || string(b[:len(head)]) != head {
+		return 0
+	}
+	flags := b[len(head)]
+	b = b[len(head)+2:]
+	if flags&0x40 == 0 { // process_cc_data_flag
+		return 0
+	}
+	for n := flags & 0x1F; n > 0 && len(b) >= 3; n, b = n-1, b[3:] {
+		valid, field := b[0]&4 != 0, b[0]&3
+		switch {
+		case !valid:
+		case field == 0:
+			c |= CC1
+		case field == 1 && (b[1]|empty != empty || b[2]|empty != empty):
+			c |= CC3
+		}
+	}
+	return c
+}
+
+// noteCaptions tells of channels that were not there before.
+func (r *Remuxer) noteCaptions(c Captions) {
+	if c|r.captions == r.captions {
+		return
+	}
+	r.captions |= c
+	if r.OnCaptions != nil {
+		r.OnCaptions(r.captions)
+	}
 }

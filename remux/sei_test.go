@@ -33,3 +33,50 @@ func TestRecoveryPoints(t *testing.T) {
 		}
 	}
 }
+
+// caption is an SEI message of one pair of bytes in a field.
+func caption(field, a, b byte) []byte {
+	body := append([]byte("\xB5\x00\x31GA94\x03\x41\xFF"), 0xFC|field, a, b, 0xFF)
+	return append(append([]byte{nalSEI, seiRegistered, byte(len(body))}, body...), 0x80)
+}
+
+// TestCaptions: channels of captions are those that messages have something for.
+func TestCaptions(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		nals [][]byte
+		want Captions
+	}{
+		{"none", nil, 0},
+		{"the first field", [][]byte{caption(0, 0x94, 0x2C)}, CC1},
+		{"the first field, nobody speaks", [][]byte{caption(0, 0x80, 0x80)}, CC1},
+		{"the second field", [][]byte{caption(1, 0x15, 0x2C)}, CC3},
+		{"the second field, which is never used", [][]byte{caption(1, 0x80, 0x80)}, 0},
+		{"both", [][]byte{caption(0, 0x94, 0x2C), caption(1, 0x15, 0x2C)}, CC1 | CC3},
+		{"CEA-708 alone", [][]byte{caption(3, 0x94, 0x2C)}, 0},
+		{"cut short", [][]byte{caption(0, 0x94, 0x2C)[:12]}, 0},
+		{"another provider", [][]byte{append([]byte{nalSEI, 4, 14}, append([]byte("\xB5\x00\x2FGA94\x03\x41\xFF\xFC\x94\x2C\xFF"), 0x80)...)}, 0},
+	} {
+		f := newFeed(t)
+		var told []Captions
+		f.r.OnCaptions = func(c Captions) { told = append(told, c) }
+		f.videoConfig(record(highSPS, highPPS))
+		for i := range uint32(3) {
+			var nals [][]byte
+			for _, n := range c.nals {
+				if len(n) > 0 {
+					nals = append(nals, n)
+				}
+			}
+			f.key(33*i, nals...)
+		}
+		f.r.Close(nil)
+		var got Captions
+		if len(told) > 0 {
+			got = told[len(told)-1]
+		}
+		if got != c.want || len(told) > 2 || got != 0 && len(told) == 0 {
+			t.Errorf("%s: told %v, want %v", c.name, told, c.want)
+		}
+	}
+}

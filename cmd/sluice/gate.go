@@ -140,7 +140,9 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	note := func(what string) { log.Info().Str("what", what).Msg("dropped") }
 	remuxer := remux.New(publication, g.now, note)
 	remuxer.OnDrop = g.metrics.Dropped
-	publication.LeaveOut(nil) // of the encoder before
+	publication.LeaveOut(nil) // as with the encoder before
+	publication.Caption(0)
+	remuxer.OnCaptions = publication.Caption
 	remuxer.OnLeaveOut = publication.LeaveOut
 	publication.OnLate = g.late(log)
 	s := g.enter(name, r.Peer, remuxer)

@@ -4,6 +4,7 @@ package dash
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/Eyevinn/dash-mpd/mpd"
@@ -229,6 +230,11 @@ func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []
 	a.StartWithSAP = startWithSAP(list)
 	if h.Before != nil { // one decoder plays both
 		a.SupplementalProperties = []*mpd.DescriptorType{mpd.NewDescriptor("urn:mpeg:dash:period-connectivity:2015", periodID(h.Before), "")}
+	}
+	if channels := w.Captions.Channels(); t.Kind() == remux.Video && len(channels) > 0 {
+		// The language is one that nobody says (SCTE 214-1, section 8.2.1).
+		value := strings.Join(channels, "=und;") + "=und"
+		a.Accessibilities = []*mpd.DescriptorType{mpd.NewDescriptor("urn:scte:dash:cc:cea-608:2015", value, "")}
 	}
 	a.Roles = []*mpd.DescriptorType{mpd.NewRole("main")}
 	rep := mpd.NewRepresentation()

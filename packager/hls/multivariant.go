@@ -8,7 +8,10 @@ import (
 	"github.com/sluice-live/sluice/remux"
 )
 
-const audioGroup = "audio"
+const (
+	audioGroup    = "audio"
+	captionsGroup = "captions"
+)
 
 // quotable takes out what a quoted string must not have (RFC 8216bis, section 4.2).
 var quotable = strings.NewReplacer("\"", "'", "\r", " ", "\n", " ")
@@ -41,8 +44,15 @@ func Multivariant(w *packager.Window) []byte {
 	for i, r := range audio {
 		b = appendAudio(b, r, i == 0)
 	}
+	captions := ""
+	if len(video) > 0 {
+		for _, channel := range w.Captions.Channels() {
+			captions = captionsGroup
+			b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=%q,NAME=%q,DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID=%q\n", captionsGroup, channel, channel)
+		}
+	}
 	for _, r := range video {
-		b = appendVariant(b, r, audio)
+		b = appendVariant(b, r, audio, captions)
 	}
 	return b
 }
@@ -60,7 +70,7 @@ func appendAudio(b []byte, r *packager.Rendition, isDefault bool) []byte {
 }
 
 // appendVariant adds a rendition with the audio that goes with it.
-func appendVariant(b []byte, r *packager.Rendition, audio []*packager.Rendition) []byte {
+func appendVariant(b []byte, r *packager.Rendition, audio []*packager.Rendition, captions string) []byte {
 	peak, average, codecs := r.Peak, r.Average, r.Newest().Track.Codec.String()
 	if len(audio) > 0 {
 		peak += audio[0].Peak
@@ -73,7 +83,11 @@ func appendVariant(b []byte, r *packager.Rendition, audio []*packager.Rendition)
 		if r.FrameRate.Den > 0 {
 			b = fmt.Appendf(b, ",FRAME-RATE=%.3f", float64(r.FrameRate.Num)/float64(r.FrameRate.Den))
 		}
-		b = append(b, ",CLOSED-CAPTIONS=NONE"...)
+		if captions == "" {
+			b = append(b, ",CLOSED-CAPTIONS=NONE"...)
+		} else {
+			b = fmt.Appendf(b, ",CLOSED-CAPTIONS=%q", captions)
+		}
 	}
 	if len(audio) > 0 {
 		b = fmt.Appendf(b, ",AUDIO=%q", audioGroup)
