@@ -1,18 +1,8 @@
 package remux
 
-// silentAAC returns an access unit in which nothing is heard, for the decoder
-// that an AudioSpecificConfig describes: each of its elements has no spectral
-// data. Decoders of HE-AAC, which find nothing about the upper half of the
-// spectrum in it, leave that empty. It is false for a configuration that isn't
-// AAC.
-func silentAAC(config []byte) (unit []byte, ok bool) {
-	c, err := parseAudioConfig(config)
-	if err != nil {
-		return nil, false
-	}
-	return silentUnit(c.elements), true
-}
-
+// silentUnit returns an access unit in which nothing is heard: none of its elements
+// has spectral data. Decoders of HE-AAC, which find nothing about the upper half of
+// the spectrum in it, leave that empty.
 func silentUnit(elements []aacElement) []byte {
 	var w bitWriter
 	for _, e := range elements {

@@ -11,6 +11,15 @@ import (
 
 var update = flag.Bool("update", false, "write what silence is to testdata")
 
+// silentAAC is silence for the decoder that a configuration describes.
+func silentAAC(config []byte) (unit []byte, ok bool) {
+	c, err := parseAudioConfig(config)
+	if err != nil {
+		return nil, false
+	}
+	return silentUnit(c.elements), true
+}
+
 // TestSilentAAC: the units are those that the end-to-end tests have ffmpeg decode
 // (TestSilenceAlone, TestSilenceBetween).
 func TestSilentAAC(t *testing.T) {
