@@ -66,7 +66,9 @@ func leastOf(list []*Segment, target int) int { return leastBehind(0, 0, list, t
 
 // leastBehind is the same where n newer ones last so many seconds.
 func leastBehind(n int, seconds float64, list []*Segment, target int) int {
-	for i := len(list) - 1; i >= 0 && (n < leastListed || seconds < float64(leastListed*target)); i-- {
+	const jitter = 0.05 // of a segment, in s: see targetDuration
+	enough := leastListed * (float64(target) - jitter)
+	for i := len(list) - 1; i >= 0 && (n < leastListed || seconds < enough); i-- {
 		n++
 		seconds += list[i].Seconds()
 	}

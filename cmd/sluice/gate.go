@@ -128,7 +128,7 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	if err != nil {
 		return "", nil, err
 	}
-	if err := g.turn(ctx, "your address", g.turns.visit(r.Remote, time.Now())); err != nil {
+	if err := g.turn(ctx, "your address", g.turns.visit(r.Remote, time.Now()), longestTurn); err != nil {
 		return "", nil, fmt.Errorf("%v: %w", name, err)
 	}
 	publication, err := g.publication(ctx, name)
@@ -169,24 +169,28 @@ func (g *gate) late(log zerolog.Logger) func() {
 // publication begins one for somebody who may, and who may have to wait: for his
 // turn, or until it is clear that the one before is dead.
 func (g *gate) publication(ctx context.Context, name packager.StreamName) (*packager.Publication, error) {
-	for range 2 {
-		if err := g.turnOf(ctx, name); err != nil {
+	latest := time.Now().Add(longestTurn)
+	for asked := false; ; {
+		if err := g.turnOf(ctx, name, latest); err != nil {
 			return nil, err
 		}
 		publication, err := g.letIn(name)
-		if err == nil {
-			g.turns.begin(name, time.Now())
+		switch {
+		case err == nil:
 			return publication, nil
-		}
-		if !errors.Is(err, packager.ErrBusy) {
+		case errors.Is(err, errOvertaken):
+			continue
+		case !errors.Is(err, packager.ErrBusy):
 			return nil, err
+		case asked || !g.takeover(ctx, name):
+			return nil, ingest.ErrBusy
 		}
-		if !g.takeover(ctx, name) {
-			break
-		}
+		asked = true
 	}
-	return nil, ingest.ErrBusy
 }
+
+// errOvertaken is for one who waited for his turn while another took it.
+var errOvertaken = errors.New("another publisher came first")
 
 // letIn gives a name to a publisher that there is memory for: one at a time, or
 // all who come at once would be told of the same room.
@@ -196,7 +200,14 @@ func (g *gate) letIn(name packager.StreamName) (*packager.Publication, error) {
 	if err := g.room(name); err != nil {
 		return nil, err
 	}
-	return g.catalog.Publish(name)
+	if g.free(name) && g.turns.wait(name, time.Now()) > 0 {
+		return nil, errOvertaken
+	}
+	publication, err := g.catalog.Publish(name)
+	if err == nil {
+		g.turns.begin(name, time.Now())
+	}
+	return publication, err
 }
 
 // room tells whether there is memory for another publication.

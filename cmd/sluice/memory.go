@@ -23,6 +23,10 @@ const (
 	// From heapShare percent on, the collector works harder.
 	heapShare = 90
 
+	// One part in spareShare of the budget is for who has just come, and for what
+	// grows between two looks.
+	spareShare = 8
+
 	// A stream of which nothing is known yet is counted with what it will have.
 	youngReserve = 8 << 20
 )
@@ -109,7 +113,7 @@ func (b budget) divide(claims []claim) (limits []int64, away int) {
 	for _, c := range claims {
 		rest -= c.pinned // no encoder is sent away for its viewers
 	}
-	rest = max(rest, 0)
+	rest = max(rest-b.all/spareShare, 0)
 	// Whoever wants little is served first, and leaves more to the others.
 	var wants []int
 	for i, c := range claims {

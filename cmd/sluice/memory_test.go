@@ -234,11 +234,11 @@ func TestMemoryIsDivided(t *testing.T) {
 		limits []int64
 		away   int
 	}{
-		{"room for all", 100, []claim{{session: live, least: 10, full: 30}, {session: live, least: 10, full: 20}}, []int64{30 + 25, 20 + 25}, 0},
-		{"who wants little leaves more", 60, []claim{{session: live, least: 10, full: 100}, {session: live, least: 10, full: 15}}, []int64{45, 15}, 0},
-		{"what has ended keeps what it holds", 60, []claim{{held: 20, least: 20, full: 20}, {session: live, least: 10, full: 100}}, []int64{0, 40}, 0},
+		{"room for all", 100, []claim{{session: live, least: 10, full: 30}, {session: live, least: 10, full: 20}}, []int64{30 + 19, 20 + 19}, 0},
+		{"who wants little leaves more", 60, []claim{{session: live, least: 10, full: 100}, {session: live, least: 10, full: 15}}, []int64{38, 15}, 0},
+		{"what has ended keeps what it holds", 60, []claim{{held: 20, least: 20, full: 20}, {session: live, least: 10, full: 100}}, []int64{0, 33}, 0},
 		{"slow viewers take from windows, and send nobody away", 60, []claim{{session: live, least: 30, full: 100, pinned: 50}, {session: live, least: 20, full: 100}}, []int64{30, 20}, 0},
-		{"the youngest goes", 60, []claim{{session: live, least: 30, full: 100}, {session: live, least: 10, full: 100}, {session: live, least: 30, full: 100}}, []int64{40, 20, 0}, 1},
+		{"the youngest goes", 60, []claim{{session: live, least: 30, full: 100}, {session: live, least: 10, full: 100}, {session: live, least: 30, full: 100}}, []int64{36, 17, 0}, 1},
 		{"one alone goes, too", 60, []claim{{session: live, least: 70, full: 100}}, []int64{0}, 1},
 		{"no bound but a stream's", 0, []claim{{session: live, least: 70, full: 100}}, []int64{1000}, 0},
 	} {

@@ -125,8 +125,8 @@ func (t *turns) begin(name packager.StreamName, now time.Time) {
 }
 
 // turn waits until a publisher may go on that has to wait that long.
-func (g *gate) turn(ctx context.Context, who string, wait time.Duration) error {
-	if wait > longestTurn {
+func (g *gate) turn(ctx context.Context, who string, wait, longest time.Duration) error {
+	if wait > longest {
 		return g.limited(&overLimit{"publication_rate", fmt.Sprintf("%s begins to publish too often: again in %v", who, wait.Round(time.Second))})
 	}
 	if wait <= 0 {
@@ -142,15 +142,25 @@ func (g *gate) turn(ctx context.Context, who string, wait time.Duration) error {
 
 // turnOf waits for the turn of a name, and until the clock has come to where its
 // line ends: a session can't begin before that, and many short ones would get
-// ahead of the clock by a frame each.
-func (g *gate) turnOf(ctx context.Context, name packager.StreamName) error {
-	wait := g.turns.wait(name, time.Now())
-	if stream, ok := g.catalog.Lookup(name); ok {
-		w := stream.Window()
-		if !w.Ended && !w.Waiting {
-			return nil // it has a publisher: that is told at once
-		}
-		wait = max(wait, min(w.End().Sub(g.now()), longestTurn))
+// ahead of the clock by a frame each. latest bounds how long.
+func (g *gate) turnOf(ctx context.Context, name packager.StreamName, latest time.Time) error {
+	if !g.free(name) {
+		return nil // it has a publisher: that is told at once
 	}
-	return g.turn(ctx, name.String(), wait)
+	longest := time.Until(latest)
+	wait := g.turns.wait(name, time.Now())
+	if stream, ok := g.catalog.Lookup(name); ok && wait <= longest {
+		wait = max(wait, min(stream.Window().End().Sub(g.now()), longest))
+	}
+	return g.turn(ctx, name.String(), wait, longest)
+}
+
+// free tells whether a name has no publisher, as far as its window shows that.
+func (g *gate) free(name packager.StreamName) bool {
+	stream, ok := g.catalog.Lookup(name)
+	if !ok {
+		return true
+	}
+	w := stream.Window()
+	return w.Ended || w.Waiting
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +134,31 @@ func TestF33PublicationRate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// F33: of many who wait for the turn of one name, one gets it.
+func TestF33OneTurnForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, began := newGate(), atomic.Int64{}
+		until := time.Now().Add(2 * time.Minute)
+		for range 16 {
+			go func() {
+				for time.Now().Before(until) {
+					sink, err := g.ask(newPeer())
+					time.Sleep(time.Millisecond)
+					if err == nil {
+						began.Add(1)
+						sink.Close(nil)
+					}
+				}
+			}()
+		}
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		if n := began.Load(); n > 20+24+1 || n < 40 {
+			t.Errorf("%d publications in two minutes", n)
+		}
+	})
 }
 
 // F33: publications of one address have the rate that its connections have, by
