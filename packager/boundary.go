@@ -75,27 +75,66 @@ func (p *Publication) boundary(w *writer, s remux.Sample) int64 {
 }
 
 // newBoundary is where a boundary must lie behind for a follower's open segment
-// to end at it. It did not begin there: neither before it, with what the segment
-// before had beyond its last part, nor behind, at its own limit. The numbers
-// would part.
-func (p *Publication) newBoundary(w *writer) int64 {
-	return max(w.boundary, max(w.cutAt, nanoseconds(w.open.DTS, w.header.Track.Timescale))+int64(p.cutter.grid.target/2))
-}
-
-// met lets a follower that ended its segment at its own limit, ahead of the leader,
-// take the boundary at which the leader has come to it for the one that it ended at.
-func (p *Publication) met(w *writer) {
-	const near = int64(time.Second)
-	if !w.ahead {
-		return
-	}
+// to end at it: the last one that ended a segment of a lower number. Where the
+// follower came to its own limit a moment before, or had what was in front of the
+// boundary carried behind it, its segment has ended already; the numbers would part.
+func (p *Publication) newBoundary(w *writer) (last int64) {
+	n := p.leader.msn
 	for _, at := range p.starts {
-		if at > w.boundary {
-			if at-w.cutAt < near {
-				w.boundary = max(w.boundary, at)
-			}
-			w.ahead = false
-			return
+		if at <= p.leader.boundary {
+			n--
 		}
 	}
+	for _, at := range p.starts { // at ends segment n
+		if n >= w.msn {
+			break
+		}
+		last = at
+		n++
+	}
+	return last
+}
+
+// even lets the open segments of all renditions have the same number, where a
+// period ends. Who is behind had no sample since a boundary of the others.
+func (p *Publication) even() error {
+	if p.period == nil || p.period.Start < 0 {
+		return nil // there is nothing of it
+	}
+	newest := func(w *writer) MSN {
+		if w.open == nil {
+			return w.msn - 1
+		}
+		return w.msn
+	}
+	most, end := MSN(0), int64(0)
+	for _, w := range p.writers {
+		if w.open != nil || len(w.closed) > w.listed {
+			most, end = max(most, newest(w)), max(end, p.place(w))
+		}
+	}
+	for _, w := range p.writers {
+		if w.open == nil && len(w.closed) == w.listed {
+			continue // it is in no list, and begins with the number that the others have then
+		}
+		if newest(w) < most && len(w.header.Track.Silence) > 0 {
+			if err := p.fillSilence(w, end); err != nil {
+				return err
+			}
+		}
+		for newest(w) < most {
+			if err := p.beginGap(w); err != nil {
+				return err
+			}
+			if w.open != nil {
+				if err := p.closeSegment(w); err != nil {
+					return err
+				}
+			}
+			if err := p.gapPart(w, max(end, p.place(w)+int64(20*time.Millisecond))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -162,10 +162,9 @@ func (p *Publication) fillGap(w *writer, until int64) error {
 			return err
 		}
 		if closes {
-			if n := len(p.starts); w == p.leader && (n == 0 || p.starts[n-1] < end) {
-				p.lead(end)
+			if w == p.leader {
+				p.leadGap(end)
 			}
-			w.boundary = end
 			if err := p.closeSegment(w); err != nil {
 				return err
 			}
@@ -212,18 +211,22 @@ func (p *Publication) gapEnd(w *writer) (end int64, closes bool) {
 	return end, false
 }
 
-// nextBoundary is the first one that a segment which began there has not ended at.
+// nextBoundary is where a rendition's open segment, which began there, is to end.
 func (p *Publication) nextBoundary(w *writer, begin int64) (at int64, ok bool) {
-	from := max(w.boundary, begin+int64(p.cutter.grid.target/2))
+	const least = int64(20 * time.Millisecond) // of a segment whose end had been there before it began
+	from := p.newBoundary(w)
+	if w == p.leader {
+		from = w.boundary
+	}
 	for _, at := range p.starts {
 		if at > from {
-			return at, true
+			return max(at, begin+least), true
 		}
 	}
 	if w != p.leader {
 		return begin + int64(p.cutter.segmentMax), true
 	}
-	return max(p.awayNext(), from), true
+	return max(p.awayNext(), begin+least), true
 }
 
 // gapPart adds a part without bytes that ends there.
@@ -267,7 +270,11 @@ func (p *Publication) back(w *writer, s remux.Sample) (inTime bool, err error) {
 		w.away = false
 		return true, p.silenceTo(w, s)
 	}
-	if err := p.gapTo(w, nanoseconds(s.DTS+int64(s.CompositionOffset), w.header.Track.Timescale)); err != nil {
+	shown := s.CompositionOffset
+	if !s.Sync && w.wrote { // pictures behind it may be shown before it
+		shown = min(shown, w.leastOffset)
+	}
+	if err := p.gapTo(w, nanoseconds(s.DTS+int64(shown), w.header.Track.Timescale)); err != nil {
 		return true, err
 	}
 	w.away = false
@@ -339,8 +346,7 @@ func (p *Publication) gapTo(w *writer, until int64) error {
 // goesOn keeps a rendition that the encoder has no track for any more. Those who
 // watch it have the rest of the stream go on.
 func (p *Publication) goesOn(w *writer) bool {
-	listed := w.closed[w.listed:]
-	if w.header.Bytes == nil || !slices.ContainsFunc(listed, func(s *Segment) bool { return !s.Gap() }) {
+	if w.header.Bytes == nil || !slices.ContainsFunc(w.closed, func(s *Segment) bool { return !s.Gap() }) {
 		return false
 	}
 	w.begin(p.period, w.header.Track, p.set.FrameChunks)
@@ -366,6 +372,17 @@ func (p *Publication) leadAway() {
 	}
 }
 
+// leadGap notes that the leader ended a segment there, ns, while it is away: at the
+// boundary that the others had, or before them.
+func (p *Publication) leadGap(end int64) {
+	owed, ok := p.owed()
+	if !ok {
+		p.lead(end)
+		owed = end
+	}
+	p.leader.boundary = owed
+}
+
 // awayNext is where the next boundary is while the leader is away: as far behind the
 // last one as segments last, or, where another rendition had gone beyond that before
 // anybody knew that the leader is away, where that is.
@@ -386,29 +403,4 @@ func (p *Publication) awayNext() int64 {
 		}
 	}
 	return next
-}
-
-// even lets all renditions end a period with the same number. One that has had fewer
-// segments than another gets gaps of no length that matters: the numbers would be
-// apart for good.
-func (p *Publication) even() error {
-	newest := MSN(0)
-	for _, w := range p.writers {
-		newest = max(newest, w.msn)
-	}
-	for _, w := range p.writers {
-		const most = 4
-		if len(w.closed) == w.listed || newest-w.msn > most || w.header.Bytes == nil {
-			continue
-		}
-		for w.msn < newest {
-			if err := p.gapPart(w, max(p.place(w)+int64(time.Millisecond), min(p.head, p.place(w)+int64(p.cutter.grid.target)))); err != nil {
-				return err
-			}
-			if err := p.closeSegment(w); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

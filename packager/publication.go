@@ -140,6 +140,9 @@ func (p *Publication) freeze(target int) {
 
 // Begin lets a session go on no earlier than where the line ends.
 func (p *Publication) Begin(now time.Time) time.Time {
+	for _, w := range p.writers {
+		w.late = lateness{} // another encoder may interleave otherwise
+	}
 	if end := p.stream.Window().End(); end.After(now) {
 		return end
 	}
@@ -149,9 +152,6 @@ func (p *Publication) Begin(now time.Time) time.Time {
 // SetTracks begins a period.
 func (p *Publication) SetTracks(tracks []remux.Track) error {
 	p.closeSegments()
-	if err := p.even(); err != nil {
-		return err
-	}
 	p.id = max(p.id+1, p.now().UnixNano())
 	p.period = &Period{ID: strconv.FormatInt(p.id, 36), Sequence: p.sequence, Start: -1}
 	p.sequence++
@@ -372,8 +372,6 @@ func (p *Publication) cutBefore(w *writer, s remux.Sample) error {
 			p.leadTo(s)
 			return p.closeSegment(w)
 		}
-		w.ahead = !p.beyond(w, s)
-		w.boundary, w.cutAt = p.boundary(w, s), nanoseconds(s.DTS, w.header.Track.Timescale)
 		if p.cutter.grid.scrap(w.duration(w.partTicks)) && len(w.open.Parts) > 0 && !w.frames {
 			w.carry(p.listed)
 			p.segmentClosed(w)
@@ -399,7 +397,6 @@ func (p *Publication) decide(w *writer, s remux.Sample) cut {
 	}
 	segment, part, next := w.duration(w.open.Duration), w.duration(w.partTicks), w.duration(int64(s.Duration))
 	if w != p.leader {
-		p.met(w)
 		return p.cutter.follower(segment, part, next, p.beyond(w, s))
 	}
 	switch p.opening {
@@ -413,12 +410,14 @@ func (p *Publication) decide(w *writer, s remux.Sample) cut {
 	if owed, ok := p.owed(); ok && nanoseconds(s.DTS+int64(s.CompositionOffset)+int64(s.Duration)/2, w.header.Track.Timescale) >= owed {
 		return cutSegment
 	}
-	media := w.open.Samples > 0 || len(w.samples) > 0
+	if w.open.Gaps && w.open.Samples == 0 && len(w.samples) == 0 {
+		return cutSegment // a segment's date is that of its first sample
+	}
 	if s.OpenGOP && w.open.Independent {
 		// How many pictures lead differs: groups are as long as they are shown.
 		segment = max(segment, w.duration(s.DTS+int64(s.CompositionOffset)-w.sync))
 	}
-	return p.cutter.leader(segment, part, next, s.Sync, media && w.open.Independent || p.opening != openingDone)
+	return p.cutter.leader(segment, part, next, s.Sync, w.open.Independent || p.opening != openingDone)
 }
 
 // sinceKeyframe is the duration of the leader's open segment, with what the
@@ -471,9 +470,12 @@ func (p *Publication) segmentClosed(w *writer) {
 // closeSegments ends the open segment of every rendition.
 func (p *Publication) closeSegments() {
 	for _, w := range p.writers {
-		if w.away {
+		if w.away && p.head > 0 {
 			_ = p.fillTo(w, p.head)
 		}
+	}
+	_ = p.even()
+	for _, w := range p.writers {
 		w.settleLast()
 		if w.open != nil {
 			// Only a header that can't be written fails, and it was written.

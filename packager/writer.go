@@ -42,9 +42,7 @@ type writer struct {
 	expect   int64 // ticks that it should get from its Start on, 0 when that can't be known
 	next     int64 // the same of the one behind it
 	promise  int64 // where that one starts, ticks, as far as it was foreseen; 0 where it wasn't
-	boundary int64 // ns, that a segment ended at last
-	ahead    bool  // a follower's segment ended at its own limit, and the leader's has yet to
-	cutAt    int64 // ns, place of the sample that a follower's segment ended before, but for a carried part
+	boundary int64 // of the leader alone: the one that it ended a segment at last, ns
 	part     int64 // number of the next part
 
 	// Closed ones, oldest first, those from index listed on in the playlist. A
@@ -55,10 +53,11 @@ type writer struct {
 	partBegan, segmentBegan time.Time // when their first samples came
 
 	// Where samples stay away: see Publication.pace.
-	late      lateness
-	wrote     bool // the period has a sample of it
-	away      bool
-	awaySince int64 // ns
+	late        lateness
+	wrote       bool  // the period has a sample of it
+	leastOffset int32 // composition offset of the period's samples, ticks
+	away        bool
+	awaySince   int64 // ns
 
 	last struct{ samples, payload int } // what to expect of the next part
 
@@ -211,6 +210,9 @@ func (w *writer) add(s remux.Sample) {
 		}
 	}
 	w.partSync = w.partSync || s.Sync
+	if !w.wrote || s.CompositionOffset < w.leastOffset {
+		w.leastOffset = s.CompositionOffset
+	}
 	w.frame, w.wrote = s.Duration, true
 	w.end = s.DTS + int64(s.Duration)
 	w.samples = append(w.samples, cmaf.Sample{

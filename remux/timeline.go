@@ -28,7 +28,8 @@ const followTime = 10 * time.Second
 // all the same until the remuxer can begin a new period and mend it.
 type timeline struct {
 	tracks   [2]trackClock // by Kind
-	began    time.Time     // wall clock of the first arrival, or later
+	still    standstill
+	began    time.Time // wall clock of the first arrival, or later
 	slew     slew
 	usual    [2]int64      // ns that a frame should last by its decoder, by Kind; 0 when that says nothing
 	broken   bool          // the next period must be another stretch of time
@@ -44,8 +45,8 @@ type trackClock struct {
 	offset  int64         // ns
 	step    int64         // last plausible step, ns; 0 before the first
 	heard   time.Duration // when it arrived
-	still   standstill
-	strayed int64 // ns that the offset has grown by that
+	pace    pace
+	strayed int64 // ns that the offset has grown by in a standstill
 	held    *suspect
 	lone    int   // how many frames in a row are told from strays by nothing
 	leap    leap  // that the other may follow
@@ -101,9 +102,10 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 		p.held = c.judge(timestamp, arrived)
 		p.heldAt = t.settle(k, p.held)
 	}
+	t.thaw(c, timestamp-c.last, arrived)
 	switch delta := timestamp - c.last; {
 	case c.plausible(delta), t.honest(k, delta):
-		step := c.still.heard(milliseconds(delta), t.usual[k], c.line(), arrived)
+		step := t.still.heard(&c.pace, milliseconds(delta), t.usual[k], c.line(), arrived)
 		t.advance(c, delta)
 		c.offset += step - milliseconds(delta)
 		c.strayed += step - milliseconds(delta)
@@ -234,17 +236,34 @@ func (t *timeline) paused(c *trackClock, delta uint32, arrived time.Duration) bo
 	return d > 0 && ahead <= max(t.slew.best(), 0)+int64(maxStep)
 }
 
-// reunite lets tracks that stood still and go on be as far apart as they were.
-func (t *timeline) reunite() {
-	const apart = time.Second
-	a, b := &t.tracks[0], &t.tracks[1]
-	if a.strayed == b.strayed || a.still.frames > 0 || b.still.frames > 0 {
+// thaw takes a standstill back where the timestamps leap to where they would be
+// without.
+func (t *timeline) thaw(c *trackClock, delta uint32, arrived time.Duration) {
+	if t.still.since == 0 || c.pace.still == 0 {
 		return
 	}
-	if most := max(a.strayed, b.strayed); near(a.strayed, b.strayed, int64(apart)) {
-		a.offset += most - a.strayed
-		b.offset += most - b.strayed
+	now := t.still.from + int64(arrived-t.still.since)
+	to := c.line() - c.strayed + milliseconds(delta)
+	if near(to, now, int64(maxStep)) && to > c.line() && milliseconds(delta) > int64(maxStep) {
+		c.offset += to - c.line() - milliseconds(delta)
+		c.at += milliseconds(delta)
+		c.last += delta
+		c.strayed, c.pace.still = 0, 0
+		t.reunite()
 	}
+}
+
+// reunite ends a standstill when no track stands still any more, and lets them be
+// as far apart as they were.
+func (t *timeline) reunite() {
+	a, b := &t.tracks[0], &t.tracks[1]
+	if t.still.since == 0 || a.pace.still > 0 || b.pace.still > 0 {
+		return
+	}
+	t.still = standstill{}
+	most := max(a.strayed, b.strayed)
+	a.offset += most - a.strayed
+	b.offset += most - b.strayed
 	a.strayed, b.strayed = 0, 0
 }
 
@@ -253,8 +272,7 @@ func (t *timeline) reunite() {
 func (t *timeline) alone(k Kind, delta uint32) bool {
 	c, other := &t.tracks[k], &t.tracks[1-k]
 	return other.started && (other.leap.when == 0 || other.leap.when <= c.heard) &&
-		other.heard-c.heard > time.Duration(milliseconds(delta))-maxStepForward &&
-		other.line()-c.line() > milliseconds(delta)/2
+		other.heard > c.heard && other.line()-c.line() > milliseconds(delta)/2
 }
 
 // jump lets a track go on where it was at another timestamp. The line is broken
@@ -287,8 +305,9 @@ func (t *timeline) jump(k Kind, timestamp uint32, arrived time.Duration) {
 		within = time.Duration(step) + 20*time.Millisecond // it may be by chance
 	}
 	c.adopt(other, next, within)
-	c.behind, c.lone = false, 0
-	if follows { // the leap that the line was mended for
+	c.behind, c.lone, c.pace.still = false, 0, 0
+	c.strayed = other.strayed // it has an offset of its own now
+	if follows {              // the leap that the line was mended for
 		c.leap = leap{}
 		return
 	}

@@ -39,7 +39,7 @@ var faultTable = []fault{
 	{name: "other tracks", when: atBegin, weight: 10, play: otherTracks},
 	{name: "late picture", when: atBegin, weight: 10, play: latePicture},
 	{name: "clock step", when: atBegin, weight: 4, play: clockStep},
-	{name: "fewer tracks", when: atBegin, weight: 8, play: fewerTracks, off: true},
+	{name: "fewer tracks", when: atBegin, weight: 8, play: fewerTracks},
 
 	{name: "stall", when: during, weight: 10, play: stall},
 	{name: "pause", when: during, weight: 3, play: stop},
@@ -49,10 +49,10 @@ var faultTable = []fault{
 	{name: "leap", when: during, weight: 4, play: leap},
 	{name: "leap of one", when: during, weight: 3, play: leapOfOne},
 	{name: "stray", when: during, weight: 4, play: stray},
-	{name: "silent track", when: during, weight: 6, play: silentTrack, off: true},
-	{name: "silent in turn", when: during, weight: 2, play: silentInTurn, off: true},
-	{name: "silent for good", when: during, weight: 1, play: silentForGood, off: true},
-	{name: "late sound", when: during, weight: 3, play: lateSound, off: true},
+	{name: "silent track", when: during, weight: 6, play: silentTrack},
+	{name: "silent in turn", when: during, weight: 2, play: silentInTurn},
+	{name: "silent for good", when: during, weight: 1, play: silentForGood},
+	{name: "late sound", when: during, weight: 3, play: lateSound},
 	{name: "frozen clock", when: during, weight: 2, play: frozenClock, off: true},
 	{name: "crawling clock", when: during, weight: 2, play: crawlingClock, off: true},
 
@@ -62,7 +62,7 @@ var faultTable = []fault{
 	{name: "long cut", when: atEnd, weight: 2, play: cut, gap: between(40*time.Second, 2*time.Minute)},
 	{name: "half-open", when: atEnd, weight: 2, play: halfOpen, gap: between(100*time.Millisecond, 10*time.Second)},
 	{name: "silence", when: atEnd, weight: 1, play: silence, gap: between(100*time.Millisecond, 8*time.Second)},
-	{name: "flapping", when: atEnd, weight: 1, play: flap, gap: between(20*time.Millisecond, 80*time.Millisecond), off: true},
+	{name: "flapping", when: atEnd, weight: 1, play: flap, gap: between(20*time.Millisecond, 80*time.Millisecond)},
 }
 
 // chooseFaults reads SIMULATE_FAULTS.

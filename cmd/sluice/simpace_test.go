@@ -173,7 +173,7 @@ func (p *listedPlaylist) draw() string {
 
 // checkNumbers holds segments of one number to be of one time.
 func (v *pacer) checkNumbers(a, b *listedPlaylist) {
-	const most = 500 * time.Millisecond // an audio unit, and a frame
+	const most = 1100 * time.Millisecond // what a picture is waited for before it is away, and a unit
 	i := 0
 	for j := range b.segments {
 		s := &b.segments[j]

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -115,9 +114,7 @@ func simulate(t *testing.T, seed uint64, length time.Duration, choice string) {
 	}
 	viewers.Go(func() { (&passer{sim: s, rand: s.random(20)}).pass(ctx) })
 	viewers.Go(func() { (&dashViewer{sim: s, rand: s.random(21)}).follow(ctx) })
-	if slices.ContainsFunc(s.faults, func(f fault) bool { return f.off }) {
-		viewers.Go(func() { newPacer(s, s.random(22)).watch(ctx) })
-	}
+	viewers.Go(func() { newPacer(s, s.random(22)).watch(ctx) })
 
 	(&encoder{sim: s, rand: s.random(1)}).run(s.began.Add(length))
 	time.Sleep(s.app.cfg.Window.Grace + s.app.cfg.Window.Linger + 2*expireInterval)

@@ -4,6 +4,7 @@ package dash
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -191,7 +192,7 @@ func entries(w *packager.Window, r *packager.Rendition) []entry {
 	for i := 1; i < len(list); i++ {
 		list[i-1].meet(list[i])
 	}
-	return list
+	return slices.DeleteFunc(list, func(e entry) bool { return e.duration <= 0 }) // nothing of it is shown
 }
 
 // meet lets an entry end where the next one starts. Parts end where their last
