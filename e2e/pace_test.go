@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,7 +87,7 @@ func TestKeepsPace(t *testing.T) {
 				for _, by := range to.Jumps {
 					jumped += by
 				}
-				t.Log(fmt.Sprintf("| %s | %s | still %.1f s, %.1f s at once | jumped %+.1f s | moved %.1f s in the last 2 s |", tt.name, who, to.All, to.Longest, jumped, to.Time-from[i].Time))
+				t.Logf("| %s | %s | still %.1f s, %.1f s at once | jumped %+.1f s | moved %.1f s in the last 2 s |", tt.name, who, to.All, to.Longest, jumped, to.Time-from[i].Time)
 				if to.Longest > tt.still {
 					t.Errorf("%s: it stood still for %.1f s", who, to.Longest)
 				}

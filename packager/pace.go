@@ -59,6 +59,9 @@ func (l *lateness) usual() time.Duration {
 
 // patience is how far a rendition may be behind the head.
 func (w *writer) patience() time.Duration {
+	if w.trackless {
+		return 0
+	}
 	if w.header.Track.Kind() == remux.Audio {
 		return w.late.usual() + soundPatience
 	}
@@ -350,7 +353,7 @@ func (p *Publication) goesOn(w *writer) bool {
 		return false
 	}
 	w.begin(p.period, w.header.Track, p.set.FrameChunks)
-	w.away, w.awaySince = true, p.id
+	w.away, w.awaySince, w.trackless = true, p.id, true
 	if w.header.Track.Kind() == remux.Video {
 		p.writers = slices.Insert(p.writers, 0, w)
 	} else {

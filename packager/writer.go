@@ -57,6 +57,7 @@ type writer struct {
 	wrote       bool  // the period has a sample of it
 	leastOffset int32 // composition offset of the period's samples, ticks
 	away        bool
+	trackless   bool  // the encoder has no track for it: no sample will come
 	awaySince   int64 // ns
 
 	last struct{ samples, payload int } // what to expect of the next part
@@ -90,7 +91,7 @@ func (r *rate) average() int {
 // begin starts a period. Where the track is the same, so is its header.
 func (w *writer) begin(p *Period, t remux.Track, frames bool) {
 	h := &Header{Period: p, Track: t}
-	w.wrote, w.away = false, false
+	w.wrote, w.away, w.trackless = false, false, false
 	if w.header != nil && w.header.Track.Same(t) {
 		if h.Bytes = w.header.Bytes; h.Bytes != nil {
 			h.Before = w.header.Period
