@@ -89,7 +89,7 @@ func TestF33ReconnectsDontRunAhead(t *testing.T) {
 				h.encode("cam1", 4*time.Second, false)
 				synctest.Wait()
 				for _, s := range h.app.catalog.Streams() {
-					if ahead := s.Window().End()time.Until(); ahead > 50*time.Millisecond || ahead < -50*time.Millisecond {
+					if ahead := time.Until(s.Window().End()); ahead > 50*time.Millisecond || ahead < -50*time.Millisecond {
 						t.Errorf("the line ends %v ahead of the clock", ahead)
 					}
 				}
