@@ -197,8 +197,17 @@ type peer struct {
 	// What the server said. Read after synctest.Wait only.
 	greeting []byte   // S0, S1 and S2
 	heard    []string // messages in words, see hear
-	closed   time.Time
+	closed   instant
 }
+
+// instant is when something happened. Anybody may ask at any time.
+type instant struct{ at atomic.Pointer[time.Time] }
+
+func (i *instant) happen() { now := time.Now(); i.at.Store(&now) }
+
+func (i *instant) IsZero() bool { return i.at.Load() == nil }
+
+func (i *instant) Sub(t time.Time) time.Duration { return i.at.Load().Sub(t) }
 
 const greetingSize = 1 + 1536 + 1536
 
@@ -206,7 +215,7 @@ const greetingSize = 1 + 1536 + 1536
 func (w *world) dial(name string) *peer {
 	p := w.dialDeaf(name)
 	go func() {
-		defer func() { p.closed = time.Now() }()
+		defer p.closed.happen()
 		b := make([]byte, greetingSize)
 		n, err := io.ReadFull(p.nc, b)
 		if p.greeting = b[:n]; err == nil {

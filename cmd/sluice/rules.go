@@ -27,6 +27,7 @@ type rules struct {
 	needs      atomic.Pointer[[]web.Need] // of encoders, for people
 
 	// What they were made of, for the one who replaces them.
+	mu      sync.Mutex
 	publish access.PublishSettings
 	watch   access.WatchSettings
 	from    struct {
@@ -44,9 +45,18 @@ func newRules(p config.Publish, w config.Watch) (*rules, error) {
 	return r, r.replace(p, w)
 }
 
+// webhook is who is told of ends, nil where nobody is.
+func (r *rules) webhook() *access.Webhook {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.publish.Webhook
+}
+
 // replace puts others in the place of the rules: all of them or, where there is
 // a fault, none.
 func (r *rules) replace(p config.Publish, w config.Watch) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	publish, err := publishSettings(p)
 	if err != nil {
 		return err
@@ -106,7 +116,7 @@ func (r *rules) watching() httpserve.Viewers {
 // obey replaces the rules whenever it is asked to, until ctx ends.
 func (a *app) obey(ctx context.Context, h *herald) {
 	for {
-		h.speakFor(a.rules.publish.Webhook)
+		h.speakFor(a.rules.webhook())
 		select {
 		case <-a.again:
 			a.readAgain()

@@ -181,8 +181,28 @@ func (h *house) draw() {
 // stranger is a peer's end of a connection.
 type stranger struct {
 	net.Conn
-	heard bytes.Buffer // read after synctest.Wait only
+	heard record
 }
+
+// record is what was heard so far.
+type record struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (r *record) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.b.Write(b)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.b.String()
+}
+
+func (r *record) Len() int { return len(r.String()) }
 
 // call connects, shakes hands, and listens to all that comes.
 func (h *house) call() *stranger {

@@ -61,7 +61,7 @@ func TestF36Messages(t *testing.T) {
 			share := 100 * (c.cpu() - cpu).Seconds() / time.Since(began).Seconds()
 			c.answers(c.rtmp, "\x03"+strings.Repeat("\x00", 1536), "\x03")
 			t.Logf("F36 %s: %d peers sent %.1f MB in %v, which cost %.1f %% of a core", row.name, peers, float64(sent)/1e6, during, share)
-			if share > most {
+			if share > most && !race {
 				t.Errorf("%.1f %% of a core", share)
 			}
 			if peers < int(during.Seconds()) {
