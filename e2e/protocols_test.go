@@ -63,7 +63,7 @@ func TestProtocols(t *testing.T) {
 				return resp
 			}
 			list := get("v1.m3u8")
-			text, err := io.ReadAll(list.Body)
+			_, err := io.ReadAll(list.Body)
 			list.Body.Close()
 			if err != nil {
 				t.Fatal(err)
@@ -71,14 +71,9 @@ func TestProtocols(t *testing.T) {
 			if alt := list.Header.Get("Alt-Svc"); p.transport == h2 && !strings.Contains(alt, "h3=") {
 				t.Errorf("Alt-Svc %q", alt)
 			}
-			media, err := parseMedia(p.base+"/"+stream+"/v1.m3u8", text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			last := segmentPattern.FindAllStringSubmatch(string(text), -1)
-			prefix := last[len(last)-1][1]
-			// The next segment, from its first byte on.
-			resp := get(fmt.Sprintf("%s%d.m4s", prefix, media.next()+1))
+			// The next segment, from its first byte on. It starts where the last one
+			// that a manifest lists ends.
+			resp := get(nextSegment(t, p.base+"/"+stream+"/index.mpd", get("index.mpd")))
 			defer resp.Body.Close()
 			var first time.Time
 			n := 0
@@ -99,4 +94,33 @@ func TestProtocols(t *testing.T) {
 			}
 		})
 	}
+}
+
+// nextSegment is the path of the picture's segment behind the last one that a
+// manifest lists, which is in production.
+func nextSegment(t *testing.T, url string, resp *http.Response) string {
+	t.Helper()
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := parseMPD(url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracks, err := m.tracks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, track := range tracks {
+		if n := len(track.segments); n > 0 && track.contentType == "video" {
+			last := track.segments[n-1]
+			_, name, _ := strings.Cut(last.uri, "/v1/")
+			period, _, _ := strings.Cut(name, "-")
+			return fmt.Sprintf("v1/%s-%d.m4s", period, last.time+last.duration)
+		}
+	}
+	t.Fatalf("no picture in the manifest:\n%s", body)
+	return ""
 }

@@ -33,7 +33,7 @@ func (p *Publication) foresee() {
 // leader's, in nanoseconds.
 func (p *Publication) lasts(w *writer, span int64) int64 {
 	timescale := int64(w.header.Track.Timescale)
-	ticks := span/1e9*timescale + span%1e9*timescale/1e9
+	ticks := span/1e9*timescale + (span%1e9*timescale+5e8)/1e9
 	if w != p.leader {
 		ticks = p.followTo(w, ticks)
 	}

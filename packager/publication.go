@@ -318,8 +318,10 @@ func (p *Publication) begin(w *writer, s remux.Sample) {
 		p.measure(w.duration(int64(s.Duration)))
 	}
 	gop := w.header.Track.KeyframeInterval
-	if w.header.Track.Kind() == remux.Audio {
-		gop = p.set.SegmentMinDuration // it can be cut anywhere
+	if unit := int64(s.Duration); w.header.Track.Kind() == remux.Audio && unit > 0 {
+		// It can be cut behind any unit: the first at which the least is reached.
+		least := ticksOf(int64(p.set.SegmentMinDuration), w.header.Track.Timescale)
+		gop = w.duration((least - unit/2 + unit - 1) / unit * unit)
 	}
 	if gop == 0 || p.rhythm.segment > 0 {
 		return
