@@ -93,7 +93,7 @@ e2e: web ## real encoders in, real players out
 	$(GO) test -count=1 -timeout 20m ./e2e/...
 
 test-players: web ## each player through seeks, pauses, restarts, other pictures, silence, the end, and WebKitGTK: takes 15 minutes
-	E2E_PLAYERS=1 $(GO) test -count=1 -v -parallel 2 -timeout 60m -run '^Test(Players|WebKit|KeepsPace)$$' ./e2e/ | grep -v '^=== '
+	E2E_PLAYERS=1 $(GO) test -count=1 -v -parallel 2 -timeout 60m -run '^Test(Players|WebKit|KeepsPace|VideoJS|EndsInMidGOP)$$' ./e2e/ | grep -v '^=== '
 
 latency: web ## hls.js, dash.js and Shaka near live for a minute each, on a machine that does nothing else
 	E2E_LATENCY=1 $(GO) test -count=1 -v -timeout 30m -run LowLatency ./e2e/

@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -11,8 +12,8 @@ import (
 // TestEndsInMidGOP ends a stream in the middle of a GOP, whose segment was
 // foreseen to be longer: players come to the end, and say so.
 func TestEndsInMidGOP(t *testing.T) {
-	if testing.Short() {
-		t.Skip("plays for half a minute")
+	if os.Getenv("E2E_PLAYERS") == "" {
+		t.Skip("E2E_PLAYERS is not set: this takes a minute of players (make test-players)")
 	}
 	const stream, length = "live/end", 31100 * time.Millisecond
 	page := playersPage(t)
