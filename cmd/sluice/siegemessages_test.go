@@ -64,7 +64,7 @@ func TestF36Messages(t *testing.T) {
 			if share > most && !race {
 				t.Errorf("%.1f %% of a core", share)
 			}
-			if peers < int(during.Seconds()) {
+			if peers < int(during.Seconds()) && !race { // how soon depends on the machine
 				t.Errorf("%d peers in %v: they were not sent away", peers, during)
 			}
 			if err := failed(); err != nil {
