@@ -78,21 +78,16 @@ func (p *Publication) boundary(w *writer, s remux.Sample) int64 {
 // to end at it: the last one that ended a segment of a lower number. Where the
 // follower came to its own limit a moment before, or had what was in front of the
 // boundary carried behind it, its segment has ended already; the numbers would part.
-func (p *Publication) newBoundary(w *writer) (last int64) {
-	n := p.leader.msn
-	for _, at := range p.starts {
-		if at <= p.leader.boundary {
-			n--
-		}
+func (p *Publication) newBoundary(w *writer) int64 {
+	ended := len(p.starts) // how many the leader has ended a segment at
+	for ended > 0 && p.starts[ended-1] > p.leader.boundary {
+		ended--
 	}
-	for _, at := range p.starts { // at ends segment n
-		if n >= w.msn {
-			break
-		}
-		last = at
-		n++
+	// The one of index i ends segment p.leader.msn-ended+i.
+	if last := min(int(w.msn-p.leader.msn)+ended, len(p.starts)) - 1; last >= 0 {
+		return p.starts[last]
 	}
-	return last
+	return 0
 }
 
 // even lets the open segments of all renditions have the same number, where a

@@ -32,8 +32,7 @@ func (p *Publication) foresee() {
 // lasts is how many ticks of a rendition's segment there are in a span of the
 // leader's, in nanoseconds.
 func (p *Publication) lasts(w *writer, span int64) int64 {
-	timescale := int64(w.header.Track.Timescale)
-	ticks := span/1e9*timescale + (span%1e9*timescale+5e8)/1e9
+	ticks := ticksOf(span, w.header.Track.Timescale)
 	if w != p.leader {
 		ticks = p.followTo(w, ticks)
 	}

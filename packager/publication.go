@@ -273,8 +273,10 @@ func (p *Publication) write(w *writer, s remux.Sample) error {
 	w.settle(s.DTS)
 	p.begin(w, s)
 	whole := s.Duration
-	if room := uint32(p.room(w)); w.early > 0 && whole+w.expects > room {
-		s.Duration = max(w.expects, room) // it fills its part, and those behind it the next ones
+	if w.early > 0 {
+		if room := uint32(p.room(w)); whole+w.expects > room {
+			s.Duration = max(w.expects, room) // it fills its part, and those behind it the next ones
+		}
 	}
 	if err := p.cutBefore(w, s); err != nil {
 		return err
