@@ -133,11 +133,23 @@ func (h *house) file(id packager.RenditionID, name string, b []byte) bool {
 }
 
 // checkParts reads all parts in order: within a period, one sample is decoded
-// where the one before ends.
+// where the one before ends, or where the gap behind that one ends. A gap has
+// no bytes; another period may begin behind it.
 func (h *house) checkParts() {
 	for id, parts := range h.parts {
 		next, period := int64(0), ""
 		for _, p := range parts {
+			if p.Gap {
+				if len(p.Bytes) != 0 || p.Duration <= 0 {
+					h.t.Fatalf("%s: part %d: a gap of %d ticks with %d bytes", id, p.Number, p.Duration, len(p.Bytes))
+				}
+				if p.period == period {
+					next += p.Duration
+				} else {
+					period = "" // where a period's first gap begins, no sample tells
+				}
+				continue
+			}
 			samples, err := readSamples(p.Bytes)
 			if err != nil || len(samples) == 0 {
 				h.t.Fatalf("%s: part %d: %d samples, %v", id, p.Number, len(samples), err)
@@ -258,6 +270,14 @@ func (s *scribe) gop(frames int) *scribe {
 	return s
 }
 
+// sounds writes sound alone.
+func (s *scribe) sounds(units int) *scribe {
+	for i := range units {
+		s.message(chunk.TypeAudio, 100, []byte{0xAF, 1, 0x21, byte(i)})
+	}
+	return s
+}
+
 func (s *scribe) configs() *scribe {
 	s.message(chunk.TypeVideo, 0, []byte{0x17, 0, 0, 0, 0}, pictures[0])
 	return s.message(chunk.TypeAudio, 0, []byte{0xAF, 0, 0x11, 0x90})
@@ -280,6 +300,7 @@ func FuzzSession(f *testing.F) {
 	f.Add(true, new(scribe).message(chunk.TypeAudio, 0, []byte{0xAF, 0, 0x12, 0x10}).gop(30).configs().gop(30).b)
 	f.Add(true, new(scribe).configs().gop(15).message(chunk.TypeVideo, 0, []byte{0x17, 0, 0, 0, 0}, pictures[1]).gop(15).
 		message(chunk.TypeDataAMF0, 0, amf.Append(nil, "onMetaData", amf.ECMAArray{{Name: "framerate", Value: 1e300}})).gop(15).b)
+	f.Add(true, new(scribe).configs().gop(20).sounds(50).gop(20).sounds(100).b)
 	f.Fuzz(func(t *testing.T, messages bool, b []byte) {
 		b = b[:min(len(b), 16<<10)]
 		inHouse(t, func(h *house) {
