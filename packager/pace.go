@@ -217,19 +217,20 @@ func (p *Publication) gapEnd(w *writer) (end int64, closes bool) {
 // nextBoundary is where a rendition's open segment, which began there, is to end.
 func (p *Publication) nextBoundary(w *writer, begin int64) (at int64, ok bool) {
 	const least = int64(20 * time.Millisecond) // of a segment whose end had been there before it began
+	most := begin + int64(p.cutter.segmentMax)
 	from := p.newBoundary(w)
 	if w == p.leader {
 		from = w.boundary
 	}
 	for _, at := range p.starts {
 		if at > from {
-			return max(at, begin+least), true
+			return min(max(at, begin+least), most), true
 		}
 	}
 	if w != p.leader {
-		return begin + int64(p.cutter.segmentMax), true
+		return most, true
 	}
-	return max(p.awayNext(), begin+least), true
+	return min(max(p.awayNext(), begin+least), most), true
 }
 
 // gapPart adds a part without bytes that ends there.

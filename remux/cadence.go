@@ -36,8 +36,37 @@ type videoClock struct {
 	odd     int64 // that the latest lasted where that is something else, 0 where it isn't
 	grid    grid
 
-	shown [16]int64 // when the newest frames are shown, ticks
-	next  int       // in shown
+	reorder reorder
+	shown   [16]int64 // when the newest frames are shown, ticks
+	next    int       // in shown
+}
+
+// reorder is how much later than they are decoded pictures are shown.
+type reorder struct {
+	frames int   // that it was taken from
+	most   int64 // of late, ticks
+	beyond int   // frames of late that are shown much later than that
+}
+
+// offset bounds the offset of the composition of a frame, in ticks. Where an
+// encoder's clock leaps between the two times of a frame, they are apart by that.
+func (r *reorder) offset(composition int64) int64 {
+	const (
+		known    = 16 // frames, before which all is believed
+		mistakes = 4  // more of them are none
+	)
+	if r.frames < known {
+		r.frames++
+		r.most = max(r.most, composition)
+		return composition
+	}
+	if composition > r.most+VideoTimescale/2 && r.beyond < mistakes*known {
+		r.beyond += known
+		return r.most
+	}
+	r.beyond = max(r.beyond-1, 0)
+	r.most = max(composition, r.most-(r.most-composition)/256)
+	return composition
 }
 
 // expect tells the frame rate that the encoder states, if any. How long frames
@@ -55,7 +84,7 @@ func (v *videoClock) expect(r Rational) {
 // for a frame that the encoder wants decoded at ns and shown that many ticks
 // later.
 func (v *videoClock) place(ns, composition int64) (dts, offset int64) {
-	dts, offset = v.settle(ticks(ns, VideoTimescale), composition)
+	dts, offset = v.settle(ticks(ns, VideoTimescale), v.reorder.offset(composition))
 	// Encoders repeat timestamps. No two frames are shown at one time: half a
 	// frame later there is room, whether the next one is a frame or two behind.
 	for later := max(v.frame/2, millisecond); slices.Contains(v.shown[:], dts+offset); later = millisecond {

@@ -2,54 +2,123 @@ package remux
 
 import "time"
 
-// standstill finds timestamps that stand still, or crawl, while frames come at their
-// pace: an encoder whose clock hangs. From then on the time that passes is theirs.
-type standstill struct {
-	since time.Duration // when the first track stood still
-	from  int64         // line there, ns
-	sure  bool
-}
+// A standstill is timestamps that stand still, or crawl, while frames come at their
+// pace: an encoder whose clock hangs. Each such frame is taken to last as long as
+// frames do. Where it goes on, all tracks are sure of it, and the frames follow the
+// time that passes.
+//
+// A timestamp that is repeated once is the same, on a small scale: what the track
+// has strayed from its timestamps by then is given back by the steps behind it.
 
 // pace is how the timestamps of a track advance.
 type pace struct {
 	step  int64 // ns that a frame of the track lasts, of late; 0 before there were two
-	still int   // frames in a row whose timestamps were hardly later than the one before
+	still int   // frames in a row that came at their pace, with timestamps hardly later
 }
 
 const (
-	// standstillTime and standstillFrames must have come before it is believed.
+	// A standstill is sure when frames that last so long have come, and so many.
 	standstillTime   = time.Second
 	standstillFrames = 8
 )
 
-// heard takes a step of a track's timestamps, and returns the one to make in its
-// place. usual is how long its frames last by its decoder, or 0, and line where it is.
-func (s *standstill) heard(p *pace, step, usual, line int64, arrived time.Duration) int64 {
-	lasts := p.step
-	if usual > 0 {
-		lasts = usual
+// lasts is how long a frame of the track lasts, ns. usual is the same by its
+// decoder, or 0: that is exact, or not so at all.
+func (p *pace) lasts(usual int64) int64 {
+	if usual > 0 && (p.step == 0 || near(p.step, usual, usual/4)) {
+		return usual
 	}
-	if step < 0 || step > 0 && step >= lasts/4 {
-		if p.still = 0; step > 0 && step <= int64(maxStep) {
-			if p.step == 0 {
-				p.step = step
-			}
-			p.step += (step - p.step) / 8
+	return p.step
+}
+
+// learn takes a step that a frame of the track made. One long step tells little.
+func (p *pace) learn(step int64) {
+	if step <= 0 || step > int64(maxStep) {
+		return
+	}
+	if p.step == 0 {
+		p.step = step
+	}
+	most := max(p.step/32, 1)
+	p.step += min(max((step-p.step)/8, -most), most)
+}
+
+// paced takes a step of a track's timestamps, and returns the one to make in its
+// place.
+func (t *timeline) paced(k Kind, step int64, arrived time.Duration) int64 {
+	c := &t.tracks[k]
+	p := &c.pace
+	lasts := p.lasts(t.usual[k])
+	hardly := step == 0 || step > 0 && step < lasts/4
+	if lasts == 0 { // they never moved
+		lasts = min(int64(arrived-c.heard), int64(maxStep))
+	}
+	if !hardly {
+		p.still = 0
+		p.learn(step)
+		return step - c.giveBack(step, lasts, t.still)
+	}
+	late := t.present(c, arrived) - c.line()
+	if late < lasts/2 && (!t.still || p.still == 0) { // frames come faster than they did
+		if passed := int64(arrived - c.heard); near(passed, step, step/2) {
+			p.learn(step)
 		}
-		return step
-	}
-	if s.since == 0 {
-		s.since, s.from = max(arrived, 1), line
+		return step - c.giveBack(step, lasts, t.still)
 	}
 	p.still++
-	passed := arrived - s.since
-	s.sure = s.sure || p.still >= standstillFrames && passed >= standstillTime
-	if !s.sure {
+	t.still = t.still || p.still >= standstillFrames && c.strayed >= int64(standstillTime)
+	switch {
+	case late > int64(maxStep) && t.still:
+		return lasts + lasts/64 // parts are made for frames that last no longer
+	case late < -3*int64(maxStep): // more frames come than there is time for
 		return step
+	case late < -int64(maxStep):
+		return max(step, lasts*3/4)
 	}
-	if lasts == 0 { // they never moved
-		lasts = int64(passed) / int64(p.still)
+	return lasts
+}
+
+// present is where a track's line would be if nothing were late.
+func (t *timeline) present(c *trackClock, arrived time.Duration) int64 {
+	return t.began.UnixNano() + int64(arrived) + t.slew.best() - t.slew.at(c.line())
+}
+
+// giveBack is how much of a step goes into what the track has strayed by: what is
+// more than a frame, and a little of each where its clock did not stand still for good.
+func (c *trackClock) giveBack(step, lasts int64, sure bool) int64 {
+	back := step - lasts
+	if !sure {
+		back = max(back, step/4)
 	}
-	late := s.from + int64(passed) - line
-	return max(step, min(max(late, lasts/4), lasts*9/8)) // parts are made for frames that last no longer
+	return max(min(back, c.strayed), 0)
+}
+
+// thaw takes a standstill back where the timestamps leap to where they would be
+// without. It returns the step that the track makes then.
+func (t *timeline) thaw(k Kind, delta uint32, arrived time.Duration) (step int64, ok bool) {
+	c := &t.tracks[k]
+	d := milliseconds(delta)
+	if c.pace.still == 0 || d <= int64(maxStep) {
+		return 0, false
+	}
+	to := c.line() - c.strayed + d
+	if to < c.line()-int64(maxStep) || to > t.present(c, arrived)+int64(maxStep) {
+		return 0, false
+	}
+	c.pace.still = 0
+	return max(to-c.line(), c.pace.lasts(t.usual[k])/4, int64(time.Millisecond)), true
+}
+
+// reunite ends a standstill when no track stands still any more, and lets them be
+// as far apart as they were.
+func (t *timeline) reunite() {
+	a, b := &t.tracks[0], &t.tracks[1]
+	if !t.still || a.pace.still > 0 || b.pace.still > 0 {
+		return
+	}
+	t.still = false
+	most := max(a.strayed, b.strayed)
+	a.offset += most - a.strayed
+	b.offset += most - b.strayed
+	a.strayed, b.strayed = 0, 0
 }

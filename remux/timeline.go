@@ -28,8 +28,8 @@ const followTime = 10 * time.Second
 // all the same until the remuxer can begin a new period and mend it.
 type timeline struct {
 	tracks   [2]trackClock // by Kind
-	still    standstill
-	began    time.Time // wall clock of the first arrival, or later
+	still    bool          // the clock of one or more stands still, for sure
+	began    time.Time     // wall clock of the first arrival, or later
 	slew     slew
 	usual    [2]int64      // ns that a frame should last by its decoder, by Kind; 0 when that says nothing
 	broken   bool          // the next period must be another stretch of time
@@ -102,15 +102,13 @@ func (t *timeline) at(k Kind, timestamp uint32, arrived time.Duration) placement
 		p.held = c.judge(timestamp, arrived)
 		p.heldAt = t.settle(k, p.held)
 	}
-	t.thaw(c, timestamp-c.last, arrived)
-	switch delta := timestamp - c.last; {
+	delta := timestamp - c.last
+	thawed, ok := t.thaw(k, delta, arrived)
+	switch {
+	case ok:
+		t.stray(c, delta, thawed)
 	case c.plausible(delta), t.honest(k, delta):
-		step := t.still.heard(&c.pace, milliseconds(delta), t.usual[k], c.line(), arrived)
-		t.advance(c, delta)
-		c.offset += step - milliseconds(delta)
-		c.strayed += step - milliseconds(delta)
-		t.reunite()
-		c.lone = 0
+		t.stray(c, delta, t.paced(k, milliseconds(delta), arrived))
 	case t.paused(c, delta, arrived):
 		if beside(delta) || t.alone(k, delta) {
 			t.advance(c, delta)
@@ -207,6 +205,15 @@ func (t *timeline) placed(c *trackClock, arrived time.Duration) int64 {
 	return c.line() + t.slew.at(c.line())
 }
 
+// stray advances a track by a step that may be another one than its timestamps made.
+func (t *timeline) stray(c *trackClock, delta uint32, step int64) {
+	t.advance(c, delta)
+	c.offset += step - milliseconds(delta)
+	c.strayed += step - milliseconds(delta)
+	c.lone = 0
+	t.reunite()
+}
+
 func (t *timeline) advance(c *trackClock, delta uint32) {
 	c.last += delta
 	step := milliseconds(delta)
@@ -234,37 +241,6 @@ func (t *timeline) paused(c *trackClock, delta uint32, arrived time.Duration) bo
 	to := c.line() + d
 	ahead := to + t.slew.at(to) - t.began.UnixNano() - int64(arrived)
 	return d > 0 && ahead <= max(t.slew.best(), 0)+int64(maxStep)
-}
-
-// thaw takes a standstill back where the timestamps leap to where they would be
-// without.
-func (t *timeline) thaw(c *trackClock, delta uint32, arrived time.Duration) {
-	if t.still.since == 0 || c.pace.still == 0 {
-		return
-	}
-	now := t.still.from + int64(arrived-t.still.since)
-	to := c.line() - c.strayed + milliseconds(delta)
-	if near(to, now, int64(maxStep)) && to > c.line() && milliseconds(delta) > int64(maxStep) {
-		c.offset += to - c.line() - milliseconds(delta)
-		c.at += milliseconds(delta)
-		c.last += delta
-		c.strayed, c.pace.still = 0, 0
-		t.reunite()
-	}
-}
-
-// reunite ends a standstill when no track stands still any more, and lets them be
-// as far apart as they were.
-func (t *timeline) reunite() {
-	a, b := &t.tracks[0], &t.tracks[1]
-	if t.still.since == 0 || a.pace.still > 0 || b.pace.still > 0 {
-		return
-	}
-	t.still = standstill{}
-	most := max(a.strayed, b.strayed)
-	a.offset += most - a.strayed
-	b.offset += most - b.strayed
-	a.strayed, b.strayed = 0, 0
 }
 
 // alone tells whether it is this track alone that paused: the other has gone on, and

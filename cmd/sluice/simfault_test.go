@@ -16,7 +16,6 @@ type fault struct {
 	weight int // among those of its moment; at the beginning, percent of sessions
 	play   func(*encoder)
 	gap    func(*rand.Rand) time.Duration // how long the encoder stays away, after an end
-	off    bool                           // only where it is asked for, by name or with all
 }
 
 // moment is where in a session a fault has its place.
@@ -53,8 +52,8 @@ var faultTable = []fault{
 	{name: "silent in turn", when: during, weight: 2, play: silentInTurn},
 	{name: "silent for good", when: during, weight: 1, play: silentForGood},
 	{name: "late sound", when: during, weight: 3, play: lateSound},
-	{name: "frozen clock", when: during, weight: 2, play: frozenClock, off: true},
-	{name: "crawling clock", when: during, weight: 2, play: crawlingClock, off: true},
+	{name: "frozen clock", when: during, weight: 2, play: frozenClock},
+	{name: "crawling clock", when: during, weight: 2, play: crawlingClock},
 
 	{name: "goodbye", when: atEnd, weight: 3, play: func(e *encoder) { e.client.Close() }, gap: between(200*time.Millisecond, 20*time.Second)},
 	{name: "long goodbye", when: atEnd, weight: 1, play: func(e *encoder) { e.client.Close() }, gap: between(40*time.Second, 3*time.Minute)},
@@ -70,7 +69,7 @@ func chooseFaults(choice string) ([]fault, error) {
 	var chosen []fault
 	names := strings.Split(choice, ",")
 	for _, f := range faultTable {
-		if choice == "" && !f.off || choice == "all" || slices.Contains(names, f.name) {
+		if choice == "" || choice == "all" || slices.Contains(names, f.name) {
 			chosen = append(chosen, f)
 			names = slices.DeleteFunc(names, func(n string) bool { return n == f.name })
 		}

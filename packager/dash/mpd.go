@@ -200,7 +200,7 @@ func entries(w *packager.Window, r *packager.Rendition) []entry {
 func (e *entry) meet(next entry) {
 	rounding := int64(e.header.Track.Timescale) / 200
 	off := next.pts - e.start - e.duration
-	overlaps := off < -4*rounding // where timestamps stood still
+	overlaps := next.start < e.start+e.duration // where timestamps stood still
 	if e.header == next.header && (off >= -rounding && off <= rounding || overlaps && next.start > e.start) {
 		e.duration = next.start - e.start
 	}
