@@ -104,7 +104,7 @@ type RTMP struct {
 // Publish says who may publish. With Keys, Users, JWT or Webhook, whoever satisfies any one of them
 // may, and nobody else; with none of them, whoever is in the networks of From.
 type Publish struct {
-	// From lists the networks that may publish: CIDRs or the words ParseNetworks knows. Default empty,
+	// From lists the networks that may publish: CIDRs or the words address.ParseNetworks knows. Default empty,
 	// which means private where there is nothing else to go by, so that a newcomer needs no setup and
 	// nobody on the internet gets in; and any with keys, users, tokens or a webhook.
 	From []string `yaml:"from" usage:"networks that may: CIDRs, loopback, private, any"`
@@ -254,7 +254,7 @@ type Watch struct {
 	// change theirs.
 	BindAddress bool `yaml:"bind_address" usage:"a pass is good at one address only"`
 
-	// From lists the networks that may watch: CIDRs or the words ParseNetworks knows. Default empty:
+	// From lists the networks that may watch: CIDRs or the words address.ParseNetworks knows. Default empty:
 	// all.
 	From []string `yaml:"from" usage:"networks that may watch, empty = all"`
 

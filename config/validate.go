@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/packager"
 )
 
@@ -290,7 +291,7 @@ func (fs *faults) url(path, s string) {
 
 func (fs *faults) networks(path string, list []string) {
 	for _, entry := range list {
-		if _, err := ParseNetworks([]string{entry}); err != nil {
+		if _, err := address.ParseNetworks([]string{entry}); err != nil {
 			fs.add(path, "%v", err)
 		}
 	}

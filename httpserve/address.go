@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/sluice-live/sluice/address"
+	"github.com/sluice-live/sluice/config/address"
 )
 
 // errForwarded is for a proxy that passes on one header that it didn't write

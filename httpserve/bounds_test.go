@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
 func prefixes(list ...string) (all []netip.Prefix) {

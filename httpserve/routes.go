@@ -8,8 +8,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/rs/zerolog"
 
-	"github.com/sluice-live/sluice/address"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/config/address"
+	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/web"
 )

@@ -18,7 +18,7 @@ import (
 	"github.com/sluice-live/sluice/ingest/chunk"
 	"github.com/sluice-live/sluice/ingest/flv"
 	"github.com/sluice-live/sluice/ingest/handshake"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
 const (

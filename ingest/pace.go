@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/sluice-live/sluice/ingest/chunk"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 
 	"github.com/sluice-live/sluice/ingest/amf"
 	"github.com/sluice-live/sluice/ingest/chunk"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
 // habit is how a peer behaves.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-live/sluice/ingest/flv"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
 // Handler decides who may publish and says where the tags go.

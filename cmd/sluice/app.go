@@ -14,14 +14,15 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/sluice-live/sluice/access"
+	"github.com/sluice-live/sluice/cmd/sluice/door"
 	"github.com/sluice-live/sluice/config"
-	"github.com/sluice-live/sluice/door"
-	"github.com/sluice-live/sluice/gather"
+	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
+	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/ingest/chunk"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/ingest/gather"
+	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/web"
 )
@@ -95,10 +96,10 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	if a.rules.viewers.Load().NeedsPass() && cfg.Watch.Secret == "" {
 		log.Info().Msg("watch.secret is empty: after a restart, viewers must show a token again")
 	}
-	if a.http.Proxies, err = config.ParseNetworks(cfg.HTTP.ForwardedFrom); err != nil {
+	if a.http.Proxies, err = address.ParseNetworks(cfg.HTTP.ForwardedFrom); err != nil {
 		return nil, err
 	}
-	if a.http.Waits.Exempt, err = config.ParseNetworks(cfg.HTTP.UnlimitedFrom); err != nil {
+	if a.http.Waits.Exempt, err = address.ParseNetworks(cfg.HTTP.UnlimitedFrom); err != nil {
 		return nil, err
 	}
 	if err := a.open(); err != nil {

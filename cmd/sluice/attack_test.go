@@ -15,8 +15,8 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/ingest/access"
 )
 
 // fort is the server on free ports of this machine, in this process.

@@ -5,9 +5,9 @@ import (
 	"net"
 	"time"
 
-	"github.com/sluice-live/sluice/config"
-	"github.com/sluice-live/sluice/door"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/cmd/sluice/door"
+	"github.com/sluice-live/sluice/config/address"
+	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
 // newDoors returns the doors that encoders and viewers come through.
@@ -24,16 +24,16 @@ func (a *app) newDoors() (encoders, viewers *door.Door, err error) {
 		PerAddress:    a.cfg.HTTP.MaxPerAddress,
 		HeaderTimeout: headerTimeout,
 	}
-	if rtmp.Exempt, err = config.ParseNetworks(a.cfg.RTMP.UnlimitedFrom); err != nil {
+	if rtmp.Exempt, err = address.ParseNetworks(a.cfg.RTMP.UnlimitedFrom); err != nil {
 		return nil, nil, err
 	}
-	if rtmp.Proxies, err = config.ParseNetworks(a.cfg.RTMP.ProxyProtocolFrom); err != nil {
+	if rtmp.Proxies, err = address.ParseNetworks(a.cfg.RTMP.ProxyProtocolFrom); err != nil {
 		return nil, nil, err
 	}
-	if http.Exempt, err = config.ParseNetworks(a.cfg.HTTP.UnlimitedFrom); err != nil {
+	if http.Exempt, err = address.ParseNetworks(a.cfg.HTTP.UnlimitedFrom); err != nil {
 		return nil, nil, err
 	}
-	if http.Proxies, err = config.ParseNetworks(a.cfg.HTTP.ProxyProtocolFrom); err != nil {
+	if http.Proxies, err = address.ParseNetworks(a.cfg.HTTP.ProxyProtocolFrom); err != nil {
 		return nil, nil, err
 	}
 	a.fitDescriptors(&rtmp, &http)

@@ -11,9 +11,9 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/sluice-live/sluice/access"
-	"github.com/sluice-live/sluice/address"
+	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/ingest"
+	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/packager"
 )
 

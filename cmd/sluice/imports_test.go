@@ -12,48 +12,48 @@ const module = "github.com/sluice-live/sluice/"
 // rooms is the import law: what each room may import of ours. It is the
 // drawing in ARCHITECTURE.md, and water flows one way in it.
 var rooms = map[string][]string{
+	"config":                {"config/address", "packager"}, // packager's law says what a stream can be called
+	"config/address":        {},
+	"ingest":                {"ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake", "ingest/metrics"},
+	"ingest/access":         {"config/address"},
 	"ingest/amf":            {},
 	"ingest/chunk":          {},
-	"ingest/flv":            {},
-	"ingest/handshake":      {},
-	"metrics":               {},
-	"address":               {},
-	"door":                  {"address", "metrics"},
-	"gather":                {},
-	"ingest":                {"metrics", "ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake"},
 	"ingest/client":         {"ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake"},
+	"ingest/flv":            {},
+	"ingest/gather":         {},
+	"ingest/handshake":      {},
+	"ingest/metrics":        {},
 	"remux":                 {"ingest/amf", "ingest/flv"},
-	"packager/cmaf":         {"remux"},
 	"packager":              {"remux", "packager/cmaf"},
-	"packager/packagertest": {"remux", "packager"},
-	"packager/hls":          {"remux", "packager"},
+	"packager/cmaf":         {"remux"},
 	"packager/dash":         {"remux", "packager"},
+	"packager/hls":          {"remux", "packager"},
+	"packager/packagertest": {"remux", "packager"},
+	"httpserve":             {"config/address", "ingest/metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
 	"web":                   {},
-	"httpserve":             {"address", "metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
-	"config":                {"packager"}, // one law says what a stream can be called
-	"access":                {"address"},
-	"probe":                 {}, // it sees servers from outside
-	"cmd/sluice": {"access", "address", "config", "door", "gather", "httpserve", "ingest", "ingest/chunk", "ingest/client", "ingest/flv",
-		"metrics", "packager", "probe", "remux", "web"},
-	"e2e":       {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
-	"e2e/soak":  {"ingest/flv", "ingest/client"},
-	"e2e/bench": {"ingest/flv", "ingest/client"},
+	"cmd/sluice": {"cmd/sluice/door", "cmd/sluice/probe", "config", "config/address", "httpserve",
+		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/gather", "ingest/metrics", "packager", "remux", "web"},
+	"cmd/sluice/door":  {"config/address", "ingest/metrics"},
+	"cmd/sluice/probe": {},                              // it sees servers from outside
+	"e2e":              {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
+	"e2e/soak":         {"ingest/flv", "ingest/client"},
+	"e2e/bench":        {"ingest/flv", "ingest/client"},
 }
 
 // doors is who may import a third party: one room each, or two where a library
 // is also what somebody else's output is read with.
 var doors = map[string][]string{
-	"github.com/bluenviron/mediacommon":   {"remux", "probe", "cmd/sluice"},
-	"github.com/bluenviron/gohlslib":      {"probe", "cmd/sluice"},
-	"github.com/Eyevinn/mp4ff":            {"packager/cmaf", "probe", "cmd/sluice", "e2e/soak"},
-	"github.com/Eyevinn/dash-mpd":         {"packager/dash", "probe"},
+	"github.com/bluenviron/mediacommon":   {"remux", "cmd/sluice/probe", "cmd/sluice"},
+	"github.com/bluenviron/gohlslib":      {"cmd/sluice/probe", "cmd/sluice"},
+	"github.com/Eyevinn/mp4ff":            {"packager/cmaf", "cmd/sluice/probe", "cmd/sluice", "e2e/soak"},
+	"github.com/Eyevinn/dash-mpd":         {"packager/dash", "cmd/sluice/probe"},
 	"github.com/go-chi/chi":               {"httpserve"},
-	"github.com/golang-jwt/jwt":           {"access"},
-	"github.com/MicahParks/jwkset":        {"access"},
+	"github.com/golang-jwt/jwt":           {"ingest/access"},
+	"github.com/MicahParks/jwkset":        {"ingest/access"},
 	"golang.org/x/crypto/acme":            {"cmd/sluice"},
-	"golang.org/x/sys":                    {"gather"},
-	"github.com/pires/go-proxyproto":      {"door"},
-	"github.com/prometheus/client_golang": {"metrics"},
+	"golang.org/x/sys":                    {"ingest/gather"},
+	"github.com/pires/go-proxyproto":      {"cmd/sluice/door"},
+	"github.com/prometheus/client_golang": {"ingest/metrics"},
 	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice"},
 	"github.com/quic-go/quic-go":          {"cmd/sluice"},
 	"go.yaml.in/yaml":                     {"config"},

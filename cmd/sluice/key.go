@@ -7,8 +7,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/ingest/access"
 )
 
 const keyUsage = `sluice key NAME         make a stream key that publishes as NAME, or APP/NAME

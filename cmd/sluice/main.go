@@ -17,8 +17,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/cmd/sluice/probe"
 	"github.com/sluice-live/sluice/config"
-	"github.com/sluice-live/sluice/probe"
 )
 
 const usage = `sluice takes RTMP in and gives HLS and DASH out.

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/sluice-live/sluice/config"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
 )
 

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/ingest/client"
 	"github.com/sluice-live/sluice/packager"
 )

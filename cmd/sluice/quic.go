@@ -14,8 +14,8 @@ import (
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 
-	"github.com/sluice-live/sluice/address"
-	"github.com/sluice-live/sluice/door"
+	"github.com/sluice-live/sluice/cmd/sluice/door"
+	"github.com/sluice-live/sluice/config/address"
 )
 
 // quicWay serves HTTP/3 to those whom the entrance lets in. Handlers on TCP

@@ -16,8 +16,8 @@ import (
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 
-	"github.com/sluice-live/sluice/door"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/cmd/sluice/door"
+	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
 // openDoor lets everybody in.

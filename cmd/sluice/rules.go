@@ -11,9 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/httpserve"
+	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/web"
 )
 
@@ -219,13 +220,13 @@ func publishSettings(c config.Publish) (access.PublishSettings, error) {
 		s.Webhook = access.NewWebhook(c.Webhook.URL, access.Style(c.Webhook.Style), []byte(c.Webhook.Secret), time.Now)
 	}
 	var err error
-	if s.From, err = config.ParseNetworks(publishFrom(c)); err != nil {
+	if s.From, err = address.ParseNetworks(publishFrom(c)); err != nil {
 		return s, err
 	}
-	if s.Deny, err = config.ParseNetworks(c.Deny); err != nil {
+	if s.Deny, err = address.ParseNetworks(c.Deny); err != nil {
 		return s, err
 	}
-	s.Trusted, err = config.ParseNetworks([]string{"loopback"})
+	s.Trusted, err = address.ParseNetworks([]string{"loopback"})
 	return s, err
 }
 
@@ -266,10 +267,10 @@ func watchSettings(c config.Watch) (s access.WatchSettings, err error) {
 	if s.Keys, err = tokenKeys(c); err != nil {
 		return s, err
 	}
-	if s.From, err = config.ParseNetworks(c.From); err != nil {
+	if s.From, err = address.ParseNetworks(c.From); err != nil {
 		return s, err
 	}
-	if s.Deny, err = config.ParseNetworks(c.Deny); err != nil {
+	if s.Deny, err = address.ParseNetworks(c.Deny); err != nil {
 		return s, err
 	}
 	if c.JWT.On() {

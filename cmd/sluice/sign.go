@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sluice-live/sluice/access"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/packager"
 )
 

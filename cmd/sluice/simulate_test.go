@@ -21,11 +21,11 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/sluice-live/sluice/access"
-	"github.com/sluice-live/sluice/address"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
+	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/packager"
 )
 

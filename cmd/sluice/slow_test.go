@@ -20,7 +20,7 @@ import (
 
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/remux"
 )

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluice-live/sluice/address"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/packager"
 )
 
@@ -44,7 +44,7 @@ func (t *turns) configure(c config.RTMP) (err error) {
 	if c.ConnectionRate > 0 {
 		t.perAddress = []pace{{c.ConnectionBurst, time.Second / time.Duration(c.ConnectionRate)}}
 	}
-	t.exempt, err = config.ParseNetworks(c.UnlimitedFrom)
+	t.exempt, err = address.ParseNetworks(c.UnlimitedFrom)
 	return err
 }
 

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sluice-live/sluice/address"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/ingest/amf"
 	"github.com/sluice-live/sluice/ingest/chunk"
 	"github.com/sluice-live/sluice/packager"

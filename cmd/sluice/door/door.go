@@ -14,8 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluice-live/sluice/address"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/config/address"
+	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
 // What is refused, as metrics and log call it.

@@ -14,7 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/sluice-live/sluice/address"
+	"github.com/sluice-live/sluice/config/address"
 )
 
 // WatchSettings say who may watch.

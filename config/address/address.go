@@ -1,5 +1,4 @@
-// Package address says what counts as one address, and whether it is in a list
-// of networks.
+// Package address says what counts as one address, and reads lists of networks.
 //
 // A peer's address has several spellings: the same IPv4 address is also an IPv6
 // one (::ffff:192.0.2.1) where a socket takes both, and a link-local one names
@@ -38,19 +37,4 @@ func Home(a netip.Addr) netip.Prefix {
 	}
 	p, _ := a.Prefix(bits) // an address has those bits
 	return p
-}
-
-// Networks is a list of networks, of plain addresses.
-type Networks []netip.Prefix
-
-// Contain tells whether an address is in one of them, whatever way it is
-// spelled.
-func (n Networks) Contain(a netip.Addr) bool {
-	a = Plain(a)
-	for _, p := range n {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
 }

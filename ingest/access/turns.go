@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/sluice-live/sluice/address"
+	"github.com/sluice-live/sluice/config/address"
 )
 
 const (

@@ -8,8 +8,8 @@ import (
 
 	"github.com/pires/go-proxyproto"
 
-	"github.com/sluice-live/sluice/address"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/config/address"
+	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
 // proxied is a connection by way of a proxy, which says in its first bytes for

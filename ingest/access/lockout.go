@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluice-live/sluice/address"
+	"github.com/sluice-live/sluice/config/address"
 )
 
 const (

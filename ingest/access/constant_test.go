@@ -20,8 +20,8 @@ func TestSecretsAreComparedInConstantTime(t *testing.T) {
 		{"signature.go", "parseSigned", "hmac.Equal", "given"},
 		{"pass.go", "read", "hmac.Equal", ""},
 		{"viewers.go", "Trusts", "hmac.Equal", "secret"},
-		{"../httpserve/operators.go", "same", "subtle.ConstantTimeCompare", "x"},
-		{"../httpserve/operators.go", "operatorsOnly", "same", ""},
+		{"../../httpserve/operators.go", "same", "subtle.ConstantTimeCompare", "x"},
+		{"../../httpserve/operators.go", "operatorsOnly", "same", ""},
 	} {
 		file, err := parser.ParseFile(token.NewFileSet(), c.file, nil, 0)
 		if err != nil {

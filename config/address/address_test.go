@@ -3,6 +3,7 @@ package address
 import (
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -73,5 +74,37 @@ func TestNetworks(t *testing.T) {
 	}
 	if Networks(nil).Contain(netip.MustParseAddr("192.0.2.7")) {
 		t.Error("no network has somebody in it")
+	}
+}
+
+func TestParseNetworks(t *testing.T) {
+	tests := []struct {
+		list    string
+		in, out string
+	}{
+		{"loopback", "127.0.0.1 127.9.9.9 ::1", "10.0.0.1 128.0.0.1 ::2"},
+		{"private", "127.0.0.1 ::1 10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 169.254.1.1 fe80::1 fd00::1",
+			"172.32.0.1 192.0.2.1 8.8.8.8 2001:db8::1 100.64.0.1"},
+		{"any", "8.8.8.8 2001:db8::1", ""},
+		{"192.0.2.77/24,2001:db8::/32,loopback", "192.0.2.1 2001:db8::1 ::1", "192.0.3.1 10.0.0.1"},
+		{"::ffff:192.0.2.77/120", "192.0.2.1", "192.0.3.1 2001:db8::1"},
+		{"::ffff:192.0.2.77/128", "192.0.2.77", "192.0.2.78"},
+		{"", "", "127.0.0.1 ::1"},
+	}
+	for _, tt := range tests {
+		networks, err := ParseNetworks(strings.FieldsFunc(tt.list, func(r rune) bool { return r == ',' }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for addr := range strings.FieldsSeq(tt.in) {
+			if !networks.Contain(netip.MustParseAddr(addr)) {
+				t.Errorf("[%s] lacks %s", tt.list, addr)
+			}
+		}
+		for addr := range strings.FieldsSeq(tt.out) {
+			if networks.Contain(netip.MustParseAddr(addr)) {
+				t.Errorf("[%s] has %s", tt.list, addr)
+			}
+		}
 	}
 }

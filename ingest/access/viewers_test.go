@@ -18,7 +18,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/sluice-live/sluice/address"
+	"github.com/sluice-live/sluice/config/address"
 )
 
 var (

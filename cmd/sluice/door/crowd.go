@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluice-live/sluice/address"
-	"github.com/sluice-live/sluice/metrics"
+	"github.com/sluice-live/sluice/config/address"
+	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
 // crowd knows how many connections each address has, and how fast they came.

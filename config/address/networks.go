@@ -1,4 +1,4 @@
-package config
+package address
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ var loopback = []netip.Prefix{
 	netip.MustParsePrefix("::1/128"),
 }
 
-// networkWords are the names lists of networks take besides CIDRs.
+// networkWords are what lists of networks take besides CIDRs.
 var networkWords = map[string][]netip.Prefix{
 	"loopback": loopback,
 	"private": append(loopback[:len(loopback):len(loopback)],
@@ -27,11 +27,13 @@ var networkWords = map[string][]netip.Prefix{
 	},
 }
 
-// ParseNetworks turns a list of CIDRs and the words "loopback", "private" (loopback, RFC 1918,
-// link-local and unique local addresses) and "any" into prefixes, of IPv4 that is not written as IPv6
-// and of zoneless addresses.
-func ParseNetworks(list []string) ([]netip.Prefix, error) {
-	var networks []netip.Prefix
+// Networks is a list of networks, of plain addresses.
+type Networks []netip.Prefix
+
+// ParseNetworks reads a list of CIDRs and of the words loopback, private (loopback,
+// RFC 1918, link-local and unique local addresses) and any.
+func ParseNetworks(list []string) (Networks, error) {
+	var networks Networks
 	for _, entry := range list {
 		if known, ok := networkWords[entry]; ok {
 			networks = append(networks, known...)
@@ -41,14 +43,26 @@ func ParseNetworks(list []string) ([]netip.Prefix, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q is not a network such as 192.0.2.0/24, loopback, private or any", entry)
 		}
-		networks = append(networks, plain(p))
+		networks = append(networks, plainNetwork(p))
 	}
 	return networks, nil
 }
 
-// plain is a network as it contains addresses: a rule for ::ffff:192.0.2.0/120 would be passed by all
-// that it names.
-func plain(p netip.Prefix) netip.Prefix {
+// Contain tells whether an address is in one of them, whatever way it is
+// spelled.
+func (n Networks) Contain(a netip.Addr) bool {
+	a = Plain(a)
+	for _, p := range n {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// plainNetwork is a network as it contains addresses: a rule for
+// ::ffff:192.0.2.0/120 would be passed by all that it names.
+func plainNetwork(p netip.Prefix) netip.Prefix {
 	const mapped = 96 // bits in front of the IPv4 address
 	if p.Addr().Is4In6() && p.Bits() >= mapped {
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
