@@ -89,10 +89,11 @@ type track struct {
 	segments    []dashSegment
 }
 
-// same allows what the rounding of RTMP's milliseconds does where a segment
-// meets the next one, once that is known.
+// same allows, at each end of a segment, what the rounding of RTMP's milliseconds
+// does where it meets the one before or the next one.
 func (t track) same(was, is dashSegment) bool {
-	off := max(was.time-is.time, is.time-was.time, was.duration-is.duration, is.duration-was.duration)
+	start, end := was.time-is.time, was.time+was.duration-is.time-is.duration
+	off := max(start, -start, end, -end)
 	return was.uri == is.uri && off <= t.timescale/200
 }
 
