@@ -40,14 +40,14 @@ func newGate() *gate {
 			Segments: 4, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
 			PartDuration: 500 * time.Millisecond, Grace: 30 * time.Second, Linger: time.Minute,
 		}, time.Now),
-		access: always(access.PublishSettings{From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now}),
+		access: always(access.Settings{From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now}),
 		now:    time.Now,
 		log:    zerolog.Nop(),
 	}
 }
 
 // always has publishers judged by the same settings.
-func always(s access.PublishSettings) func() *access.Publishers {
+func always(s access.Settings) func() *access.Publishers {
 	p := access.NewPublishers(s)
 	return func() *access.Publishers { return p }
 }

@@ -30,8 +30,9 @@ var rooms = map[string][]string{
 	"packager/hls":          {"remux", "packager"},
 	"packager/packagertest": {"remux", "packager"},
 	"httpserve":             {"config/address", "ingest/metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
+	"httpserve/access":      {"config/address", "ingest/access"}, // tokens and webhook are the same for both sides
 	"web":                   {},
-	"cmd/sluice": {"cmd/sluice/door", "cmd/sluice/probe", "config", "config/address", "httpserve",
+	"cmd/sluice": {"cmd/sluice/door", "cmd/sluice/probe", "config", "config/address", "httpserve", "httpserve/access",
 		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/gather", "ingest/metrics", "packager", "remux", "web"},
 	"cmd/sluice/door":  {"config/address", "ingest/metrics"},
 	"cmd/sluice/probe": {},                              // it sees servers from outside

@@ -214,7 +214,7 @@ func TestPublishWebhook(t *testing.T) {
 func TestTakeoverIsAuthenticated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, old := newGate(), newPeer()
-		g.access = always(access.PublishSettings{
+		g.access = always(access.Settings{
 			From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Keys: access.Keys{"cam1": access.HashKey("k")}, Now: time.Now,
 		})
 		ask := func(name string, p *peer) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/httpserve"
+	watching "github.com/sluice-live/sluice/httpserve/access"
 	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/web"
 )
@@ -24,13 +25,13 @@ type rules struct {
 	secret []byte // signs passes where the configuration has none, as long as we run
 
 	publishers atomic.Pointer[access.Publishers]
-	viewers    atomic.Pointer[access.Viewers]
+	viewers    atomic.Pointer[watching.Viewers]
 	needs      atomic.Pointer[[]web.Need] // of encoders, for people
 
 	// What they were made of, for the one who replaces them.
 	mu      sync.Mutex
-	publish access.PublishSettings
-	watch   access.WatchSettings
+	publish access.Settings
+	watch   watching.Settings
 	from    struct {
 		publish config.Publish
 		watch   config.Watch
@@ -41,8 +42,8 @@ func newRules(p config.Publish, w config.Watch) (*rules, error) {
 	r := &rules{secret: make([]byte, 32)}
 	rand.Read(r.secret) // it can't fail
 	// Tokens are dated by others.
-	r.publishers.Store(access.NewPublishers(access.PublishSettings{Now: time.Now}))
-	r.viewers.Store(access.NewViewers(access.WatchSettings{}, time.Now))
+	r.publishers.Store(access.NewPublishers(access.Settings{Now: time.Now}))
+	r.viewers.Store(watching.NewViewers(watching.Settings{}, time.Now))
 	return r, r.replace(p, w)
 }
 
@@ -188,8 +189,8 @@ func (h *herald) quiet() {
 
 // publishSettings is what the configuration says of who may publish, its
 // secrets included.
-func publishSettings(c config.Publish) (access.PublishSettings, error) {
-	s := access.PublishSettings{
+func publishSettings(c config.Publish) (access.Settings, error) {
+	s := access.Settings{
 		Keys:   access.Keys{},
 		Users:  access.Users{},
 		Login:  access.Login(c.Login),
@@ -259,8 +260,8 @@ func verifier(c config.JWT) (*access.Verifier, error) {
 	return access.NewVerifier(access.JWT{Secret: secret, JWKS: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience}), nil
 }
 
-func watchSettings(c config.Watch) (s access.WatchSettings, err error) {
-	s = access.WatchSettings{
+func watchSettings(c config.Watch) (s watching.Settings, err error) {
+	s = watching.Settings{
 		Secret: []byte(c.Secret), Session: c.Session, BindToIP: c.BindAddress, CDNSecret: c.CDNSecret,
 		Referers: c.Referers, NeedReferer: c.RequireReferer,
 	}
@@ -284,10 +285,10 @@ func watchSettings(c config.Watch) (s access.WatchSettings, err error) {
 	return s, nil
 }
 
-func tokenKeys(c config.Watch) ([]access.Key, error) {
-	var keys []access.Key
+func tokenKeys(c config.Watch) ([]watching.Key, error) {
+	var keys []watching.Key
 	for _, text := range c.TokenKeys {
-		k, err := access.ParseKey(text)
+		k, err := watching.ParseKey(text)
 		if err != nil {
 			return nil, err
 		}

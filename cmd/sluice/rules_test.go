@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/config"
+	watching "github.com/sluice-live/sluice/httpserve/access"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/ingest/client"
@@ -170,11 +171,11 @@ func TestWatchingIsReplaced(t *testing.T) {
 	expect("nobody publishes, but all may watch", playlist, 404)
 	r.decree(readAgain, func(c *config.Config) { c.Watch.TokenKeys = []string{someKey} })
 	expect("without a token", playlist, 401)
-	key, err := access.ParseKey(someKey)
+	key, err := watching.ParseKey(someKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := access.Signed{ACL: []string{"/live/cam1/*"}, Expires: r.clock.now().AddDate(1, 0, 0)}.Sign(key)
+	token, err := watching.Signed{ACL: []string{"/live/cam1/*"}, Expires: r.clock.now().AddDate(1, 0, 0)}.Sign(key)
 	if err != nil {
 		t.Fatal(err)
 	}

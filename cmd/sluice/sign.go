@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-live/sluice/config"
-	"github.com/sluice-live/sluice/ingest/access"
+	watching "github.com/sluice-live/sluice/httpserve/access"
 	"github.com/sluice-live/sluice/packager"
 )
 
@@ -59,7 +59,7 @@ func sign(args, environ []string, now time.Time, w io.Writer) error {
 	if len(keys) == 0 {
 		return errors.New("watch.token_keys in the configuration is empty: put a key there, such as `openssl rand -hex 32` prints")
 	}
-	token, err := access.Signed{
+	token, err := watching.Signed{
 		ACL: []string{"/" + stream.String() + "/*"}, Expires: now.Add(*expires), Viewer: *viewer,
 	}.Sign(keys[0])
 	if err != nil {

@@ -171,7 +171,7 @@ func (s *simulation) compose(r *rand.Rand) {
 }
 
 func (s *simulation) gate(a *app) *gate {
-	who := always(access.PublishSettings{From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now})
+	who := always(access.Settings{From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now})
 	a.rules = &rules{}
 	return &gate{catalog: a.catalog, access: who, now: a.clock.now, log: zerolog.Nop()}
 }

@@ -1,4 +1,5 @@
-// Package access decides who may publish and who may watch.
+// Package access decides who may publish, and has what else tells who somebody
+// is: tokens and the webhook, which httpserve/access asks, too, who may watch.
 //
 // It is asked, and answers: it logs nothing and refuses nobody by itself. Time
 // is an argument. What it can't find out is a no, told apart from a refusal:

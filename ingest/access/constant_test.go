@@ -17,9 +17,9 @@ func TestSecretsAreComparedInConstantTime(t *testing.T) {
 		{"password.go", "equal", "subtle.ConstantTimeCompare", "x"},
 		{"password.go", "check", "equal", "want"},
 		{"adobe.go", "login", "equal", "sum"},
-		{"signature.go", "parseSigned", "hmac.Equal", "given"},
-		{"pass.go", "read", "hmac.Equal", ""},
-		{"viewers.go", "Trusts", "hmac.Equal", "secret"},
+		{"../../httpserve/access/signature.go", "parseSigned", "hmac.Equal", "given"},
+		{"../../httpserve/access/pass.go", "read", "hmac.Equal", ""},
+		{"../../httpserve/access/viewers.go", "Trusts", "hmac.Equal", "secret"},
 		{"../../httpserve/operators.go", "same", "subtle.ConstantTimeCompare", "x"},
 		{"../../httpserve/operators.go", "operatorsOnly", "same", ""},
 	} {

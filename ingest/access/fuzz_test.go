@@ -13,7 +13,7 @@ func FuzzLogin(f *testing.F) {
 		"authmod=adobe&user=a b&x", "authmod=adobe&&&user=%00", "xauthmod=adobe", "user=anna&pass=x"} {
 		f.Add(q)
 	}
-	p, _ := judge(PublishSettings{Users: Users{"anna": "pw"}, Login: LoginAuto, Trusted: anywhere})
+	p, _ := judge(Settings{Users: Users{"anna": "pw"}, Login: LoginAuto, Trusted: anywhere})
 	f.Fuzz(func(t *testing.T, query string) {
 		user, err := p.Login(stranger, query)
 		if user != (User{}) {

@@ -11,8 +11,12 @@ import (
 )
 
 const (
-	clockSkew = 30 * time.Second
-	tokenSize = 8 << 10 // no token that is carried in a URL is longer
+	// ClockSkew is how far the clock of one who makes tokens may be off.
+	ClockSkew = 30 * time.Second
+
+	// TokenSize is the length of the longest token, in bytes: more is not carried in
+	// a URL.
+	TokenSize = 8 << 10
 )
 
 // JWT says which tokens count.
@@ -42,8 +46,8 @@ func NewVerifier(s JWT) *Verifier {
 // error is ErrDenied, or ErrUnknown where the keys could not be had, and says
 // why without repeating anything of the token.
 func (v *Verifier) Verify(ctx context.Context, token string, now time.Time) (Claims, error) {
-	if len(token) > tokenSize {
-		return Claims{}, fmt.Errorf("%w: the token is longer than %d KiB", ErrDenied, tokenSize>>10)
+	if len(token) > TokenSize {
+		return Claims{}, fmt.Errorf("%w: the token is longer than %d KiB", ErrDenied, TokenSize>>10)
 	}
 	var c wireClaims
 	_, err := v.parser(now).ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
@@ -72,7 +76,7 @@ func (v *Verifier) parser(now time.Time) *jwt.Parser {
 	options := []jwt.ParserOption{
 		jwt.WithValidMethods(methods),
 		jwt.WithTimeFunc(func() time.Time { return now }),
-		jwt.WithLeeway(clockSkew),
+		jwt.WithLeeway(ClockSkew),
 		jwt.WithExpirationRequired(),
 		jwt.WithStrictDecoding(),
 	}

@@ -172,7 +172,7 @@ func TestForgedTokens(t *testing.T) {
 		{"cut", bySecret, signed(t, jwt.SigningMethodHS256, "", secret, with())[:60]},
 		{"nothing", bySecret, ""},
 		{"dots", bySecret, ".."},
-		{"long", bySecret, strings.Repeat("a", tokenSize) + ".b.c"},
+		{"long", bySecret, strings.Repeat("a", TokenSize) + ".b.c"},
 	} {
 		if claims, err := c.v.Verify(t.Context(), c.token, noon); !errors.Is(err, ErrDenied) {
 			t.Errorf("%s: %+v, %v", c.name, claims, err)

@@ -23,10 +23,10 @@ const (
 	LoginNever  Login = "never"
 )
 
-// PublishSettings says who may publish. Whoever comes from an allowed network
+// Settings says who may publish. Whoever comes from an allowed network
 // and satisfies any one of Keys, Users, Tokens and Webhook may; with none of
 // those the network is enough.
-type PublishSettings struct {
+type Settings struct {
 	From    address.Networks
 	Deny    address.Networks // never, whatever else they have
 	Trusted address.Networks // never locked out for failing
@@ -41,19 +41,19 @@ type PublishSettings struct {
 
 // Publishers decides who may publish. It may be asked by many at once.
 type Publishers struct {
-	settings   PublishSettings
+	settings   Settings
 	challenges *challenges
 	lockout    *lockout
 }
 
 // NewPublishers returns a judge that goes by s.
-func NewPublishers(s PublishSettings) *Publishers {
+func NewPublishers(s Settings) *Publishers {
 	return &Publishers{settings: s, challenges: new(challenges), lockout: new(lockout)}
 }
 
 // With returns one that goes by other settings, and knows who has failed and who
 // is just logging in.
-func (p *Publishers) With(s PublishSettings) *Publishers {
+func (p *Publishers) With(s Settings) *Publishers {
 	return &Publishers{settings: s, challenges: p.challenges, lockout: p.lockout}
 }
 

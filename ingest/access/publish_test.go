@@ -26,7 +26,7 @@ var (
 )
 
 // judge makes Publishers whose time is in now.
-func judge(s PublishSettings) (p *Publishers, now *time.Time) {
+func judge(s Settings) (p *Publishers, now *time.Time) {
 	t := noon
 	s.Now = func() time.Time { return t }
 	if s.From == nil {
@@ -36,7 +36,7 @@ func judge(s PublishSettings) (p *Publishers, now *time.Time) {
 }
 
 func TestNetworks(t *testing.T) {
-	p, _ := judge(PublishSettings{
+	p, _ := judge(Settings{
 		From: address.Networks{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fe80::/10")},
 		Deny: address.Networks{netip.MustParsePrefix("192.0.2.128/25")},
 		Keys: Keys{"cam1": HashKey("k")},
@@ -69,42 +69,42 @@ func TestAdmit(t *testing.T) {
 	yes, no, broken := say(200, `{"path":"live/renamed"}`), say(403, ""), say(500, "")
 	for _, c := range []struct {
 		name  string
-		by    PublishSettings
+		by    Settings
 		e     Encoder
 		want  string // path and by what, or the error
 		is    error
 		calls int64
 	}{
-		{"nothing set", PublishSettings{}, Encoder{Name: "cam"}, "live/cam network", nil, 0},
-		{"key", PublishSettings{Keys: keys}, Encoder{Name: "KEY1"}, "live/cam1 key", nil, 0},
-		{"key of a stream in another app", PublishSettings{Keys: keys}, Encoder{Name: "KEY2"}, "studio/main key", nil, 0},
-		{"key of a name, in another app", PublishSettings{Keys: keys}, Encoder{App: "tv", Name: "KEY1"}, "tv/cam1 key", nil, 0},
-		{"key of a name that has one of its own there", PublishSettings{Keys: Keys{"cam1": HashKey("KEY1"), "secure/cam1": HashKey("KEY2")}}, Encoder{App: "secure", Name: "KEY1"},
+		{"nothing set", Settings{}, Encoder{Name: "cam"}, "live/cam network", nil, 0},
+		{"key", Settings{Keys: keys}, Encoder{Name: "KEY1"}, "live/cam1 key", nil, 0},
+		{"key of a stream in another app", Settings{Keys: keys}, Encoder{Name: "KEY2"}, "studio/main key", nil, 0},
+		{"key of a name, in another app", Settings{Keys: keys}, Encoder{App: "tv", Name: "KEY1"}, "tv/cam1 key", nil, 0},
+		{"key of a name that has one of its own there", Settings{Keys: Keys{"cam1": HashKey("KEY1"), "secure/cam1": HashKey("KEY2")}}, Encoder{App: "secure", Name: "KEY1"},
 			"access denied: secure/cam1 has a key of its own in publish.keys, and this one is not it", ErrDenied, 0},
-		{"the key of its own", PublishSettings{Keys: Keys{"cam1": HashKey("KEY1"), "secure/cam1": HashKey("KEY2")}}, Encoder{App: "live", Name: "KEY2"}, "secure/cam1 key", nil, 0},
-		{"one key for both", PublishSettings{Keys: Keys{"cam1": HashKey("KEY1"), "secure/cam1": HashKey("KEY1")}}, Encoder{App: "secure", Name: "KEY1"}, "secure/cam1 key", nil, 0},
-		{"the public name is no key", PublishSettings{Keys: keys}, Encoder{Name: "cam1"}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
-		{"the hash is no key", PublishSettings{Keys: keys}, Encoder{Name: HashKey("KEY1").String()}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
-		{"user", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=anna&pass=plain%20pw"}, "live/a user anna", nil, 0},
-		{"user, salted", PublishSettings{Users: users}, Encoder{Name: "a", Query: "x&user=bert&password=salted"}, "live/a user bert", nil, 0},
-		{"user, logged in", PublishSettings{Users: users}, Encoder{Name: "a", User: User{"bert", users["bert"]}}, "live/a user bert", nil, 0},
-		{"wrong password", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=anna&pass=x"}, "access denied: wrong user or password", ErrDenied, 0},
-		{"wrong user", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=eve&pass=x"}, "access denied: wrong user or password", ErrDenied, 0},
-		{"another's password", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=bert&pass=plain pw"}, "access denied: wrong user or password", ErrDenied, 0},
-		{"no password", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=anna"}, "access denied: wrong user or password", ErrDenied, 0},
-		{"the hash is no password", PublishSettings{Users: users}, Encoder{Name: "a", Query: "user=bert&pass=" + string(users["bert"])}, "access denied: wrong user or password", ErrDenied, 0},
-		{"token", PublishSettings{Tokens: tokens}, Encoder{Name: "a", Query: "token=" + token}, `live/a token of "anna"`, nil, 0},
-		{"jwt", PublishSettings{Tokens: tokens}, Encoder{Name: "a", Query: "jwt=" + token}, `live/a token of "anna"`, nil, 0},
-		{"token as password", PublishSettings{Tokens: tokens}, Encoder{Name: "a", Query: "user=x&pass=" + token}, `live/a token of "anna"`, nil, 0},
-		{"token of another stream", PublishSettings{Tokens: tokens}, Encoder{Name: "ab", Query: "jwt=" + token}, "access denied: the token is not for publishing this stream", ErrDenied, 0},
-		{"webhook", PublishSettings{Webhook: yes}, Encoder{Name: "a"}, "live/renamed webhook", nil, 1},
-		{"webhook says no", PublishSettings{Webhook: no}, Encoder{Name: "a"}, "access denied: the webhook says no (403)", ErrDenied, 1},
-		{"webhook is broken", PublishSettings{Webhook: broken}, Encoder{Name: "a"}, "access could not be checked: the webhook answered 500", ErrUnknown, 1},
-		{"one of several", PublishSettings{Keys: keys, Users: users, Webhook: yes}, Encoder{Name: "KEY1"}, "live/cam1 key", nil, 0},
-		{"the last of several", PublishSettings{Keys: keys, Users: users, Tokens: tokens, Webhook: yes}, Encoder{Name: "a"}, "live/renamed webhook", nil, 1},
-		{"none of several", PublishSettings{Keys: keys, Users: users, Tokens: tokens, Webhook: no}, Encoder{Name: "SECRET", Query: "user=anna&pass=SECRET&token=SECRET"},
+		{"the key of its own", Settings{Keys: Keys{"cam1": HashKey("KEY1"), "secure/cam1": HashKey("KEY2")}}, Encoder{App: "live", Name: "KEY2"}, "secure/cam1 key", nil, 0},
+		{"one key for both", Settings{Keys: Keys{"cam1": HashKey("KEY1"), "secure/cam1": HashKey("KEY1")}}, Encoder{App: "secure", Name: "KEY1"}, "secure/cam1 key", nil, 0},
+		{"the public name is no key", Settings{Keys: keys}, Encoder{Name: "cam1"}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
+		{"the hash is no key", Settings{Keys: keys}, Encoder{Name: HashKey("KEY1").String()}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
+		{"user", Settings{Users: users}, Encoder{Name: "a", Query: "user=anna&pass=plain%20pw"}, "live/a user anna", nil, 0},
+		{"user, salted", Settings{Users: users}, Encoder{Name: "a", Query: "x&user=bert&password=salted"}, "live/a user bert", nil, 0},
+		{"user, logged in", Settings{Users: users}, Encoder{Name: "a", User: User{"bert", users["bert"]}}, "live/a user bert", nil, 0},
+		{"wrong password", Settings{Users: users}, Encoder{Name: "a", Query: "user=anna&pass=x"}, "access denied: wrong user or password", ErrDenied, 0},
+		{"wrong user", Settings{Users: users}, Encoder{Name: "a", Query: "user=eve&pass=x"}, "access denied: wrong user or password", ErrDenied, 0},
+		{"another's password", Settings{Users: users}, Encoder{Name: "a", Query: "user=bert&pass=plain pw"}, "access denied: wrong user or password", ErrDenied, 0},
+		{"no password", Settings{Users: users}, Encoder{Name: "a", Query: "user=anna"}, "access denied: wrong user or password", ErrDenied, 0},
+		{"the hash is no password", Settings{Users: users}, Encoder{Name: "a", Query: "user=bert&pass=" + string(users["bert"])}, "access denied: wrong user or password", ErrDenied, 0},
+		{"token", Settings{Tokens: tokens}, Encoder{Name: "a", Query: "token=" + token}, `live/a token of "anna"`, nil, 0},
+		{"jwt", Settings{Tokens: tokens}, Encoder{Name: "a", Query: "jwt=" + token}, `live/a token of "anna"`, nil, 0},
+		{"token as password", Settings{Tokens: tokens}, Encoder{Name: "a", Query: "user=x&pass=" + token}, `live/a token of "anna"`, nil, 0},
+		{"token of another stream", Settings{Tokens: tokens}, Encoder{Name: "ab", Query: "jwt=" + token}, "access denied: the token is not for publishing this stream", ErrDenied, 0},
+		{"webhook", Settings{Webhook: yes}, Encoder{Name: "a"}, "live/renamed webhook", nil, 1},
+		{"webhook says no", Settings{Webhook: no}, Encoder{Name: "a"}, "access denied: the webhook says no (403)", ErrDenied, 1},
+		{"webhook is broken", Settings{Webhook: broken}, Encoder{Name: "a"}, "access could not be checked: the webhook answered 500", ErrUnknown, 1},
+		{"one of several", Settings{Keys: keys, Users: users, Webhook: yes}, Encoder{Name: "KEY1"}, "live/cam1 key", nil, 0},
+		{"the last of several", Settings{Keys: keys, Users: users, Tokens: tokens, Webhook: yes}, Encoder{Name: "a"}, "live/renamed webhook", nil, 1},
+		{"none of several", Settings{Keys: keys, Users: users, Tokens: tokens, Webhook: no}, Encoder{Name: "SECRET", Query: "user=anna&pass=SECRET&token=SECRET"},
 			"access denied: the stream key is not one of publish.keys; wrong user or password; what was given as a token is no JWT; the webhook says no (403)", ErrDenied, 1},
-		{"passwords while the webhook is down", PublishSettings{Users: users, Webhook: broken}, Encoder{Name: "a", Query: "user=anna&pass=x"},
+		{"passwords while the webhook is down", Settings{Users: users, Webhook: broken}, Encoder{Name: "a", Query: "user=anna&pass=x"},
 			"access denied: wrong user or password; the webhook answered 500", ErrDenied, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -135,7 +135,7 @@ func answer(user, password, description, mine string) string {
 }
 
 func TestAdobe(t *testing.T) {
-	p, now := judge(PublishSettings{Users: Users{"anna": "pw", "bert": SaltedPassword("bert", "geheim")}, Trusted: anywhere})
+	p, now := judge(Settings{Users: Users{"anna": "pw", "bert": SaltedPassword("bert", "geheim")}, Trusted: anywhere})
 	refused := func(query string) string {
 		t.Helper()
 		_, err := p.Login(stranger, query)
@@ -196,19 +196,19 @@ func TestAdobe(t *testing.T) {
 func TestWhoIsAskedToLogIn(t *testing.T) {
 	users, keys := Users{"anna": "pw"}, Keys{"cam1": HashKey("k")}
 	for _, c := range []struct {
-		by    PublishSettings
+		by    Settings
 		query string
 		want  bool
 	}{
-		{PublishSettings{}, "", false},
-		{PublishSettings{Keys: keys}, "", false},
-		{PublishSettings{Keys: keys}, "authmod=adobe&user=anna", false},
-		{PublishSettings{Users: users, Login: LoginAuto}, "", true},
-		{PublishSettings{Users: users, Login: LoginAuto}, "user=anna&pass=pw", false},
-		{PublishSettings{Users: users, Keys: keys, Login: LoginAuto}, "", false},
-		{PublishSettings{Users: users, Keys: keys, Login: LoginAuto}, "authmod=adobe&user=anna", true},
-		{PublishSettings{Users: users, Keys: keys, Login: LoginAlways}, "", true},
-		{PublishSettings{Users: users, Login: LoginNever}, "", false},
+		{Settings{}, "", false},
+		{Settings{Keys: keys}, "", false},
+		{Settings{Keys: keys}, "authmod=adobe&user=anna", false},
+		{Settings{Users: users, Login: LoginAuto}, "", true},
+		{Settings{Users: users, Login: LoginAuto}, "user=anna&pass=pw", false},
+		{Settings{Users: users, Keys: keys, Login: LoginAuto}, "", false},
+		{Settings{Users: users, Keys: keys, Login: LoginAuto}, "authmod=adobe&user=anna", true},
+		{Settings{Users: users, Keys: keys, Login: LoginAlways}, "", true},
+		{Settings{Users: users, Login: LoginNever}, "", false},
 	} {
 		p, _ := judge(c.by)
 		if _, err := p.Login(stranger, c.query); (err != nil) != c.want {
@@ -218,7 +218,7 @@ func TestWhoIsAskedToLogIn(t *testing.T) {
 }
 
 func TestLockout(t *testing.T) {
-	p, now := judge(PublishSettings{Keys: Keys{"cam1": HashKey("k")}, Users: Users{"anna": "pw"}, Login: LoginNever,
+	p, now := judge(Settings{Keys: Keys{"cam1": HashKey("k")}, Users: Users{"anna": "pw"}, Login: LoginNever,
 		Trusted: address.Networks{netip.MustParsePrefix("127.0.0.0/8")}})
 	try := func(ip, name string) error {
 		_, err := p.Admit(t.Context(), Encoder{IP: netip.MustParseAddr(ip), App: "live", Name: name})
@@ -289,7 +289,7 @@ func TestKeysAndPasswords(t *testing.T) {
 // Other settings are no amnesty, and no reason to log in again.
 func TestPublishersWith(t *testing.T) {
 	users := Users{"anna": "pw"}
-	p, now := judge(PublishSettings{Keys: Keys{"cam1": HashKey("old")}, Users: users, Login: LoginNever})
+	p, now := judge(Settings{Keys: Keys{"cam1": HashKey("old")}, Users: users, Login: LoginNever})
 	for range lockoutFailures {
 		p.Admit(t.Context(), Encoder{IP: stranger, App: "live", Name: "x"})
 	}
@@ -299,7 +299,7 @@ func TestPublishersWith(t *testing.T) {
 	if !ok {
 		t.Fatal(err)
 	}
-	q := p.With(PublishSettings{Keys: Keys{"cam1": HashKey("new")}, Users: users, From: anywhere, Now: func() time.Time { return *now }})
+	q := p.With(Settings{Keys: Keys{"cam1": HashKey("new")}, Users: users, From: anywhere, Now: func() time.Time { return *now }})
 	if _, err := q.Admit(t.Context(), Encoder{IP: stranger, App: "live", Name: "new"}); err == nil || !strings.Contains(err.Error(), "too many failures") {
 		t.Errorf("one who was locked out: %v", err)
 	}

@@ -1,3 +1,9 @@
+// Package access decides who may watch.
+//
+//	token ── signed (Akamai's format), JWT or the webhook's ──▶ pass, in the path of all that follows
+//
+// It is asked, and answers, as ingest/access does, by whose tokens and webhook it
+// goes, too.
 package access
 
 import (
@@ -15,13 +21,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-live/sluice/config/address"
+	"github.com/sluice-live/sluice/ingest/access"
 )
 
-// WatchSettings say who may watch.
-type WatchSettings struct {
-	Keys    []Key     // of signed tokens; any of them is good
-	Tokens  *Verifier // of JWTs, or nil
-	Webhook *Webhook  // asked once for each other token, or nil
+// Settings say who may watch.
+type Settings struct {
+	Keys    []Key            // of signed tokens; any of them is good
+	Tokens  *access.Verifier // of JWTs, or nil
+	Webhook *access.Webhook  // asked once for each other token, or nil
 
 	Secret    []byte        // signs passes
 	Session   time.Duration // how long a pass is good
@@ -39,20 +46,20 @@ type WatchSettings struct {
 // A viewer shows a token where he enters, and gets a pass for it, which is in
 // the path of everything that he asks for from then on.
 type Viewers struct {
-	s      WatchSettings
+	s      Settings
 	passes *passes
 	used   *used
 	now    func() time.Time
 }
 
 // NewViewers returns who decides by s.
-func NewViewers(s WatchSettings, now func() time.Time) *Viewers {
+func NewViewers(s Settings, now func() time.Time) *Viewers {
 	return &Viewers{s: s, passes: newPasses(s.Secret), used: newUsed(now), now: now}
 }
 
 // With returns one that decides by other settings, and knows which tokens were
 // used. Passes stay good while the secret is the same.
-func (v *Viewers) With(s WatchSettings) *Viewers {
+func (v *Viewers) With(s Settings) *Viewers {
 	return &Viewers{s: s, passes: newPasses(s.Secret), used: v.used, now: v.now}
 }
 
@@ -72,12 +79,12 @@ func (r *Refusal) Unwrap() error   { return r.Reason }
 func (r *Refusal) HTTPStatus() int { return r.Code }
 
 func forbidden(format string, args ...any) error {
-	return &Refusal{http.StatusForbidden, fmt.Errorf("%w: "+format, append([]any{ErrDenied}, args...)...)}
+	return &Refusal{http.StatusForbidden, fmt.Errorf("%w: "+format, append([]any{access.ErrDenied}, args...)...)}
 }
 
 // refusal gives an error of this package its status.
 func refusal(err error) error {
-	if errors.Is(err, ErrUnknown) {
+	if errors.Is(err, access.ErrUnknown) {
 		return &Refusal{http.StatusServiceUnavailable, err}
 	}
 	return &Refusal{http.StatusForbidden, err}
@@ -208,7 +215,7 @@ func (v *Viewers) judge(r *http.Request, token, stream string, from netip.Addr) 
 	case v.s.Webhook != nil:
 		return v.ask(r, token, stream, from)
 	}
-	return entry{}, fmt.Errorf("%w: this is no token of a kind that the server knows", ErrDenied)
+	return entry{}, fmt.Errorf("%w: this is no token of a kind that the server knows", access.ErrDenied)
 }
 
 func (v *Viewers) signed(token, stream, url string, from netip.Addr) (entry, error) {
@@ -218,13 +225,13 @@ func (v *Viewers) signed(token, stream, url string, from netip.Addr) (entry, err
 	case err != nil:
 		return entry{}, err
 	case !now.Before(s.Expires):
-		return entry{}, fmt.Errorf("%w: the token has expired", ErrDenied)
-	case now.Add(clockSkew).Before(s.Starts):
-		return entry{}, fmt.Errorf("%w: the token is not valid yet: compare the clocks", ErrDenied)
+		return entry{}, fmt.Errorf("%w: the token has expired", access.ErrDenied)
+	case now.Add(access.ClockSkew).Before(s.Starts):
+		return entry{}, fmt.Errorf("%w: the token is not valid yet: compare the clocks", access.ErrDenied)
 	case s.Address.IsValid() && address.Plain(s.Address) != from:
-		return entry{}, fmt.Errorf("%w: the token is for another address", ErrDenied)
+		return entry{}, fmt.Errorf("%w: the token is for another address", access.ErrDenied)
 	case !s.allows(stream, url):
-		return entry{}, fmt.Errorf("%w: the token is not for this stream", ErrDenied)
+		return entry{}, fmt.Errorf("%w: the token is not for this stream", access.ErrDenied)
 	}
 	return entry{viewer: s.Viewer}, nil
 }
@@ -234,8 +241,8 @@ func (v *Viewers) jwt(ctx context.Context, token, stream string) (entry, error) 
 	if err != nil {
 		return entry{}, err
 	}
-	if !c.Allows(Watch, stream) {
-		return entry{}, fmt.Errorf("%w: the token is not for watching this stream", ErrDenied)
+	if !c.Allows(access.Watch, stream) {
+		return entry{}, fmt.Errorf("%w: the token is not for watching this stream", access.ErrDenied)
 	}
 	return entry{viewer: c.Subject}, nil
 }
@@ -246,8 +253,8 @@ func (v *Viewers) ask(r *http.Request, token, stream string, from netip.Addr) (e
 		return entry{}, err
 	}
 	return v.used.once(r.Context(), token, visit{stream, from}, func(ctx context.Context) (entry, error) {
-		a, err := v.s.Webhook.Ask(ctx, Question{
-			ID: rand.Text(), Action: Watch, Path: stream, IP: from,
+		a, err := v.s.Webhook.Ask(ctx, access.Question{
+			ID: rand.Text(), Action: access.Watch, Path: stream, IP: from,
 			Token: token, Query: "token=" + url.QueryEscape(token), // wherever it was
 			Protocol: protocol(r.URL.Path), UserAgent: r.UserAgent(),
 		})
@@ -255,7 +262,7 @@ func (v *Viewers) ask(r *http.Request, token, stream string, from netip.Addr) (e
 			return entry{}, err
 		}
 		if a.Path != "" && a.Path != stream {
-			return entry{}, fmt.Errorf("%w: the webhook names another stream", ErrDenied)
+			return entry{}, fmt.Errorf("%w: the webhook names another stream", access.ErrDenied)
 		}
 		e := entry{viewer: a.ID}
 		if a.Session > 0 {
@@ -271,7 +278,7 @@ func (v *Viewers) ask(r *http.Request, token, stream string, from netip.Addr) (e
 // same for whoever compares bytes.
 func checkOneTime(token string) error {
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return fmt.Errorf("%w: a token for the webhook has other characters than ASCII's letters, digits and signs", ErrDenied)
+		return fmt.Errorf("%w: a token for the webhook has other characters than ASCII's letters, digits and signs", access.ErrDenied)
 	}
 	return nil
 }
@@ -299,11 +306,11 @@ func shown(r *http.Request) (string, error) {
 	}
 	switch {
 	case len(found) == 0 || len(found) == 1 && strings.TrimSpace(found[0]) == "":
-		return "", &Refusal{http.StatusUnauthorized, fmt.Errorf("%w: this stream needs a token: add ?token=… to its address", ErrDenied)}
+		return "", &Refusal{http.StatusUnauthorized, fmt.Errorf("%w: this stream needs a token: add ?token=… to its address", access.ErrDenied)}
 	case len(found) > 1:
 		return "", forbidden("more than one token in a request")
-	case len(found[0]) > tokenSize:
-		return "", forbidden("the token is longer than %d KiB", tokenSize>>10)
+	case len(found[0]) > access.TokenSize:
+		return "", forbidden("the token is longer than %d KiB", access.TokenSize>>10)
 	}
 	return strings.TrimSpace(found[0]), nil
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluice-live/sluice/ingest/access"
 )
 
 // A Key signs tokens. Whoever has it lets anybody in.
@@ -90,14 +92,14 @@ func parseSigned(token string, keys []Key) (Signed, error) {
 	text, tag, _ := strings.Cut(token, hmacField)
 	given, err := hex.DecodeString(tag)
 	if err != nil {
-		return Signed{}, fmt.Errorf("%w: the token's hmac is not hex", ErrDenied)
+		return Signed{}, fmt.Errorf("%w: the token's hmac is not hex", access.ErrDenied)
 	}
 	good := false
 	for _, k := range keys {
 		good = hmac.Equal(k.sum(text), given) || good
 	}
 	if !good {
-		return Signed{}, fmt.Errorf("%w: the token's hmac is not by one of our keys", ErrDenied)
+		return Signed{}, fmt.Errorf("%w: the token's hmac is not by one of our keys", access.ErrDenied)
 	}
 	return parseFields(text)
 }
@@ -109,7 +111,7 @@ func parseFields(text string) (s Signed, err error) {
 	for f := range strings.SplitSeq(text, "~") {
 		name, value, ok := strings.Cut(f, "=")
 		if !ok || seen[name] {
-			return s, fmt.Errorf("%w: the token has a field twice, or one without a value", ErrDenied)
+			return s, fmt.Errorf("%w: the token has a field twice, or one without a value", access.ErrDenied)
 		}
 		seen[name] = true
 		switch name {
@@ -127,14 +129,14 @@ func parseFields(text string) (s Signed, err error) {
 			id, err = value, checkViewer(value)
 		default:
 			// It may say that less is allowed than we would think.
-			return s, fmt.Errorf("%w: the token has a field that is not ip, st, exp, acl, id or data", ErrDenied)
+			return s, fmt.Errorf("%w: the token has a field that is not ip, st, exp, acl, id or data", access.ErrDenied)
 		}
 		if err != nil {
-			return s, fmt.Errorf("%w: the token's %s can't be used", ErrDenied, name)
+			return s, fmt.Errorf("%w: the token's %s can't be used", access.ErrDenied, name)
 		}
 	}
 	if !seen["exp"] || !seen["acl"] {
-		return s, fmt.Errorf("%w: the token lacks exp or acl", ErrDenied)
+		return s, fmt.Errorf("%w: the token lacks exp or acl", access.ErrDenied)
 	}
 	if s.Viewer == "" {
 		s.Viewer = id

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/sluice-live/sluice/ingest/access"
 )
 
 const (
@@ -70,13 +72,13 @@ func (u *used) once(ctx context.Context, token string, by visit, ask func(contex
 	select {
 	case <-it.done:
 	case <-ctx.Done():
-		return entry{}, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err())
+		return entry{}, fmt.Errorf("%w: %w", access.ErrUnknown, ctx.Err())
 	}
 	switch {
 	case it.err != nil:
 		return entry{}, it.err
 	case it.by != by, u.now().Sub(it.at) > usedAgain:
-		return entry{}, fmt.Errorf("%w: the token was used already", ErrDenied)
+		return entry{}, fmt.Errorf("%w: the token was used already", access.ErrDenied)
 	}
 	return it.entry, nil
 }

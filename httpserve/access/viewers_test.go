@@ -17,21 +17,45 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"go.uber.org/goleak"
 
 	"github.com/sluice-live/sluice/config/address"
+	"github.com/sluice-live/sluice/ingest/access"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 var (
+	noon           = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	secret         = []byte("a secret of thirty-two bytes, yes")
 	oldKey, newKey = Key("0123456789abcdef"), Key("fedcba9876543210")
 	here           = netip.MustParseAddr("192.0.2.7")
 	elsewhere      = netip.MustParseAddr("192.0.2.8")
 )
 
-func settings() WatchSettings {
-	return WatchSettings{Keys: []Key{newKey, oldKey}, Secret: []byte("a secret"), Session: time.Hour}
+func settings() Settings {
+	return Settings{Keys: []Key{newKey, oldKey}, Secret: []byte("a secret"), Session: time.Hour}
 }
 
 func at(now time.Time) func() time.Time { return func() time.Time { return now } }
+
+// bearerJWT is good for a minute from noon on, for watching what is at a path.
+func bearerJWT(t *testing.T, path string) string {
+	t.Helper()
+	claims := jwt.MapClaims{"exp": noon.Add(time.Minute).Unix(), "sub": "anna", "action": "watch", "path": path}
+	s, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// hook is somebody's web service.
+func hook(t *testing.T, answer http.HandlerFunc) *access.Webhook {
+	s := httptest.NewServer(answer)
+	t.Cleanup(s.Close)
+	return access.NewWebhook(s.URL, access.StyleJSON, nil, at(noon))
+}
 
 // request asks for a list of live/cam1.
 func request(query string, header ...string) *http.Request {
@@ -131,7 +155,7 @@ func TestEnter(t *testing.T) {
 		{"as __token__", request("__token__=" + good), 200, "anna"},
 		{"as Bearer", request("", "Authorization", "bearer "+good), 200, "anna"},
 		{"by the key before", request("token=" + sign(oldKey, nil)), 200, "anna"},
-		{"from now on", request("token=" + sign(newKey, func(s *Signed) { s.Starts = now.Add(clockSkew) })), 200, "anna"},
+		{"from now on", request("token=" + sign(newKey, func(s *Signed) { s.Starts = now.Add(access.ClockSkew) })), 200, "anna"},
 		{"its address", request("token=" + sign(newKey, func(s *Signed) { s.Address = here })), 200, "anna"},
 		{"id in place of data", request("token=" + raw("exp=1790000001~acl=/*~id=bert")), 200, "bert"},
 		{"nobody in particular", request("token=" + raw("exp=1790000001~acl=/*")), 200, ""},
@@ -139,12 +163,12 @@ func TestEnter(t *testing.T) {
 		{"empty", request("token="), 401, ""},
 		{"two", request("token=" + good + "&token=" + good), 403, ""},
 		{"two kinds", request("token="+good, "Authorization", "Bearer "+good), 403, ""},
-		{"huge", request("token=" + strings.Repeat("a", tokenSize+1)), 403, ""},
+		{"huge", request("token=" + strings.Repeat("a", access.TokenSize+1)), 403, ""},
 		{"nonsense", request("token=abc"), 403, ""},
 		{"JWT without a verifier", request("token=a.b.c"), 403, ""},
 		{"other key", request("token=" + sign(Key("an attacker's key"), nil)), 403, ""},
 		{"expired", request("token=" + sign(newKey, func(s *Signed) { s.Expires = now })), 403, ""},
-		{"not yet", request("token=" + sign(newKey, func(s *Signed) { s.Starts = now.Add(clockSkew + time.Second) })), 403, ""},
+		{"not yet", request("token=" + sign(newKey, func(s *Signed) { s.Starts = now.Add(access.ClockSkew + time.Second) })), 403, ""},
 		{"another address", request("token=" + sign(newKey, func(s *Signed) { s.Address = elsewhere })), 403, ""},
 		{"another stream", request("token=" + sign(newKey, func(s *Signed) { s.ACL = []string{"/live/cam/*"} })), 403, ""},
 		{"changed", request("token=" + strings.Replace(good, "cam1", "cam2", 1)), 403, ""},
@@ -358,13 +382,13 @@ func TestTrusts(t *testing.T) {
 // A JWT lets in by what it says of the stream.
 func TestEnterByJWT(t *testing.T) {
 	s := settings()
-	s.Keys, s.Tokens = nil, NewVerifier(JWT{Secret: secret})
+	s.Keys, s.Tokens = nil, access.NewVerifier(access.JWT{Secret: secret})
 	v := NewViewers(s, at(noon))
 	for _, c := range []struct {
 		path string
 		want int
 	}{{"live/cam1", 200}, {"live", 200}, {"live/cam", 403}, {"liv", 403}} {
-		token := signed(t, jwt.SigningMethodHS256, "", secret, with("path", c.path, "action", "watch"))
+		token := bearerJWT(t, c.path)
 		p, err := v.Enter(request("jwt="+token), "live/cam1", here)
 		if got := status(t, err); got != c.want {
 			t.Errorf("%s: %d %v", c.path, got, err)
@@ -383,7 +407,7 @@ func TestEnterByJWT(t *testing.T) {
 func TestTokenEndsBeforePass(t *testing.T) {
 	now := noon
 	s := settings()
-	s.Tokens = NewVerifier(JWT{Secret: secret})
+	s.Tokens = access.NewVerifier(access.JWT{Secret: secret})
 	v := NewViewers(s, func() time.Time { return now })
 	bySignature, err := Signed{ACL: []string{"/live/*"}, Expires: noon.Add(time.Minute)}.Sign(newKey)
 	if err != nil {
@@ -391,7 +415,7 @@ func TestTokenEndsBeforePass(t *testing.T) {
 	}
 	for kind, token := range map[string]string{
 		"signed": bySignature,
-		"JWT":    signed(t, jwt.SigningMethodHS256, "", secret, with("path", "live", "action", "watch")), // for a minute, too
+		"JWT":    bearerJWT(t, "live"), // for a minute, too
 	} {
 		now = noon
 		p, err := v.Enter(request("token="+token), "live/cam1", here)
@@ -426,7 +450,7 @@ func TestOneTimeToken(t *testing.T) {
 	defer hook.Close()
 	now := time.Unix(1790000000, 0)
 	s := settings()
-	s.Webhook = NewWebhook(hook.URL, StyleJSON, nil, at(now))
+	s.Webhook = access.NewWebhook(hook.URL, access.StyleJSON, nil, at(now))
 	v := NewViewers(s, func() time.Time { return now })
 
 	var all sync.WaitGroup
@@ -473,7 +497,7 @@ func TestOneTimeToken(t *testing.T) {
 func TestWebhookNamesAnotherStream(t *testing.T) {
 	for path, want := range map[string]int{"": 200, "live/cam1": 200, "/live/cam1/": 200, "live/cam2": 403, "cam1": 403} {
 		s := settings()
-		s.Webhook = hook(t, StyleJSON, func(w http.ResponseWriter, r *http.Request) {
+		s.Webhook = hook(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			json.NewEncoder(w).Encode(map[string]string{"path": path})
 		})
@@ -495,7 +519,7 @@ func TestOneTimeTokenSpellings(t *testing.T) {
 	defer hook.Close()
 	for _, first := range []string{"abc", "abc%20", "%61bc", "%0aabc"} {
 		s := settings()
-		s.Webhook = NewWebhook(hook.URL, StyleJSON, nil, at(noon))
+		s.Webhook = access.NewWebhook(hook.URL, access.StyleJSON, nil, at(noon))
 		v := NewViewers(s, at(noon))
 		if _, err := v.Enter(request("token="+first), "live/cam1", here); err != nil {
 			t.Errorf("%s: %v", first, err)
@@ -522,7 +546,7 @@ func TestUsedIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUsed(time.Now)
 		yes := func(context.Context) (entry, error) { return entry{}, nil }
-		no := func(context.Context) (entry, error) { return entry{}, ErrDenied }
+		no := func(context.Context) (entry, error) { return entry{}, access.ErrDenied }
 		token := func(i int) string { return time.Duration(i).String() }
 		for i := range 1000 {
 			u.once(t.Context(), token(i), visit{}, no)
@@ -555,7 +579,7 @@ func TestUsedWaiterLeaves(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := u.once(ctx, "x", visit{}, nil); !errors.Is(err, ErrUnknown) {
+		if _, err := u.once(ctx, "x", visit{}, nil); !errors.Is(err, access.ErrUnknown) {
 			t.Errorf("%v", err)
 		}
 		if e, err := u.once(t.Context(), "x", visit{}, nil); e.viewer != "anna" || err != nil {
