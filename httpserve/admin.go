@@ -106,7 +106,7 @@ func (s *Server) streams(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func describe(win *packager.Window, now time.Time) streamStatus {
-	out := streamStatus{Name: win.Stream.String(), Live: !win.Ended, Bytes: win.Bytes(), Renditions: []renditionStatus{}, Health: append([]string{}, Health(win, now)...), LeftOut: append([]string{}, win.LeftOut...)}
+	out := streamStatus{Name: win.Stream.String(), Live: win.State != packager.Ended, Bytes: win.Bytes(), Renditions: []renditionStatus{}, Health: append([]string{}, Health(win, now)...), LeftOut: append([]string{}, win.LeftOut...)}
 	for _, r := range win.Renditions {
 		if r.Header == nil {
 			continue

@@ -76,7 +76,7 @@ func (d directive) reached(w *packager.Window, r *packager.Rendition) bool {
 // one has: that means the first part of the open one, where one is in production.
 func (d directive) beyond(w *packager.Window, r *packager.Rendition) bool {
 	n := len(r.Segments)
-	if d.part < 0 || d.msn != r.Open-1 || n == 0 || w.Waiting {
+	if d.part < 0 || d.msn != r.Open-1 || n == 0 || w.State == packager.Waiting {
 		return false
 	}
 	had := len(hls.Parts(w, r.Segments[n-1].Header, r.Segments[n-1].Parts))

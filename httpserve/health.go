@@ -15,7 +15,7 @@ const goneAfter = 10 * time.Second
 // sentence stays the same while what it says does.
 func Health(w *packager.Window, now time.Time) []string {
 	var all []string
-	if w.Ended || w.Waiting {
+	if w.State != packager.Live {
 		return nil
 	}
 	for i := range w.Renditions {

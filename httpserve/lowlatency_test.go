@@ -126,7 +126,7 @@ func TestReached(t *testing.T) {
 		if got, want := (directive{blocks: true, msn: 6, part: 3}).reached(w, r), test.ticks > 200; got != want {
 			t.Errorf("behind the last part, of %d ms each: %v", test.ticks, got)
 		}
-		w.Waiting = true // nothing is in production: what came last must be seen
+		w.State = packager.Waiting // nothing is in production: what came last must be seen
 		if !(directive{blocks: true, msn: 6, part: 3}).reached(w, r) {
 			t.Errorf("behind the last part, of %d ms each, when the encoder is lost: not reached", test.ticks)
 		}

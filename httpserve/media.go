@@ -62,7 +62,7 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request, stream *packager.S
 		}
 		header, part, found = rendition.Part(name.Period, name.Number)
 		current := rendition.Header != nil && rendition.Header.Period.ID == name.Period
-		return found, current && !win.Ended && !win.Waiting && name.Number == rendition.NextPart
+		return found, current && win.State == packager.Live && name.Number == rendition.NextPart
 	}
 	win, err := s.wait(r, stream, func(win *packager.Window) bool {
 		found, hinted := look(win)
@@ -107,7 +107,7 @@ func (s *Server) closed(w http.ResponseWriter, r *http.Request, stream *packager
 
 // soon tells whether a segment is in production, or is foreseen to be next.
 func soon(w *packager.Window, r *packager.Rendition, name packager.MediaName) bool {
-	return !w.Ended && !w.Waiting && r.Header != nil && r.Header.Period.ID == name.Period && r.OpenStart != 0 &&
+	return w.State == packager.Live && r.Header != nil && r.Header.Period.ID == name.Period && r.OpenStart != 0 &&
 		(name.Number == r.OpenStart || r.Expect > 0 && name.Number == r.OpenStart+r.Expect)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -50,20 +49,13 @@ func (s *Server) hold(r *http.Request, stream *packager.Stream,
 	return w, nil
 }
 
-// begun tells whether viewers can have what they had: a rendition that is new in
-// a stream must not keep the others from them.
-func begun(w *packager.Window) bool {
-	listed := slices.ContainsFunc(w.Renditions, func(r packager.Rendition) bool { return len(r.Segments) > 0 })
-	return w.Begun && listed || w.Playable()
-}
-
 // window waits until the stream that a URL names can be played.
 func (s *Server) window(r *http.Request, playable func(*packager.Window) bool) (*packager.Stream, *packager.Window, error) {
 	stream, err := s.stream(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := s.wait(r, stream, func(w *packager.Window) bool { return playable(w) || w.Ended })
+	w, err := s.wait(r, stream, func(w *packager.Window) bool { return playable(w) || w.State == packager.Ended })
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -90,8 +82,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := packager.RenditionID(chi.URLParam(r, "rendition"))
 	stream, win, err := s.window(r, func(w *packager.Window) bool {
-		i := slices.IndexFunc(w.Renditions, func(r packager.Rendition) bool { return r.ID == id })
-		return w.Begun && (i < 0 || len(w.Renditions[i].Segments) > 0) || w.Playable()
+		return w.StillPlayableIn(id)
 	})
 	if err != nil {
 		return err
@@ -101,15 +92,15 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 		return errNoMedia
 	}
 	keep := browsersToo(hls.Age(win))
-	if d.blocks && !win.Ended {
+	if d.blocks && win.State != packager.Ended {
 		if !d.legal(rendition) {
 			return errDirective
 		}
 		win, err = s.wait(r, stream, func(w *packager.Window) bool {
 			rendition, ok = w.Rendition(id)
-			return !ok || w.Ended || d.reached(w, rendition)
+			return !ok || w.State == packager.Ended || d.reached(w, rendition)
 		})
-		if lost := stream.Window(); errors.Is(err, errNotYet) && lost.Waiting {
+		if lost := stream.Window(); errors.Is(err, errNotYet) && lost.State == packager.Waiting {
 			// Players give up after a few refusals, and the encoder may be back by then.
 			win, err = lost, nil
 			rendition, ok = win.Rendition(id)
@@ -120,7 +111,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 		if !ok || len(rendition.Segments) == 0 {
 			return errNoMedia
 		}
-		if !win.Waiting {
+		if win.State != packager.Waiting {
 			keep = cachesOnly(hls.BlockedAge)
 		}
 	}
@@ -134,7 +125,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) manifest(w http.ResponseWriter, r *http.Request) error {
-	_, win, err := s.window(r, begun)
+	_, win, err := s.window(r, (*packager.Window).StillPlayable)
 	if err != nil {
 		return err
 	}
@@ -149,7 +140,7 @@ func (s *Server) text(w http.ResponseWriter, r *http.Request, win *packager.Wind
 	if err != nil {
 		return err
 	}
-	if win.Ended {
+	if win.State == packager.Ended {
 		// Not for long: the next publication has the same playlist URLs.
 		keep = browsersToo(time.Second)
 	}

@@ -44,24 +44,11 @@ type entry struct {
 	stream      *Stream
 	publication *Publication // nil when ended
 	least       numbers      // of the next publication, whatever the clock says
-	state       state
+	state       State
 	since       time.Time // of the state
 }
 
-// state is where a stream is in its life:
-//
-//	live ──encoder lost──▶ waiting ──Grace──▶ ended ──Linger──▶ forgotten
-//	 ▲ ◀──comes back──────────┘                 │
-//	 └──────────────another publication─────────┘
-type state uint8
-
-const (
-	live state = iota
-	waiting
-	ended
-)
-
-func (e *entry) enter(s state, now time.Time) { e.state, e.since = s, now }
+func (e *entry) enter(s State, now time.Time) { e.state, e.since = s, now }
 
 // NewCatalog returns an empty Catalog. now is the wall clock.
 func NewCatalog(s Settings, now func() time.Time) *Catalog {
@@ -75,17 +62,17 @@ func (c *Catalog) Publish(name StreamName) (*Publication, error) {
 	defer c.mu.Unlock()
 	e, ok := c.entries[name]
 	if !ok {
-		e = &entry{stream: newStream(name), state: ended, least: c.ahead[name]}
+		e = &entry{stream: newStream(name), state: Ended, least: c.ahead[name]}
 		c.entries[name] = e
 		delete(c.ahead, name)
 	}
 	switch e.state {
-	case live:
+	case Live:
 		return nil, ErrBusy
-	case ended:
+	case Ended:
 		e.publication = newPublication(e.stream, c.settings, c.clock().or(e.least), c.now, func(lost bool) { c.release(e, lost) })
 	}
-	e.enter(live, c.now())
+	e.enter(Live, c.now())
 	return e.publication, nil
 }
 
@@ -94,7 +81,7 @@ func (c *Catalog) release(e *entry, lost bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if lost && c.settings.Grace > 0 {
-		e.enter(waiting, c.now())
+		e.enter(Waiting, c.now())
 		return
 	}
 	c.end(e)
@@ -104,7 +91,7 @@ func (c *Catalog) end(e *entry) {
 	e.publication.end()
 	e.publication = nil
 	e.least = e.least.or(numbersBehind(e.stream.Window()))
-	e.enter(ended, c.now())
+	e.enter(Ended, c.now())
 }
 
 // Lookup finds a stream that is live or was until lately.
@@ -137,9 +124,9 @@ func (c *Catalog) Expire() {
 	for name, e := range c.entries {
 		passed := c.now().Sub(e.since)
 		switch {
-		case e.state == waiting && passed > c.settings.Grace:
+		case e.state == Waiting && passed > c.settings.Grace:
 			c.end(e)
-		case e.state == ended && passed > c.settings.Linger:
+		case e.state == Ended && passed > c.settings.Linger:
 			delete(c.entries, name)
 			c.remember(name, e.least)
 		}
@@ -185,10 +172,10 @@ func (c *Catalog) Forget(name StreamName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[name]
-	if !ok || e.state == live {
+	if !ok || e.state == Live {
 		return
 	}
-	if e.state == waiting {
+	if e.state == Waiting {
 		c.end(e)
 	}
 	delete(c.entries, name)
@@ -200,7 +187,7 @@ func (c *Catalog) End() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range c.entries {
-		if e.state == waiting {
+		if e.state == Waiting {
 			c.end(e)
 		}
 	}

@@ -65,8 +65,8 @@ func TestF3Reconnect(t *testing.T) {
 	f.gop(r, 20, 30)
 	f.p.Close(errLost)
 	w := l.window(t)
-	if w.Ended || !w.Waiting {
-		t.Errorf("ended %v, waiting %v", w.Ended, w.Waiting)
+	if w.State != packager.Waiting {
+		t.Errorf("the stream is %v", w.State)
 	}
 	for _, rend := range w.Renditions { // F1: nothing that was received is held back
 		n, sent := 0, len(f.video)
@@ -90,8 +90,8 @@ func TestF3Reconnect(t *testing.T) {
 		f2.gop(r, 60, 30)
 	}
 	w = l.window(t)
-	if w.Ended || w.Waiting || w.TargetDuration != before.TargetDuration || w.PartTarget != before.PartTarget {
-		t.Errorf("ended %v, waiting %v, target %d, parts of %v", w.Ended, w.Waiting, w.TargetDuration, w.PartTarget)
+	if w.State != packager.Live || w.TargetDuration != before.TargetDuration || w.PartTarget != before.PartTarget {
+		t.Errorf("%v, target %d, parts of %v", w.State, w.TargetDuration, w.PartTarget)
 	}
 	for i := range w.Renditions {
 		now, old := w.Renditions[i].Segments, before.Renditions[i].Segments
@@ -143,11 +143,11 @@ func TestGrace(t *testing.T) {
 	f.gop(r, 60, 30)
 	f.p.Close(errLost)
 	l.now = l.now.Add(30 * time.Second)
-	if l.c.Expire(); l.window(t).Ended {
+	if l.c.Expire(); l.window(t).State == packager.Ended {
 		t.Error("ended within the grace")
 	}
 	l.now = l.now.Add(time.Second)
-	if l.c.Expire(); !l.window(t).Ended {
+	if l.c.Expire(); l.window(t).State != packager.Ended {
 		t.Error("not ended behind the grace")
 	}
 	l.now = l.now.Add(settings.Linger)
@@ -156,14 +156,14 @@ func TestGrace(t *testing.T) {
 
 	f = l.publish(t, video, audio)
 	f.gop(r, 60, 30)
-	if f.p.Close(nil); !l.window(t).Ended {
+	if f.p.Close(nil); l.window(t).State != packager.Ended {
 		t.Error("a goodbye is no end")
 	}
 	// The server stops while a stream waits.
 	f = l.publish(t, video, audio)
 	f.gop(r, 60, 30)
 	f.p.Close(errLost)
-	if l.c.End(); !l.window(t).Ended {
+	if l.c.End(); l.window(t).State != packager.Ended {
 		t.Error("the server's end is no end")
 	}
 	// Who sent nothing has nothing to wait for.
@@ -171,7 +171,7 @@ func TestGrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Close(errLost); !l.window(t).Ended {
+	if p.Close(errLost); l.window(t).State != packager.Ended {
 		t.Error("waiting for an encoder that sent nothing")
 	}
 }
@@ -258,8 +258,8 @@ func TestF13GoodbyeBeforeTheSound(t *testing.T) {
 	f := l.publish(t, video, audio)
 	f.write(remux.Sample{DTS: start.Unix() * 90000, Duration: 3000, Sync: true}, []byte("picture"))
 	f.p.Close(nil)
-	if w := l.window(t); !w.Ended || !w.Playable() || len(w.Renditions) != 1 || w.Renditions[0].Segments[0].Samples != 1 {
-		t.Errorf("ended %v, playable %v, renditions %+v", w.Ended, w.Playable(), w.Renditions)
+	if w := l.window(t); w.State != packager.Ended || !w.Playable() || len(w.Renditions) != 1 || w.Renditions[0].Segments[0].Samples != 1 {
+		t.Errorf("%v, playable %v, renditions %+v", w.State, w.Playable(), w.Renditions)
 	}
 }
 
@@ -270,15 +270,15 @@ func TestF3ReconnectWithAnotherTrack(t *testing.T) {
 	f := l.publish(t, video)
 	f.write(remux.Sample{DTS: start.Unix() * 90000, Duration: 3000, Sync: true}, []byte("picture"))
 	f.p.Close(errLost)
-	if w := l.window(t); !w.Waiting || !w.Begun {
-		t.Errorf("waiting %v, begun %v", w.Waiting, w.Begun)
+	if w := l.window(t); w.State != packager.Waiting || !w.StillPlayable() {
+		t.Errorf("%v, still playable %v", w.State, w.StillPlayable())
 	}
 	l.now = l.now.Add(5 * time.Second)
 	f = l.publish(t, video, audio)
 	for i := range 10 {
 		f.write(remux.Sample{DTS: (start.Unix()+5)*90000 + int64(i)*3000, Duration: 3000, Sync: i == 0}, []byte("picture"))
 	}
-	if w := l.window(t); !w.Begun {
-		t.Error("it has not begun any more")
+	if w := l.window(t); !w.StillPlayable() {
+		t.Error("it is taken back")
 	}
 }

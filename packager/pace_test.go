@@ -159,7 +159,7 @@ func keepsPace(t *testing.T, w *packager.Window, fps float64) {
 		}
 		partsFit(t, w, r, r.Header, r.Parts)
 	}
-	if ends[0].IsZero() || ends[1].IsZero() || w.Ended {
+	if ends[0].IsZero() || ends[1].IsZero() || w.State == packager.Ended {
 		return
 	}
 	lateness := 1500*time.Millisecond + time.Duration(3e9/fps)

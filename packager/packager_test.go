@@ -148,8 +148,8 @@ func TestSamplesComeOutExactly(t *testing.T) {
 			}
 			f.p.Close(nil)
 			w := s.Window()
-			if !w.Ended || len(w.Renditions) != 2 {
-				t.Fatalf("ended %v with %d renditions", w.Ended, len(w.Renditions))
+			if w.State != packager.Ended || len(w.Renditions) != 2 {
+				t.Fatalf("%v with %d renditions", w.State, len(w.Renditions))
 			}
 			checkRendition(t, w, &w.Renditions[0], f.video)
 			checkRendition(t, w, &w.Renditions[1], f.audio)
@@ -387,7 +387,7 @@ func TestPeriodsAndPublicationsFollowEachOther(t *testing.T) {
 	}
 	old := first.Renditions[0].Segments[0]
 	w := s.Window()
-	if w.Playable() || w.Ended {
+	if w.Playable() || w.State == packager.Ended {
 		t.Error("the new publication shows the old one's segments")
 	}
 	if r, ok := w.Rendition("v1"); !ok {

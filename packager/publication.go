@@ -526,7 +526,7 @@ func (p *Publication) snapshot() *Window {
 		from.snapshot(&w.Renditions[i])
 	}
 	p.begun = p.begun || w.Playable()
-	w.Begun = p.begun
+	w.begun = p.begun
 	return w
 }
 
@@ -539,7 +539,7 @@ func (p *Publication) Close(cause error) {
 	lost := cause != nil && len(p.writers) > 0
 	if lost {
 		w := p.snapshot()
-		w.Waiting = true
+		w.State = Waiting
 		p.stream.publish(w)
 	}
 	p.release(lost)
@@ -550,7 +550,7 @@ func (p *Publication) Close(cause error) {
 func (p *Publication) end() {
 	p.changed = p.now()
 	w := p.snapshot()
-	w.Ended = true
+	w.State = Ended
 	w.Renditions = slices.DeleteFunc(w.Renditions, func(r Rendition) bool { return len(r.Segments) == 0 })
 	p.stream.publish(w)
 }

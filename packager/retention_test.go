@@ -116,7 +116,7 @@ func TestForget(t *testing.T) {
 	media, discontinuity := newest(l.session(t, "cam1", errLost))
 	s, _ := l.c.Lookup(l.name)
 	l.c.Forget(l.name)
-	if _, ok := l.c.Lookup(l.name); ok || !s.Window().Ended {
+	if _, ok := l.c.Lookup(l.name); ok || s.Window().State != packager.Ended {
 		t.Error("it is still there, or those who wait don't hear of its end")
 	}
 	if m, d := newest(l.session(t, "cam1", nil)); m <= media || d <= discontinuity {

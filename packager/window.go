@@ -19,9 +19,7 @@ type Window struct {
 	Stream     StreamName
 	Renditions []Rendition    // video first; must not be modified
 	Former     []Rendition    // the stream no longer has; what they left can still be had
-	Begun      bool           // it was playable once: what viewers have may be asked for again
-	Waiting    bool           // the encoder was lost; nothing is in production
-	Ended      bool           // nothing will follow
+	State      State          // where the stream is in its life
 	Captions   remux.Captions // in the pictures
 	LeftOut    []string       // what viewers don't get, and what to set in the encoder; must not be modified
 
@@ -43,6 +41,8 @@ type Window struct {
 
 	// Extent is the longest that this publication's playlists have been.
 	Extent time.Duration
+
+	begun bool // it was playable once: viewers may have the URLs of what is in it
 
 	*shared
 	grown signal
@@ -133,8 +133,8 @@ func NearLive(chunk time.Duration) time.Duration {
 	return (3*chunk + min(chunk/2, 200*time.Millisecond)).Round(time.Millisecond)
 }
 
-// Playable tells whether there is enough to begin with: a segment of every
-// rendition, and media in one of them.
+// Playable tells whether there is enough for viewers to begin with: a segment of
+// every rendition, and media in one of them.
 func (w *Window) Playable() bool {
 	media := false
 	for i := range w.Renditions {
@@ -144,6 +144,20 @@ func (w *Window) Playable() bool {
 		media = media || w.Renditions[i].Media()
 	}
 	return media
+}
+
+// StillPlayable tells whether there is enough for viewers who may have begun
+// already: a rendition that is new in a stream must not keep the others from them.
+func (w *Window) StillPlayable() bool {
+	listed := slices.ContainsFunc(w.Renditions, func(r Rendition) bool { return len(r.Segments) > 0 })
+	return w.begun && listed || w.Playable()
+}
+
+// StillPlayableIn tells the same of one rendition: it has something in its list, or
+// will get no more. The answer is true, too, where the stream has none of that id.
+func (w *Window) StillPlayableIn(id RenditionID) bool {
+	i := slices.IndexFunc(w.Renditions, func(r Rendition) bool { return r.ID == id })
+	return w.begun && (i < 0 || len(w.Renditions[i].Segments) > 0) || w.Playable()
 }
 
 // Media tells whether there is any media in what is listed. A rendition without

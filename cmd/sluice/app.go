@@ -306,7 +306,7 @@ func (a *app) shutdown() {
 func (a *app) live() int {
 	n := 0
 	for _, s := range a.catalog.Streams() {
-		if !s.Window().Ended {
+		if s.Window().State != packager.Ended {
 			n++
 		}
 	}
@@ -315,16 +315,12 @@ func (a *app) live() int {
 
 // states counts the streams by where they are in their lives.
 func (a *app) states() map[string]int {
-	states := map[string]int{"live": 0, "waiting": 0, "ended": 0}
+	states := make(map[string]int)
+	for _, s := range packager.States {
+		states[s.String()] = 0
+	}
 	for _, s := range a.catalog.Streams() {
-		switch w := s.Window(); {
-		case w.Ended:
-			states["ended"]++
-		case w.Waiting:
-			states["waiting"]++
-		default:
-			states["live"]++
-		}
+		states[s.Window().State.String()]++
 	}
 	return states
 }

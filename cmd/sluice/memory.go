@@ -76,7 +76,7 @@ func (b budget) claimOf(stream *packager.Stream, s *session) claim {
 	c := claim{stream: stream, session: s, held: int64(w.Bytes()), pinned: int64(stream.Pinned())}
 	if s == nil {
 		c.least, c.full = c.held, c.held
-		if !w.Ended && !w.Waiting { // its publisher is just being let in
+		if w.State == packager.Live { // its publisher is just being let in
 			c.least += youngReserve
 		}
 		return c

@@ -161,6 +161,5 @@ func (g *gate) free(name packager.StreamName) bool {
 	if !ok {
 		return true
 	}
-	w := stream.Window()
-	return w.Ended || w.Waiting
+	return stream.Window().State != packager.Live
 }

@@ -35,7 +35,7 @@ func MPD(w *packager.Window) ([]byte, error) {
 	m.MinBufferTime = duration(target)
 	m.MaxSegmentDuration = duration(w.Longest())
 	m.Periods = periods(w)
-	if w.Ended {
+	if w.State == packager.Ended {
 		m.Type = mpd.Ptr(mpd.STATIC_TYPE)
 		last := m.Periods[len(m.Periods)-1]
 		end := lastEnd(w)
@@ -182,7 +182,7 @@ func entries(w *packager.Window, r *packager.Rendition) []entry {
 	}
 	// One that has gaps is listed when it is complete: how much of it is media
 	// shows only then.
-	if !w.Ended && foreseen(w) && r.Header != nil && !r.OpenGap && !r.Away {
+	if w.State != packager.Ended && foreseen(w) && r.Header != nil && !r.OpenGap && !r.Away {
 		list = append(list, entry{r.Header, r.OpenStart, r.OpenPTS, r.Expect, sap(r.OpenIndependent, r.OpenLeading)})
 		if ahead(w) {
 			next := r.OpenStart + r.Expect
@@ -260,7 +260,7 @@ func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []
 	}
 	a.Representations = []*mpd.RepresentationType{rep}
 	a.SegmentTemplate = template(h, list)
-	if !w.Ended {
+	if w.State != packager.Ended {
 		lowLatency(w, a, list[len(list)-1].duration)
 	}
 	return a

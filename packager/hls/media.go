@@ -33,7 +33,7 @@ func Media(w *packager.Window, r *packager.Rendition, scope Scope) []byte {
 		}
 		m.segment(r.Segments[i], before, i >= parts)
 	}
-	if w.Ended {
+	if w.State == packager.Ended {
 		m.b = append(m.b, "#EXT-X-ENDLIST\n"...)
 		return m.b
 	}
@@ -45,7 +45,7 @@ func Media(w *packager.Window, r *packager.Rendition, scope Scope) []byte {
 // Skippable is the number of segments that a delta update leaves out: those
 // wholly before the skip boundary (section 4.4.5.2).
 func Skippable(w *packager.Window, r *packager.Rendition) int {
-	if w.Ended {
+	if w.State == packager.Ended {
 		return 0
 	}
 	rest := SkipUntil(w).Seconds()
@@ -75,7 +75,7 @@ func (m *media) head(skipped int) {
 		version = 9
 	}
 	m.b = fmt.Appendf(m.b, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n", version, w.TargetDuration)
-	if !w.Ended {
+	if w.State != packager.Ended {
 		m.b = fmt.Appendf(m.b, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=%s,HOLD-BACK=%s,CAN-SKIP-UNTIL=%s\n",
 			seconds(PartHoldBack(w)), seconds(HoldBack(w)), seconds(SkipUntil(w)))
 		m.b = fmt.Appendf(m.b, "#EXT-X-PART-INF:PART-TARGET=%s\n", seconds(w.PartTarget))
@@ -128,7 +128,7 @@ func (m *media) start(h, before *packager.Header, at time.Time) {
 // (section 4.4.4.9). It is asked once for each drawing: it walks the window.
 func partsFrom(w *packager.Window, r *packager.Rendition) int {
 	i := len(r.Segments)
-	if w.Ended {
+	if w.State == packager.Ended {
 		return i
 	}
 	for rest := HoldBack(w).Seconds(); i > 0 && rest > 0; i-- {
@@ -166,7 +166,7 @@ func (m *media) parts(h *packager.Header, parts []packager.Part) {
 // open adds the segment in production, and the part that comes next.
 func (m *media) open() {
 	r := m.r
-	if r.Header == nil || m.w.Waiting {
+	if r.Header == nil || m.w.State == packager.Waiting {
 		return
 	}
 	var before *packager.Header
