@@ -401,7 +401,7 @@ func FuzzRequest(f *testing.F) {
 		{"HEAD", segment, "", "bytes=0-0,5-9,-1", ""},
 		{"GET", segment, "", "bytes=9223372036854775807-", ""},
 		{"GET", segment, "", "bytes=-9223372036854775808", ""},
-		{"GET", strings.ReplaceAll(segment, strconv.FormatInt(r.Segments[0].Start, 10), strconv.FormatInt(r.OpenStart+r.Expect, 10)), "", "", ""},
+		{"GET", strings.ReplaceAll(segment, strconv.FormatInt(r.Segments[0].Start, 10), strconv.FormatInt(r.OpenStart+r.ExpectedDuration, 10)), "", "", ""},
 		{"GET", "/live/cam1/a1/x-1.m4s", "", "", ""},
 		{"GET", "/_/ui/player.js", "", "bytes=1-2,4-5", "gzip"},
 		{"GET", "/_/../x", "", "", ""},

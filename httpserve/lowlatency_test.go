@@ -279,7 +279,7 @@ func TestSegmentInProduction(t *testing.T) {
 		}
 		go get(path, grown)
 		early := httptest.NewRecorder() // the segment after it
-		name.Number += r.Expect
+		name.Number += r.ExpectedDuration
 		go get("/live/cam1/a1/"+name.String(), early)
 		synctest.Wait()
 		s.feedPart(t)

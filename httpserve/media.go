@@ -108,7 +108,7 @@ func (s *Server) closed(w http.ResponseWriter, r *http.Request, stream *packager
 // soon tells whether a segment is in production, or is foreseen to be next.
 func soon(w *packager.Window, r *packager.Rendition, name packager.MediaName) bool {
 	return w.State == packager.Live && r.Header != nil && r.Header.Period.ID == name.Period && r.OpenStart != 0 &&
-		(name.Number == r.OpenStart || r.Expect > 0 && name.Number == r.OpenStart+r.Expect)
+		(name.Number == r.OpenStart || r.ExpectedDuration > 0 && name.Number == r.OpenStart+r.ExpectedDuration)
 }
 
 // growing sends a segment while it is produced: one HTTP chunk, or one DATA

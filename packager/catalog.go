@@ -18,7 +18,7 @@ type Settings struct {
 	SegmentMinDuration time.Duration // a segment ends at the first keyframe from here on
 	SegmentMaxDuration time.Duration // until the target duration is known, a longer GOP is cut here
 	PartDuration       time.Duration // of a part, about: whole frames must fill it
-	FrameChunks        bool          // a fragment for each frame inside a part
+	FrameFragments     bool          // a fragment for each frame inside a part
 	MaxBytes           int           // of the stream: a part and a segment end at a fraction of it; 0: at what no stream needs
 	TargetDuration     time.Duration // bounds all segments, in whole seconds; 0: as the first GOP is
 	Grace              time.Duration // how long a lost encoder is waited for

@@ -128,7 +128,7 @@ func FuzzFrames(f *testing.F) {
 			}
 		}
 		set := settings
-		set.Segments, set.FrameChunks = 1<<20, shape&4 != 0
+		set.Segments, set.FrameFragments = 1<<20, shape&4 != 0
 		catalog := packager.NewCatalog(set, func() time.Time { return c.now })
 		name, _ := packager.ParseStreamName("live", "cam1")
 		p, err := catalog.Publish(name)

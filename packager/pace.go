@@ -353,7 +353,7 @@ func (p *Publication) goesOn(w *writer) bool {
 	if w.header.Bytes == nil || !slices.ContainsFunc(w.closed, func(s *Segment) bool { return !s.Gap() }) {
 		return false
 	}
-	w.begin(p.period, w.header.Track, p.set.FrameChunks)
+	w.begin(p.period, w.header.Track, p.set.FrameFragments)
 	w.away, w.awaySince, w.trackless = true, p.id, true
 	if w.header.Track.Kind() == remux.Video {
 		p.writers = slices.Insert(p.writers, 0, w)

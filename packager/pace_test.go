@@ -101,7 +101,7 @@ func TestF31TracksFallSilent(t *testing.T) {
 			for _, frames := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%v/%v", name, part, frames), func(t *testing.T) {
 					set := settings
-					set.Segments, set.PartDuration, set.FrameChunks = 100, part, frames
+					set.Segments, set.PartDuration, set.FrameFragments = 100, part, frames
 					f := f
 					f.s, f.feed = publish(t, set, video, audible())
 					if f.fps == 0 {

@@ -500,11 +500,11 @@ func FuzzMediaName(f *testing.F) {
 	})
 }
 
-// TestFrameChunks has a fragment for each frame: what grows is what the part
+// TestFrameFragments has a fragment for each frame: what grows is what the part
 // becomes, readers of parts aren't woken for a frame, and nothing else changes.
-func TestFrameChunks(t *testing.T) {
+func TestFrameFragments(t *testing.T) {
 	set := settings
-	set.Segments, set.FrameChunks = 100, true
+	set.Segments, set.FrameFragments = 100, true
 	s, f := publish(t, set, video, audio)
 	r := rand.New(rand.NewPCG(8, 9))
 	whole := make(map[int64][]byte)

@@ -165,7 +165,7 @@ func (p *Publication) SetTracks(tracks []remux.Track) error {
 		count[t.Kind()]++
 		id := RenditionID(fmt.Sprintf("%c%d", t.Kind().String()[0], count[t.Kind()]))
 		w := p.writer(id, before)
-		w.begin(p.period, t, p.set.FrameChunks)
+		w.begin(p.period, t, p.set.FrameFragments)
 		p.writers = append(p.writers, w)
 		if p.leader == nil || p.leader.header.Track.Kind() != remux.Video && t.Kind() == remux.Video {
 			p.leader = p.writers[i]
@@ -290,7 +290,7 @@ func (p *Publication) write(w *writer, s remux.Sample) error {
 			w.segmentBegan = w.partBegan
 		}
 	}
-	if p.set.FrameChunks {
+	if p.set.FrameFragments {
 		if err := w.grow(); err != nil {
 			return err
 		}
@@ -511,9 +511,9 @@ func (p *Publication) publish() {
 
 func (p *Publication) snapshot() *Window {
 	w := newWindow(p.stream.name)
-	w.TargetDuration, w.PartTarget, w.Chunk = p.target, p.cutter.grid.target, p.cutter.grid.target
-	if p.set.FrameChunks && p.leader != nil {
-		w.Chunk = p.leader.duration(int64(p.leader.frame))
+	w.TargetDuration, w.PartTarget, w.Grain = p.target, p.cutter.grid.target, p.cutter.grid.target
+	if p.set.FrameFragments && p.leader != nil {
+		w.Grain = p.leader.duration(int64(p.leader.frame))
 	}
 	w.LeftOut, w.Captions = p.leftOut, p.captions
 	w.Changed, w.Extent, w.Former = p.changed, p.extent, p.formers()

@@ -20,7 +20,7 @@ type RenditionID string
 type Period struct {
 	ID       string // unique for all time, in URLs
 	Sequence int64  // HLS's discontinuity sequence number, see numbers
-	Start    int64  // nanoseconds since 1970
+	Start    int64  // media time at which it begins, nanoseconds since 1970; −1 before its first sample
 }
 
 // Header is the CMAF header (init segment) of a rendition in a period.

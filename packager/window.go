@@ -32,9 +32,9 @@ type Window struct {
 	// changes either.
 	PartTarget time.Duration
 
-	// Chunk is how much media comes to a reader of the segment in production at
-	// a time: a part, or a frame.
-	Chunk time.Duration
+	// Grain is how much media comes at a time to who reads the segment in
+	// production: a part, or a frame.
+	Grain time.Duration
 
 	// Changed is when the list of segments changed last, by the wall clock.
 	Changed time.Time
@@ -75,14 +75,22 @@ type Rendition struct {
 	OpenPTS         int64      // its earliest presentation time so far, ticks
 	OpenIndependent bool       // it begins with a sample where decoding can start
 	OpenLeading     bool       // see Segment.Leading
-	Expect          int64      // ticks that it should get from OpenStart on, 0 when that can't be known
-	Next            int64      // the same of the segment behind it
-	NextPart        int64      // number of the part in production
-	Away            bool       // the track's samples stay away, and its time is filled
-	AwaySince       int64      // from where on, ns since 1970
-	OpenGap         bool       // the segment in production has gaps
-	Draft           int        // bytes that the part in production takes beside Growing, when the Window was made
-	Growing         []byte     // bytes of it that can be sent already; they go on as those of the part
+
+	// ExpectedDuration is how long the segment in production should get, in ticks from
+	// OpenStart on, 0 when that can't be known. NextDuration is the same of the one
+	// behind it.
+	ExpectedDuration, NextDuration int64
+
+	NextPart  int64 // number of the part in production
+	Away      bool  // the track's samples stay away, and its time is filled
+	AwaySince int64 // from where on, ns since 1970
+	OpenGap   bool  // the segment in production has gaps
+	Draft     int   // bytes that the part in production takes beside Growing, when the Window was made
+
+	// Growing is what can be sent already of the part in production: whole fragments,
+	// and the beginning of the bytes that the part will have. nil where a part comes
+	// as a whole. It must not be modified.
+	Growing []byte
 
 	FrameRate     remux.Rational // measured; zero for audio and at first
 	Peak, Average int            // bit/s of the closed segments of the publication
@@ -126,11 +134,11 @@ func (w *Window) End() (end time.Time) {
 // Longest is the most that a segment of the publication can last.
 func (w *Window) Longest() time.Duration { return longest(w.TargetDuration) }
 
-// NearLive is how far behind the clock a player can stay that gets media a
-// chunk at a time: three of them, and a little for the way, which players that
-// want to be nearer make less of.
-func NearLive(chunk time.Duration) time.Duration {
-	return (3*chunk + min(chunk/2, 200*time.Millisecond)).Round(time.Millisecond)
+// NearLive is how far behind the clock a player can stay to whom so much media
+// comes at a time: three times that, and a little for the way. Where it is less,
+// less is added: those players want to be nearer.
+func NearLive(grain time.Duration) time.Duration {
+	return (3*grain + min(grain/2, 200*time.Millisecond)).Round(time.Millisecond)
 }
 
 // Playable tells whether there is enough for viewers to begin with: a segment of

@@ -398,7 +398,7 @@ func (w *writer) snapshot(r *Rendition) {
 		n := len(w.open.Parts)
 		r.Parts, r.OpenStart, r.OpenPTS, r.OpenIndependent = w.open.Parts[:n:n], w.open.Start, w.open.PTS, w.open.Independent
 		r.OpenLeading = w.open.Leading
-		r.Expect, r.Next = w.expect, w.next
+		r.ExpectedDuration, r.NextDuration = w.expect, w.next
 		r.OpenGap = w.open.Gaps
 	}
 	r.Away, r.AwaySince = w.away, w.awaySince

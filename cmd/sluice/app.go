@@ -118,7 +118,7 @@ func settings(c config.Window) packager.Settings {
 		PartDuration:       c.PartDuration,
 		MaxBytes:           int(c.MaxStreamMemory),
 		TargetDuration:     c.TargetDuration,
-		FrameChunks:        c.FrameChunks,
+		FrameFragments:     c.FrameChunks,
 		Grace:              c.Grace,
 		Linger:             c.Linger,
 	}

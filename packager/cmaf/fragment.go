@@ -39,10 +39,10 @@ const (
 // Fragment is one moof and the header of its mdat.
 type Fragment struct {
 	Sequence       uint32 // grows from fragment to fragment of a track
-	DecodeTime     int64  // of the first sample
+	DecodeTime     int64  // of the first sample, ticks of the track's timescale since 1970
 	StartsSegment  bool   // puts a segment type and a producer reference time in front
 	Produced       int64  // wall clock of DecodeTime, nanoseconds since 1970
-	SamplesPayload int    // Σ Size of the samples
+	SamplesPayload int    // Σ Size of the samples, bytes
 }
 
 // HeaderSize is the number of bytes that Append writes for n samples.

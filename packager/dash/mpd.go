@@ -47,7 +47,7 @@ func MPD(w *packager.Window) ([]byte, error) {
 		m.ServiceDescription = []*mpd.ServiceDescriptionType{service(w)}
 		// For players that know no latency target, and for Shaka: it believes, until
 		// it is told not to, that now is where the newest listed segment ends.
-		m.SuggestedPresentationDelay = duration(2*target + 2*w.Chunk)
+		m.SuggestedPresentationDelay = duration(2*target + 2*w.Grain)
 	}
 	m.UTCTimings = []*mpd.DescriptorType{timing()}
 	var b bytes.Buffer
@@ -64,8 +64,8 @@ func timing() *mpd.DescriptorType {
 // are complete, the longest segment more. There is no maximum: dash.js would jump
 // there from wherever a viewer went back to.
 func service(w *packager.Window) *mpd.ServiceDescriptionType {
-	const least = 800 * time.Millisecond // where each frame is a chunk
-	target := max(packager.NearLive(w.Chunk), least)
+	const least = 800 * time.Millisecond // where each frame comes by itself
+	target := max(packager.NearLive(w.Grain), least)
 	if !foreseen(w) {
 		target += w.Longest()
 	}
@@ -79,7 +79,7 @@ func service(w *packager.Window) *mpd.ServiceDescriptionType {
 // foreseen tells whether the segments in production can be listed.
 func foreseen(w *packager.Window) bool {
 	for i := range w.Renditions {
-		if r := &w.Renditions[i]; r.Expect == 0 && r.Header != nil && !r.OpenGap && !r.Away {
+		if r := &w.Renditions[i]; r.ExpectedDuration == 0 && r.Header != nil && !r.OpenGap && !r.Away {
 			return false
 		}
 	}
@@ -93,11 +93,11 @@ func foreseen(w *packager.Window) bool {
 func ahead(w *packager.Window) bool {
 	const most = 250 * time.Millisecond
 	for i := range w.Renditions {
-		if r := &w.Renditions[i]; r.Next == 0 && r.Header != nil && !r.OpenGap && !r.Away {
+		if r := &w.Renditions[i]; r.NextDuration == 0 && r.Header != nil && !r.OpenGap && !r.Away {
 			return false
 		}
 	}
-	return w.Chunk <= most
+	return w.Grain <= most
 }
 
 // Age is how long a manifest may be cached while the stream lives.
@@ -123,7 +123,7 @@ func periods(w *packager.Window) []*mpd.Period {
 	byID := make(map[*packager.Period]*mpd.Period)
 	for i := range w.Renditions {
 		r := &w.Renditions[i]
-		for rest := entries(w, r); len(rest) > 0; {
+		for rest := listed(w, r); len(rest) > 0; {
 			n := 1
 			for n < len(rest) && rest[n].header == rest[0].header {
 				n++
@@ -144,8 +144,8 @@ func periods(w *packager.Window) []*mpd.Period {
 	return out
 }
 
-// entry is a segment as the timeline lists it.
-type entry struct {
+// listing is a segment as the timeline lists it.
+type listing struct {
 	header   *packager.Header
 	start    int64 // ticks, as its name says
 	pts      int64 // ticks, as it is shown
@@ -171,38 +171,38 @@ func sap(independent, leading bool) uint32 {
 	return sapAll
 }
 
-// entries are the closed segments, the one in production where its duration
+// listed are the closed segments, the one in production where its duration
 // can be foreseen, and the one behind it for players that are near live.
-func entries(w *packager.Window, r *packager.Rendition) []entry {
-	list := make([]entry, 0, len(r.Segments)+1)
+func listed(w *packager.Window, r *packager.Rendition) []listing {
+	list := make([]listing, 0, len(r.Segments)+1)
 	for _, s := range r.Segments {
 		if !s.Gap() {
-			list = append(list, entry{s.Header, s.Start, s.PTS, s.PTS + s.Duration - s.Start - s.Tail, sap(s.Independent, s.Leading)})
+			list = append(list, listing{s.Header, s.Start, s.PTS, s.PTS + s.Duration - s.Start - s.Tail, sap(s.Independent, s.Leading)})
 		}
 	}
 	// One that has gaps is listed when it is complete: how much of it is media
 	// shows only then.
 	if w.State != packager.Ended && foreseen(w) && r.Header != nil && !r.OpenGap && !r.Away {
-		list = append(list, entry{r.Header, r.OpenStart, r.OpenPTS, r.Expect, sap(r.OpenIndependent, r.OpenLeading)})
+		list = append(list, listing{r.Header, r.OpenStart, r.OpenPTS, r.ExpectedDuration, sap(r.OpenIndependent, r.OpenLeading)})
 		if ahead(w) {
-			next := r.OpenStart + r.Expect
-			list = append(list, entry{r.Header, next, next, r.Next, sap(true, r.OpenLeading)})
+			next := r.OpenStart + r.ExpectedDuration
+			list = append(list, listing{r.Header, next, next, r.NextDuration, sap(true, r.OpenLeading)})
 		}
 	}
 	for i := 1; i < len(list); i++ {
 		list[i-1].meet(list[i])
 	}
-	return slices.DeleteFunc(list, func(e entry) bool { return e.duration <= 0 }) // nothing of it is shown
+	return slices.DeleteFunc(list, func(l listing) bool { return l.duration <= 0 }) // nothing of it is shown
 }
 
-// meet lets an entry end where the next one starts. Parts end where their last
+// meet lets a segment end where the next one starts. Parts end where their last
 // frame should, which is a rounding away from where the next one is shown.
-func (e *entry) meet(next entry) {
-	rounding := int64(e.header.Track.Timescale) / 200
-	off := next.pts - e.start - e.duration
-	overlaps := next.start < e.start+e.duration // where timestamps stood still
-	if e.header == next.header && (off >= -rounding && off <= rounding || overlaps && next.start > e.start) {
-		e.duration = next.start - e.start
+func (l *listing) meet(next listing) {
+	rounding := int64(l.header.Track.Timescale) / 200
+	off := next.pts - l.start - l.duration
+	overlaps := next.start < l.start+l.duration // where timestamps stood still
+	if l.header == next.header && (off >= -rounding && off <= rounding || overlaps && next.start > l.start) {
+		l.duration = next.start - l.start
 	}
 }
 
@@ -224,7 +224,7 @@ func start(p *packager.Period) time.Duration {
 }
 
 // adaptationSet draws the segments of one rendition in one period.
-func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []entry) *mpd.AdaptationSetType {
+func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []listing) *mpd.AdaptationSetType {
 	h := list[0].header
 	t := h.Track
 	a := mpd.NewAdaptationSetWithParams(t.Kind().String(), t.Kind().String()+"/mp4", true, 1)
@@ -272,7 +272,7 @@ func lowLatency(w *packager.Window, a *mpd.AdaptationSetType, segment int64) {
 	t := a.SegmentTemplate
 	timescale := int64(*t.Timescale)
 	// Available from the first part on, and not said to be so any earlier.
-	early := time.Duration(segment/timescale*1e9+segment%timescale*1e9/timescale) - w.Chunk
+	early := time.Duration(segment/timescale*1e9+segment%timescale*1e9/timescale) - w.Grain
 	t.AvailabilityTimeOffset = mpd.FloatInf64(float64(max(0, early.Milliseconds())) / 1000)
 	t.AvailabilityTimeComplete = mpd.Ptr(false)
 	presentation := *t.PresentationTimeOffset
@@ -283,7 +283,7 @@ func lowLatency(w *packager.Window, a *mpd.AdaptationSetType, segment int64) {
 		PresentationTime: presentation,
 		UTCTiming:        timing(),
 	}}
-	a.Resyncs = []*mpd.ResyncType{{DT: mpd.Ptr(uint32((int64(w.Chunk)*timescale + 5e8) / 1e9))}}
+	a.Resyncs = []*mpd.ResyncType{{DT: mpd.Ptr(uint32((int64(w.Grain)*timescale + 5e8) / 1e9))}}
 }
 
 func frameRate(f remux.Rational) mpd.FrameRateType {
@@ -294,7 +294,7 @@ func frameRate(f remux.Rational) mpd.FrameRateType {
 }
 
 // startWithSAP is what can be said of all segments alike.
-func startWithSAP(list []entry) uint32 {
+func startWithSAP(list []listing) uint32 {
 	common := uint32(sapAll)
 	for _, s := range list {
 		if s.sap == sapNone {
@@ -306,7 +306,7 @@ func startWithSAP(list []entry) uint32 {
 }
 
 // template lists each segment's true duration: encoders' GOPs are free.
-func template(h *packager.Header, list []entry) *mpd.SegmentTemplateType {
+func template(h *packager.Header, list []listing) *mpd.SegmentTemplateType {
 	timescale := h.Track.Timescale
 	offset := uint64(start(h.Period).Milliseconds()) * uint64(timescale) / 1000
 	t := mpd.NewSegmentTemplate()

@@ -41,7 +41,7 @@ func TestNumbers(t *testing.T) {
 						template := set.SegmentTemplate
 						timescale := float64(*template.Timescale)
 						line := template.SegmentTimeline.S
-						early := max(0, float64(line[len(line)-1].D)/timescale-w.Chunk.Seconds())
+						early := max(0, float64(line[len(line)-1].D)/timescale-w.Grain.Seconds())
 						if got := float64(template.AvailabilityTimeOffset); got > early+1e-9 || got < early-0.001-1e-9 {
 							t.Errorf("availabilityTimeOffset %v, and parts are there %v before the end", got, early)
 						}
@@ -50,7 +50,7 @@ func TestNumbers(t *testing.T) {
 						if off := float64(clock.UnixMilli()) - float64(at.PresentationTime)/timescale*1000; err != nil || math.Abs(off) > 0.501 {
 							t.Errorf("%s is %v ms off, %v", at.WallClockTime, off, err)
 						}
-						if got, want := float64(*set.Resyncs[0].DT), w.Chunk.Seconds()*timescale; math.Abs(got-want) > 0.501 {
+						if got, want := float64(*set.Resyncs[0].DT), w.Grain.Seconds()*timescale; math.Abs(got-want) > 0.501 {
 							t.Errorf("Resync@dT %v, want %v", got, want)
 						}
 					}

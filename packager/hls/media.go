@@ -13,8 +13,8 @@ import (
 type Scope bool
 
 const (
-	Full  Scope = false
-	Delta Scope = true // without what Skip says that the player has (section 6.2.5.1)
+	Full  Scope = false // all that is listed
+	Delta Scope = true  // without the Skippable segments, which the player has (section 6.2.5.1)
 )
 
 // Media draws the media playlist of one rendition.
