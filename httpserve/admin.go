@@ -119,13 +119,13 @@ func describe(win *packager.Window, now time.Time) streamStatus {
 func describeRendition(r *packager.Rendition) renditionStatus {
 	s := renditionStatus{
 		ID:       string(r.ID),
-		Codec:    r.Header.Track.Codec.String(),
+		Codec:    r.Header.Track.Codecs,
 		Segments: len(r.Segments),
 		Peak:     r.Peak,
 		Average:  r.Average,
 		Bytes:    r.Bytes(),
 	}
-	s.Width, s.Height = r.Header.Track.Size()
+	s.Width, s.Height = r.Header.Track.Picture.Width, r.Header.Track.Picture.Height
 	for _, seg := range r.Segments {
 		s.Seconds += seg.Seconds()
 	}

@@ -35,6 +35,6 @@ func absence(r *packager.Rendition, since time.Time) string {
 	case len(t.Silence) > 0:
 		return fmt.Sprintf("%s: the encoder has sent no sound since %s: viewers hear silence; look at the encoder's microphone or mixer", r.ID, at)
 	default:
-		return fmt.Sprintf("%s: the encoder has sent no sound since %s, and sluice can't write silence in %s: players may wait; look at the encoder's microphone or mixer", r.ID, at, t.Codec)
+		return fmt.Sprintf("%s: the encoder has sent no sound since %s, and sluice can't write silence in %s: players may wait; look at the encoder's microphone or mixer", r.ID, at, t.Codecs)
 	}
 }

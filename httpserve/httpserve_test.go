@@ -20,9 +20,9 @@ import (
 	"github.com/sluice-live/sluice/remux"
 )
 
-var track = remux.Track{Timescale: 48000, Codec: &remux.AAC{
-	Config: []byte{0x11, 0x90}, ObjectType: 2, SampleRate: 48000, Channels: 2, FrameSamples: 1024,
-}}
+var track = remux.TrackOf(&remux.AAC{
+	Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2},
+})
 
 // site is a server with one stream, live/cam1, and the hand that feeds it.
 type site struct {

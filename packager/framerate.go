@@ -15,16 +15,15 @@ var standardRates = []remux.Rational{
 // measureFrameRate counts a segment's frames. What the parameter sets say is
 // believed where it agrees with that; they often say something else.
 func measureFrameRate(s *Segment) remux.Rational {
-	codec, ok := s.Header.Track.Codec.(*remux.H264)
-	if !ok || s.Duration == 0 {
+	if s.Header.Track.Kind() != remux.Video || s.Duration == 0 {
 		return remux.Rational{}
 	}
 	measured := float64(s.Samples) / s.Seconds()
 	near := func(r remux.Rational, tolerance float64) bool {
 		return r.Den > 0 && math.Abs(float64(r.Num)/float64(r.Den)/measured-1) < tolerance
 	}
-	if near(codec.FrameRate, 0.02) {
-		return reduce(codec.FrameRate)
+	if stated := s.Header.Track.Picture.FrameRate; near(stated, 0.02) {
+		return reduce(stated)
 	}
 	best := remux.Rational{Num: uint32(math.Round(measured * 1000)), Den: 1000}
 	closest := 0.005

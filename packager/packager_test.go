@@ -28,15 +28,15 @@ var (
 		Linger:             time.Minute,
 	}
 	start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	video = remux.Track{Timescale: 90000, Codec: &remux.H264{
+	video = remux.TrackOf(&remux.H264{
 		SPS:          [][]byte{unhex("67640028ac761103c045fbc044000003000400000300f03c60c61180")},
 		PPS:          [][]byte{unhex("68e8439cb22c")},
 		ChromaFormat: 1, BitDepth: [2]uint8{8, 8},
-		Width: 960, Height: 540,
-	}}
-	audio = remux.Track{Timescale: 48000, Codec: &remux.AAC{
-		Config: []byte{0x11, 0x90}, ObjectType: 2, SampleRate: 48000, Channels: 2, FrameSamples: 1024,
-	}}
+		Picture: remux.Picture{Width: 960, Height: 540},
+	})
+	audio = remux.TrackOf(&remux.AAC{
+		Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2},
+	})
 )
 
 func unhex(s string) []byte {

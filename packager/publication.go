@@ -338,8 +338,8 @@ func (p *Publication) begin(w *writer, s remux.Sample) {
 func (p *Publication) measure(frame time.Duration) {
 	all := []cadence{{frame, p.leader.header.Track.Kind() == remux.Video}}
 	for _, w := range p.writers {
-		if c, ok := w.header.Track.Codec.(*remux.AAC); ok && w != p.leader {
-			all = append(all, cadence{frame: w.duration(int64(c.FrameSamples))})
+		if unit := w.header.Track.UnitDuration; unit > 0 && w != p.leader {
+			all = append(all, cadence{frame: w.duration(int64(unit))})
 		}
 	}
 	segment := time.Duration(0)

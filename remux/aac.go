@@ -10,9 +10,8 @@ import (
 type AAC struct {
 	Config       []byte // AudioSpecificConfig; must not be modified
 	ObjectType   int    // MPEG-4 audio object type: 2 LC, 5 HE-AAC, 29 HE-AAC v2
-	SampleRate   int    // of the core coder in Hz, which is the track's timescale
-	Channels     int    // that come out of the decoder
 	FrameSamples int    // of the core coder: 1024 or 960
+	Sound               // its rate is that of the core coder
 
 	elements []aacElement // of an access unit
 	program  []byte       // a program config element that access units need in front of them; nil where none is
@@ -52,9 +51,8 @@ func (c *audioConfig) codec() (*AAC, error) {
 	}
 	a := &AAC{
 		ObjectType:   objectLC,
-		SampleRate:   c.rate,
 		FrameSamples: 1024,
-		Channels:     countChannels(c.elements),
+		Sound:        Sound{SampleRate: c.rate, Channels: countChannels(c.elements)},
 		elements:     c.elements,
 	}
 	if !same {
@@ -104,13 +102,26 @@ func (c *AAC) String() string { return fmt.Sprintf("mp4a.40.%d", c.ObjectType) }
 
 func (c *AAC) kind() Kind { return Audio }
 
+func (c *AAC) track() Track {
+	return Track{
+		Timescale: uint32(c.SampleRate), Sound: c.Sound,
+		Silence: c.silence(), UnitDuration: uint32(c.FrameSamples),
+	}
+}
+
 func (c *AAC) equal(o Codec) bool {
 	d, ok := o.(*AAC)
 	return ok && bytes.Equal(c.Config, d.Config) && bytes.Equal(c.program, d.program)
 }
 
-// silence is an access unit in which nothing is heard.
-func (c *AAC) silence() []byte { return append(bytes.Clone(c.program), silentUnit(c.elements)...) }
+// silence is an access unit in which nothing is heard; nil where the elements aren't
+// known.
+func (c *AAC) silence() []byte {
+	if len(c.elements) == 0 {
+		return nil
+	}
+	return append(bytes.Clone(c.program), silentUnit(c.elements)...)
+}
 
 // most is how many bytes an access unit may have: 6144 bits for each channel
 // (ISO/IEC 14496-3, section 4.5.3.1).

@@ -14,26 +14,15 @@ type Codec interface {
 	String() string
 	kind() Kind
 	equal(Codec) bool
+	track() Track // what it says of the samples
 }
 
 // H264 is a configured H.264 decoder. Its slices must not be modified.
 type H264 struct {
-	SPS, PPS      [][]byte
-	ChromaFormat  uint8        // chroma_format_idc: 1 is 4:2:0
-	BitDepth      [2]uint8     // of luma and chroma
-	Width, Height int          // displayed pixels, after cropping
-	SAR           [2]uint32    // sample aspect ratio; zero when unknown
-	FrameRate     Rational     // as the SPS says; zero when it doesn't
-	Colour        *ColourCodes // nil when the SPS says nothing
-}
-
-// Rational is a fraction; the zero value stands for unknown.
-type Rational struct{ Num, Den uint32 }
-
-// ColourCodes are the code points of ISO/IEC 23091-2.
-type ColourCodes struct {
-	Primaries, Transfer, Matrix uint8
-	FullRange                   bool
+	SPS, PPS     [][]byte
+	ChromaFormat uint8    // chroma_format_idc: 1 is 4:2:0
+	BitDepth     [2]uint8 // of luma and chroma
+	Picture               // as the SPS says
 }
 
 // Bounds of the parameter sets: a configuration record counts them in 5 bits
@@ -63,8 +52,7 @@ func newH264(sps, pps [][]byte) (*H264, error) {
 		PPS:          cloneAll(pps),
 		ChromaFormat: uint8(s.chroma),
 		BitDepth:     [2]uint8{uint8(s.depth[0]) + 8, uint8(s.depth[1]) + 8},
-		FrameRate:    s.vui.frameRate(),
-		Colour:       s.vui.colour,
+		Picture:      Picture{FrameRate: s.vui.frameRate(), Colour: s.vui.colour},
 	}
 	if c.Width, c.Height = s.size(); c.Width <= 0 || c.Height <= 0 || c.Width > maxDimension || c.Height > maxDimension {
 		return nil, fmt.Errorf("H.264 SPS: a picture of %d × %d", c.Width, c.Height)
@@ -79,6 +67,8 @@ func (c *H264) String() string {
 }
 
 func (c *H264) kind() Kind { return Video }
+
+func (c *H264) track() Track { return Track{Timescale: VideoTimescale, Picture: c.Picture} }
 
 func (c *H264) equal(o Codec) bool {
 	d, ok := o.(*H264)

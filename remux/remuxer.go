@@ -398,16 +398,17 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 		if changed { // else it was said before, and frames said more
 			r.video.clock.expect(c.FrameRate)
 		}
-		tracks = append(tracks, Track{Codec: c, Timescale: VideoTimescale, Bitrate: r.metadata.video, KeyframeInterval: r.keyframeInterval()})
+		t := TrackOf(c)
+		t.ID, t.Bitrate, t.KeyframeInterval = "v1", r.metadata.video, r.keyframeInterval()
+		tracks = append(tracks, t)
 	}
 	if c := r.audio.codec; c != nil {
 		r.audio.index = len(tracks)
 		r.audio.clock.setRate(int64(c.SampleRate))
 		r.audio.clock.frame = int64(c.FrameSamples)
-		tracks = append(tracks, Track{
-			Codec: c, Timescale: uint32(c.SampleRate), Bitrate: r.metadata.audio,
-			Silence: c.silence(), UnitDuration: uint32(c.FrameSamples),
-		})
+		t := TrackOf(c)
+		t.ID, t.Bitrate = "a1", r.metadata.audio
+		tracks = append(tracks, t)
 	}
 	r.tracks = tracks
 	for _, t := range tracks {

@@ -21,19 +21,63 @@ func (k Kind) String() string {
 
 // Track describes the samples of one elementary stream.
 type Track struct {
-	Codec     Codec
-	Timescale uint32 // ticks per second of this track's samples
+	// ID is the same as long as the encoder sends the track, and in all of its
+	// sessions: v1 or a1 for the first, or only, track of a kind.
+	ID string
 
-	// Silence is an access unit of silence, nil where the track can have none, and
-	// UnitDuration is how long it lasts, in ticks. It must not be modified.
-	Silence      []byte
+	// Name and Language (RFC 5646) are as the encoder says, empty where it says
+	// nothing.
+	Name, Language string
+
+	Codec     Codec  // for those who write a header; all others find what they need below
+	Codecs    string // the codec in RFC 6381 form
+	Timescale uint32 // ticks per second of this track's samples
+	Picture   Picture
+	Sound     Sound
+
+	// UnitDuration is how long an access unit lasts, in ticks; 0 where that isn't
+	// always the same.
 	UnitDuration uint32
+
+	// Silence is an access unit of silence, nil where the track can have none. It
+	// must not be modified.
+	Silence []byte
 
 	Bitrate int // bit/s as the encoder's metadata says, 0 when it doesn't
 
 	// KeyframeInterval is how far keyframes are apart at most, as far as the
 	// encoder tells before the second one comes; 0 when it doesn't.
 	KeyframeInterval time.Duration
+}
+
+// Picture is the format of a video track; zero of another.
+type Picture struct {
+	Width, Height int          // displayed pixels, after cropping
+	SAR           [2]uint32    // sample aspect ratio; zero when unknown
+	FrameRate     Rational     // as the encoder says; zero when it doesn't
+	Colour        *ColourCodes // nil when the encoder says nothing
+}
+
+// Sound is the format of an audio track; zero of another.
+type Sound struct {
+	SampleRate int // Hz
+	Channels   int // that come out of the decoder
+}
+
+// Rational is a fraction; the zero value stands for unknown.
+type Rational struct{ Num, Den uint32 }
+
+// ColourCodes are the code points of ISO/IEC 23091-2.
+type ColourCodes struct {
+	Primaries, Transfer, Matrix uint8
+	FullRange                   bool
+}
+
+// TrackOf is the track that a decoder is for, with all that it says of it.
+func TrackOf(c Codec) Track {
+	t := c.track()
+	t.Codec, t.Codecs = c, c.String()
+	return t
 }
 
 // Same tells whether both are decoded with one configuration.
@@ -80,12 +124,4 @@ type Output interface {
 	WriteSample(Sample) error
 	// Close ends the stream. A nil cause is a clean end.
 	Close(cause error)
-}
-
-// Size is the displayed size in pixels, zero for audio.
-func (t Track) Size() (width, height int) {
-	if c, ok := t.Codec.(*H264); ok {
-		return c.Width, c.Height
-	}
-	return 0, 0
 }

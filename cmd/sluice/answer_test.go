@@ -50,9 +50,9 @@ func viewersHandler(tb testing.TB) http.Handler {
 		tb.Fatal(err)
 	}
 	const rate, frame = 48000, 1024
-	err = p.SetTracks([]remux.Track{{Timescale: rate, Codec: &remux.AAC{
-		Config: []byte{0x11, 0x90}, ObjectType: 2, SampleRate: rate, Channels: 2, FrameSamples: frame,
-	}}})
+	err = p.SetTracks([]remux.Track{remux.TrackOf(&remux.AAC{
+		Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: frame, Sound: remux.Sound{SampleRate: rate, Channels: 2},
+	})})
 	for at := int64(0); at < 20*rate && err == nil; at += frame {
 		err = p.WriteSample(remux.Sample{DTS: at, Duration: frame, Sync: true, Data: make([]byte, 300)})
 	}

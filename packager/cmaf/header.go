@@ -24,21 +24,23 @@ func Header(t remux.Track, peak, average int) ([]byte, error) {
 	moov.Mvex.AddChild(mp4.CreateTrex(trackID))
 	moov.Mvhd.NextTrackID = trackID + 1
 
+	if p := t.Picture; p.Width > 0 {
+		width := p.Width
+		if p.SAR[0] > 0 && p.SAR[1] > 0 { // the track header has the displayed size
+			width = p.Width * int(p.SAR[0]) / int(p.SAR[1])
+		}
+		trak.Tkhd.Width = mp4.Fixed32(uint32(width) << 16)
+		trak.Tkhd.Height = mp4.Fixed32(uint32(p.Height) << 16)
+	}
 	rate := &mp4.BtrtBox{BufferSizeDB: uint32(peak / 8), MaxBitrate: uint32(peak), AvgBitrate: uint32(average)}
 	stsd := trak.Mdia.Minf.Stbl.Stsd
 	switch c := t.Codec.(type) {
 	case *remux.H264:
-		width := c.Width
-		if c.SAR[0] > 0 && c.SAR[1] > 0 { // the track header has the displayed size
-			width = c.Width * int(c.SAR[0]) / int(c.SAR[1])
-		}
-		trak.Tkhd.Width = mp4.Fixed32(uint32(width) << 16)
-		trak.Tkhd.Height = mp4.Fixed32(uint32(c.Height) << 16)
 		stsd.AddChild(avc1(c, rate))
 	case *remux.AAC:
 		stsd.AddChild(mp4a(c, rate))
 	default:
-		return nil, fmt.Errorf("no sample entry for %v", t.Codec)
+		return nil, fmt.Errorf("no sample entry for %s", t.Codecs)
 	}
 	var b bytes.Buffer
 	err := init.Encode(&b)

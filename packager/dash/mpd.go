@@ -229,6 +229,7 @@ func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []
 	t := h.Track
 	a := mpd.NewAdaptationSetWithParams(t.Kind().String(), t.Kind().String()+"/mp4", true, 1)
 	a.Id = &id
+	a.Lang = t.Language
 	a.StartWithSAP = startWithSAP(list)
 	if h.Before != nil { // one decoder plays both
 		a.SupplementalProperties = []*mpd.DescriptorType{mpd.NewDescriptor("urn:mpeg:dash:period-connectivity:2015", periodID(h.Before), "")}
@@ -241,21 +242,21 @@ func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []
 	a.Roles = []*mpd.DescriptorType{mpd.NewRole("main")}
 	rep := mpd.NewRepresentation()
 	rep.Id = string(r.ID)
-	rep.Codecs = t.Codec.String()
+	rep.Codecs = t.Codecs
 	rep.Bandwidth = uint32(max(r.Peak, 1))
-	switch c := t.Codec.(type) {
-	case *remux.H264:
-		rep.Width, rep.Height = uint32(c.Width), uint32(c.Height)
-		if c.SAR[0] > 0 && c.SAR[1] > 0 {
-			rep.Sar = mpd.RatioType(fmt.Sprintf("%d:%d", c.SAR[0], c.SAR[1]))
+	if p := t.Picture; p.Width > 0 {
+		rep.Width, rep.Height = uint32(p.Width), uint32(p.Height)
+		if p.SAR[0] > 0 && p.SAR[1] > 0 {
+			rep.Sar = mpd.RatioType(fmt.Sprintf("%d:%d", p.SAR[0], p.SAR[1]))
 		}
 		if f := r.FrameRate; f.Den > 0 {
 			rep.FrameRate = frameRate(f)
 		}
-	case *remux.AAC:
-		rep.AudioSamplingRate = mpd.Ptr(mpd.UIntVectorType(fmt.Sprint(c.SampleRate)))
+	}
+	if s := t.Sound; s.SampleRate > 0 {
+		rep.AudioSamplingRate = mpd.Ptr(mpd.UIntVectorType(fmt.Sprint(s.SampleRate)))
 		rep.AudioChannelConfigurations = []*mpd.DescriptorType{
-			mpd.NewDescriptor(mpd.AUDIO_CHANNEL_CONFIGURATION_MPEG_DASH, fmt.Sprint(c.Channels), ""),
+			mpd.NewDescriptor(mpd.AUDIO_CHANNEL_CONFIGURATION_MPEG_DASH, fmt.Sprint(s.Channels), ""),
 		}
 	}
 	a.Representations = []*mpd.RepresentationType{rep}

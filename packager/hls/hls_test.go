@@ -89,7 +89,7 @@ func TestBetweenTwoDecoders(t *testing.T) {
 	tracks := packagertest.Tracks()
 	c := *tracks[0].Codec.(*remux.H264)
 	c.Width, c.SPS = 320, [][]byte{append(bytes.Clone(c.SPS[0]), 1)}
-	tracks[0].Codec = &c
+	tracks[0] = remux.TrackOf(&c)
 	f.SetTracks(tracks...)
 	f.GOP(1)
 	w := f.Stream.Window()

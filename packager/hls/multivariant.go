@@ -1,6 +1,7 @@
 package hls
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -62,24 +63,26 @@ func appendAudio(b []byte, r *packager.Rendition, isDefault bool) []byte {
 	if isDefault {
 		choice = "YES"
 	}
-	b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%q,NAME=%q,LANGUAGE=\"und\",DEFAULT=%s,AUTOSELECT=YES", audioGroup, r.ID, choice)
-	if c, ok := r.Newest().Track.Codec.(*remux.AAC); ok {
-		b = fmt.Appendf(b, ",CHANNELS=\"%d\"", c.Channels)
+	t := r.Newest().Track
+	b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%q,NAME=\"%s\",LANGUAGE=\"%s\",DEFAULT=%s,AUTOSELECT=YES",
+		audioGroup, quotable.Replace(cmp.Or(t.Name, string(r.ID))), quotable.Replace(cmp.Or(t.Language, "und")), choice)
+	if n := t.Sound.Channels; n > 0 {
+		b = fmt.Appendf(b, ",CHANNELS=\"%d\"", n)
 	}
 	return fmt.Appendf(b, ",URI=\"%s.m3u8\"\n", r.ID)
 }
 
 // appendVariant adds a rendition with the audio that goes with it.
 func appendVariant(b []byte, r *packager.Rendition, audio []*packager.Rendition, captions string) []byte {
-	peak, average, codecs := r.Peak, r.Average, r.Newest().Track.Codec.String()
+	peak, average, codecs := r.Peak, r.Average, r.Newest().Track.Codecs
 	if len(audio) > 0 {
 		peak += audio[0].Peak
 		average += audio[0].Average
-		codecs += "," + audio[0].Newest().Track.Codec.String()
+		codecs += "," + audio[0].Newest().Track.Codecs
 	}
 	b = fmt.Appendf(b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=%q", max(peak, 1), max(average, 1), codecs)
-	if c, ok := r.Newest().Track.Codec.(*remux.H264); ok {
-		b = fmt.Appendf(b, ",RESOLUTION=%dx%d", c.Width, c.Height)
+	if p := r.Newest().Track.Picture; p.Width > 0 {
+		b = fmt.Appendf(b, ",RESOLUTION=%dx%d", p.Width, p.Height)
 		if r.FrameRate.Den > 0 {
 			b = fmt.Appendf(b, ",FRAME-RATE=%.3f", float64(r.FrameRate.Num)/float64(r.FrameRate.Den))
 		}

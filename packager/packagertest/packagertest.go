@@ -18,17 +18,18 @@ var Start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // Tracks are the tracks of a 960 × 540 picture with stereo sound.
 func Tracks() []remux.Track {
-	return []remux.Track{
-		{Timescale: 90000, Bitrate: 1_000_000, Codec: &remux.H264{
-			SPS:          [][]byte{unhex("67640028ac761103c045fbc044000003000400000300f03c60c61180")},
-			PPS:          [][]byte{unhex("68e8439cb22c")},
-			ChromaFormat: 1, BitDepth: [2]uint8{8, 8},
-			Width: 960, Height: 540, SAR: [2]uint32{1, 1},
-		}},
-		{Timescale: 48000, Bitrate: 128_000, Silence: unhex("2110049990a0"), UnitDuration: 1024, Codec: &remux.AAC{
-			Config: unhex("1190"), ObjectType: 2, SampleRate: 48000, Channels: 2, FrameSamples: 1024,
-		}},
-	}
+	video := remux.TrackOf(&remux.H264{
+		SPS:          [][]byte{unhex("67640028ac761103c045fbc044000003000400000300f03c60c61180")},
+		PPS:          [][]byte{unhex("68e8439cb22c")},
+		ChromaFormat: 1, BitDepth: [2]uint8{8, 8},
+		Picture: remux.Picture{Width: 960, Height: 540, SAR: [2]uint32{1, 1}},
+	})
+	video.ID, video.Bitrate = "v1", 1_000_000
+	audio := remux.TrackOf(&remux.AAC{
+		Config: unhex("1190"), ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2},
+	})
+	audio.ID, audio.Bitrate, audio.Silence = "a1", 128_000, unhex("2110049990a0")
+	return []remux.Track{video, audio}
 }
 
 func unhex(s string) []byte {
@@ -145,7 +146,8 @@ func (f *Feed) Play(program []byte, look func(*packager.Window)) {
 			c.Width, c.Height, c.SAR = 16*(1+n), 16*(64-n), [2]uint32{uint32(1 + n), 64}
 			c.FrameRate = remux.Rational{Num: uint32(n) << 24, Den: uint32(b)}
 			c.Colour = &remux.ColourCodes{Primaries: b, Transfer: b, Matrix: b}
-			tracks[0].Codec = &c
+			tracks[0] = remux.TrackOf(&c)
+			tracks[0].ID = "v1"
 			tracks[0].Bitrate, tracks[1].Bitrate = n<<20, -n
 			f.SetTracks(tracks...)
 		}

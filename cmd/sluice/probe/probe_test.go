@@ -34,17 +34,17 @@ const (
 )
 
 var tracks = map[string]remux.Track{
-	"v1": {Timescale: 90_000, Codec: &remux.H264{
+	"v1": remux.TrackOf(&remux.H264{
 		SPS: [][]byte{{
 			0x67, 0x42, 0xc0, 0x28, 0xd9, 0x00, 0x78, 0x02, 0x27, 0xe5, 0x84, 0x00,
 			0x00, 0x03, 0x00, 0x04, 0x00, 0x00, 0x03, 0x00, 0xf0, 0x3c, 0x60, 0xc9, 0x20,
 		}},
-		PPS:   [][]byte{{0x68, 0xcb, 0x83, 0xcb, 0x20}},
-		Width: 1920, Height: 1080,
-	}},
-	"a1": {Timescale: 48_000, Codec: &remux.AAC{
-		Config: []byte{0x11, 0x90}, ObjectType: 2, SampleRate: 48_000, Channels: 2, FrameSamples: 1024,
-	}},
+		PPS:     [][]byte{{0x68, 0xcb, 0x83, 0xcb, 0x20}},
+		Picture: remux.Picture{Width: 1920, Height: 1080},
+	}),
+	"a1": remux.TrackOf(&remux.AAC{
+		Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48_000, Channels: 2},
+	}),
 }
 
 // segmentBytes makes segment n, counted from 0. shift moves it in time.
