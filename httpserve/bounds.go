@@ -42,7 +42,7 @@ func (s *Server) noBodies(next http.Handler) http.Handler {
 		if r.ProtoMajor == 1 { // later, the connection is others', too
 			w.Header().Set("Connection", "close")
 		}
-		s.Metrics.Refused("request_body")
+		s.Metrics.Refused(metrics.RequestBody)
 		refuse(w, r)
 	})
 }
@@ -55,7 +55,7 @@ func (s *Server) bounds(next http.Handler) http.Handler {
 		switch {
 		case err != nil:
 		case len(r.URL.RawQuery) > maxQuery:
-			s.Metrics.Refused("query")
+			s.Metrics.Refused(metrics.Query)
 			err = errQuery
 		case strings.Contains(r.Header.Get("Range"), ","):
 			// Many ranges of one file are an old way to make a server work.
@@ -100,10 +100,10 @@ func (s *Server) enter(from netip.Addr, stream packager.StreamName) (leave func(
 	}
 	who, limited := s.Waits.home(from)
 	if limited && w.addresses[who] >= s.Waits.PerAddress {
-		return nil, s.crowded("waits_per_address")
+		return nil, s.crowded(metrics.WaitsPerAddress)
 	}
 	if s.Waits.PerStream > 0 && w.streams[stream] >= s.Waits.PerStream {
-		return nil, s.crowded("waits_per_stream")
+		return nil, s.crowded(metrics.WaitsPerStream)
 	}
 	if limited {
 		w.addresses[who]++
@@ -121,7 +121,7 @@ func (s *Server) enter(from netip.Addr, stream packager.StreamName) (leave func(
 	}, nil
 }
 
-func (s *Server) crowded(what metrics.Refusal) error {
+func (s *Server) crowded(what metrics.Limit) error {
 	s.Metrics.Refused(what)
 	return errCrowded
 }

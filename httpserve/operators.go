@@ -12,9 +12,6 @@ import (
 	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
-// operating is a refusal on the admin listener.
-const operating metrics.Refusal = "admin"
-
 // wrongTokenTime is how long the answer to a wrong token takes.
 const wrongTokenTime = time.Second
 
@@ -26,12 +23,12 @@ func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 		case s.AdminToken == "" && !local(r.Host):
 			// A page from elsewhere can make a browser on this machine ask us,
 			// by a name of its own that leads here.
-			s.Metrics.Refused(operating)
+			s.Metrics.Refused(metrics.Operating)
 			http.Error(w, "without admin.token, ask by the name localhost or by an address", http.StatusForbidden)
 			return
 		case s.AdminToken != "" && !same(shown(r), s.AdminToken):
 			if shown(r) != "" {
-				s.Metrics.Refused(operating)
+				s.Metrics.Refused(metrics.Operating)
 				select {
 				case <-time.After(wrongTokenTime):
 				case <-r.Context().Done():

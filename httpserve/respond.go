@@ -112,12 +112,12 @@ func (w *statusWriter) Write(b []byte) (n int, err error) {
 		part := b[n:min(len(b), n+piece)]
 		deadline := w.limit(0)
 		if !time.Now().Before(deadline) {
-			w.server.Metrics.Refused(slow)
+			w.server.Metrics.Refused(metrics.SlowViewer)
 			return n, errSlow
 		}
 		m, err := w.ResponseWriter.Write(part)
 		if err != nil && !time.Now().Before(deadline) {
-			w.server.Metrics.Refused(slow)
+			w.server.Metrics.Refused(metrics.SlowViewer)
 		}
 		if n += m; err != nil || n == len(b) {
 			return n, err
@@ -183,9 +183,6 @@ func (s *Server) limitWrite(w http.ResponseWriter, wait time.Duration) {
 func setDeadline(w http.ResponseWriter, at time.Time) {
 	_ = http.NewResponseController(w).SetWriteDeadline(at)
 }
-
-// slow is a viewer who was given up.
-const slow metrics.Refusal = "slow_viewer"
 
 var errSlow = errors.New("the viewer has not read the answer in its time")
 

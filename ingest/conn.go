@@ -437,7 +437,7 @@ func (c *conn) copyTags(p *publication) (bye bool, err error) {
 			err = write(tag)
 		}
 		var sink *sinkError
-		var over *exceeded
+		var over *metrics.Exceeded
 		if errors.As(err, &sink) || errors.As(err, &over) {
 			return false, err
 		}

@@ -17,18 +17,10 @@ const (
 	bitrateTime  = 5 * time.Second
 )
 
-// exceeded is the error of a limit that a peer goes beyond.
-type exceeded struct {
-	what metrics.Refusal
-	text string
-}
-
-func (e *exceeded) Error() string { return e.text }
-
 // exceeds counts a limit that was exceeded, and says so.
-func (s *Server) exceeds(what metrics.Refusal, format string, args ...any) error {
+func (s *Server) exceeds(what metrics.Limit, format string, args ...any) error {
 	s.Metrics.Refused(what)
-	return &exceeded{what, fmt.Sprintf(format, args...)}
+	return &metrics.Exceeded{Limit: what, Text: fmt.Sprintf(format, args...)}
 }
 
 // bucket is a rate that may be exceeded for a moment.
@@ -86,7 +78,7 @@ func (c *conn) received(n int, now time.Time) error {
 	p := &c.pace
 	c.held.Store(int64(c.reader.Held()))
 	if p.bytes.rate > 0 && !p.bytes.take(float64(n), now) {
-		return c.server.exceeds("bitrate", "more than %d kbit/s for longer than a stall explains: rtmp.max_bitrate in the configuration is the limit",
+		return c.server.exceeds(metrics.Bitrate, "more than %d kbit/s for longer than a stall explains: rtmp.max_bitrate in the configuration is the limit",
 			c.server.Limits.Bitrate/1000)
 	}
 	messages := c.reader.Messages()
@@ -98,14 +90,14 @@ func (c *conn) received(n int, now time.Time) error {
 	if p.complete || p.waiting.IsZero() {
 		p.complete, p.waiting = false, now
 	} else if p.messageTime > 0 && now.Sub(p.waiting) > p.messageTime {
-		return c.server.exceeds("message_time", "no message was complete within %v: chunks come too slowly", p.messageTime)
+		return c.server.exceeds(metrics.MessageTime, "no message was complete within %v: chunks come too slowly", p.messageTime)
 	}
 	return nil
 }
 
 // crowded is the error of too many messages.
 func (c *conn) crowded() error {
-	return c.server.exceeds("message_rate", "more than %.0f messages a second for longer than a stall explains: most of them carry nothing", c.pace.messages.rate)
+	return c.server.exceeds(metrics.MessageRate, "more than %.0f messages a second for longer than a stall explains: most of them carry nothing", c.pace.messages.rate)
 }
 
 // unwrapped is told of each tag inside an aggregate message.
@@ -119,7 +111,7 @@ func (c *conn) unwrapped() error {
 // upkeep is told of each message that keeps the connection going, and of data.
 func (c *conn) upkeep() error {
 	if !c.pace.controls.take(1, c.server.Now()) {
-		return c.server.exceeds("control_rate", "more than %d control and data messages a second", controlRate)
+		return c.server.exceeds(metrics.ControlRate, "more than %d control and data messages a second", controlRate)
 	}
 	return nil
 }
@@ -127,7 +119,7 @@ func (c *conn) upkeep() error {
 // commanded is told of each command.
 func (c *conn) commanded() error {
 	if !c.pace.commands.take(1, c.server.Now()) {
-		return c.server.exceeds("command_rate", "more than %d commands a second", commandRate)
+		return c.server.exceeds(metrics.CommandRate, "more than %d commands a second", commandRate)
 	}
 	return nil
 }
@@ -135,7 +127,7 @@ func (c *conn) commanded() error {
 // counted counts a limit of the chunk layer that was exceeded.
 func (s *Server) counted(err error) error {
 	if e := (*chunk.ControlError)(nil); errors.As(err, &e) {
-		s.Metrics.Refused("control_rate")
+		s.Metrics.Refused(metrics.ControlRate)
 	}
 	return err
 }

@@ -76,17 +76,17 @@ func (a *app) newDoor(l door.Limits) *door.Door {
 }
 
 // advice is what an operator can do about each refusal.
-var advice = map[metrics.Refusal]string{
-	door.Connections: "max_connections is reached: raise it, or put a cache in front",
-	door.PerAddress:  "max_per_address is reached: raise it, or name a proxy's network in unlimited_from",
-	door.Rate:        "connection_rate is exceeded: raise it, or name a proxy's network in unlimited_from",
-	door.ProxyHeader: "proxy_protocol_from names a proxy that sent no PROXY protocol header",
-	door.Accepting:   "no connection can be accepted: live streams go on; see the limit on open files (ulimit -n)",
+var advice = map[metrics.Limit]string{
+	metrics.Connections:           "max_connections is reached: raise it, or put a cache in front",
+	metrics.ConnectionsPerAddress: "max_per_address is reached: raise it, or name a proxy's network in unlimited_from",
+	metrics.ConnectionRate:        "connection_rate is exceeded: raise it, or name a proxy's network in unlimited_from",
+	metrics.ProxyHeader:           "proxy_protocol_from names a proxy that sent no PROXY protocol header",
+	metrics.Accepting:             "no connection can be accepted: live streams go on; see the limit on open files (ulimit -n)",
 }
 
 func (a *app) noteRefusal(e door.Event) {
 	line := a.log.Warn()
-	if e.What == door.Accepting {
+	if e.What == metrics.Accepting {
 		line = a.log.Error()
 	}
 	if e.Remote.IsValid() {
@@ -97,11 +97,11 @@ func (a *app) noteRefusal(e door.Event) {
 
 // refusals is what those hear, by listener, who are not let in: only HTTP
 // without TLS has words that early.
-var refusals = map[string]func(metrics.Refusal) []byte{"http": refuseHTTP}
+var refusals = map[string]func(metrics.Limit) []byte{"http": refuseHTTP}
 
-func refuseHTTP(what metrics.Refusal) []byte {
+func refuseHTTP(what metrics.Limit) []byte {
 	status, text := "503 Service Unavailable", "no room for another connection: try again later"
-	if what != door.Connections {
+	if what != metrics.Connections {
 		status, text = "429 Too Many Requests", "too many connections from your address: close some, or ask the operator"
 	}
 	return fmt.Appendf(nil, "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nRetry-After: 5\r\n"+

@@ -271,8 +271,8 @@ func (g *gate) sendAway(s *session, why error) {
 
 // limited counts a refusal, if it is one.
 func (g *gate) limited(err error) error {
-	if e := (*overLimit)(nil); errors.As(err, &e) {
-		g.metrics.Refused(e.what)
+	if e := (*metrics.Exceeded)(nil); errors.As(err, &e) {
+		g.metrics.Refused(e.Limit)
 	}
 	return err
 }
@@ -300,7 +300,7 @@ func (denied) Is(target error) bool { return target == ingest.ErrDenied }
 func (g *gate) enter(name packager.StreamName, peer ingest.Peer, sink ingest.Sink) *session {
 	s := &session{Sink: sink, peer: peer, over: make(chan struct{})}
 	s.end = func(cause error) {
-		if e := (*overLimit)(nil); errors.As(cause, &e) && e.what == memory {
+		if e := (*metrics.Exceeded)(nil); errors.As(cause, &e) && e.Limit == metrics.Memory {
 			g.catalog.Forget(name) // others need the room now
 		}
 		g.mu.Lock()

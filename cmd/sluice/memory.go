@@ -49,17 +49,6 @@ func newBudget(c config.Window) budget {
 	return b
 }
 
-// overLimit is why a publisher is refused, or sent away.
-type overLimit struct {
-	what metrics.Refusal
-	text string
-}
-
-func (e *overLimit) Error() string { return e.text }
-
-// memory is the limit on that of all streams.
-const memory metrics.Refusal = "memory"
-
 // claim is what a stream holds, in bytes, and what it would hold, by what is known
 // of it, if its window were as short as players can bear, and as long as is
 // configured.
@@ -158,7 +147,7 @@ func (b budget) admits(claims []claim, name packager.StreamName) error {
 		need = max(need, w.Need(packager.LeastSegments)) // it goes on with its window, which gets shorter
 	}
 	if b.all > 0 && total+need > b.all {
-		return &overLimit{memory, fmt.Sprintf("no memory for another stream: the shortest windows of all hold or will soon hold %v of %v; "+
+		return &metrics.Exceeded{Limit: metrics.Memory, Text: fmt.Sprintf("no memory for another stream: the shortest windows of all hold or will soon hold %v of %v; "+
 			"lower bitrates, shorter keyframe intervals, a larger window.max_memory or more memory help", inMiB(total), inMiB(b.all))}
 	}
 	return nil
@@ -173,12 +162,12 @@ func (b budget) exceeded(w *packager.Window) bool {
 }
 
 func (b budget) tooLarge(w *packager.Window) error {
-	return &overLimit{"stream_memory", fmt.Sprintf("the stream's window holds %v with as few segments as players need, window.max_stream_memory is %v: "+
+	return &metrics.Exceeded{Limit: metrics.StreamMemory, Text: fmt.Sprintf("the stream's window holds %v with as few segments as players need, window.max_stream_memory is %v: "+
 		"lower the encoder's bitrate or its keyframe interval, or raise that", inMiB(int64(w.Bytes())), inMiB(b.stream))}
 }
 
 func (b budget) noRoom(c claim) error {
-	return &overLimit{memory, fmt.Sprintf("no memory for this stream beside those that were there before: its shortest window will hold %v, "+
+	return &metrics.Exceeded{Limit: metrics.Memory, Text: fmt.Sprintf("no memory for this stream beside those that were there before: its shortest window will hold %v, "+
 		"all together have %v: lower bitrates, shorter keyframe intervals, a larger window.max_memory or more memory help", inMiB(c.least), inMiB(b.all))}
 }
 

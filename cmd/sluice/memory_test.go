@@ -86,15 +86,15 @@ func TestF28Memory(t *testing.T) {
 			t.Fatalf("with %d bytes held: %v", held(g), err)
 		}
 		g.budget.all = 16 << 20 // 12 are what players need of the one that is live
-		var full *overLimit
-		if err := g.room(other); !errors.As(err, &full) || full.what != "memory" || !strings.Contains(err.Error(), "of 16 MiB") {
+		var full *metrics.Exceeded
+		if err := g.room(other); !errors.As(err, &full) || full.Limit != metrics.Memory || !strings.Contains(err.Error(), "of 16 MiB") {
 			t.Errorf("with %d bytes held: %v", held(g), err)
 		}
 		if err := play(1, 1<<10); err != nil {
 			t.Errorf("the live one: %v", err)
 		}
 		g.budget.all = 64 << 20
-		if err := play(20, 2<<20); !errors.As(err, &full) || full.what != "stream_memory" {
+		if err := play(20, 2<<20); !errors.As(err, &full) || full.Limit != metrics.StreamMemory {
 			t.Errorf("with %d bytes held: %v", held(g), err)
 		}
 		first.Close(nil)
@@ -154,8 +154,8 @@ func TestF37AllAtOnce(t *testing.T) {
 				if err == nil {
 					continue
 				}
-				var full *overLimit
-				if !errors.As(err, &full) || full.what != memory || !strings.Contains(err.Error(), "window.max_memory") {
+				var full *metrics.Exceeded
+				if !errors.As(err, &full) || full.Limit != metrics.Memory || !strings.Contains(err.Error(), "window.max_memory") {
 					t.Errorf("encoder %d hears %v", i, err)
 				}
 				e.sink.Close(err)

@@ -142,12 +142,12 @@ func refused(err error) bool {
 // TestQUICEntrance: connections over UDP have the limits of those over TCP.
 func TestQUICEntrance(t *testing.T) {
 	for _, row := range []struct {
-		what   metrics.Refusal
+		what   metrics.Limit
 		limits door.Limits
 	}{
-		{door.Connections, door.Limits{Connections: 2}},
-		{door.PerAddress, door.Limits{Connections: 100, PerAddress: 2}},
-		{door.Rate, door.Limits{Connections: 100, Rate: 0.001, Burst: 2}},
+		{metrics.Connections, door.Limits{Connections: 2}},
+		{metrics.ConnectionsPerAddress, door.Limits{Connections: 100, PerAddress: 2}},
+		{metrics.ConnectionRate, door.Limits{Connections: 100, Rate: 0.001, Burst: 2}},
 	} {
 		t.Run(string(row.what), func(t *testing.T) {
 			i := openInn(t, row.limits)
@@ -173,7 +173,7 @@ func TestQUICEntrance(t *testing.T) {
 			if e := <-i.events; e.What != row.what || e.Listener != "http3" || e.Remote.String() != "127.0.0.1" {
 				t.Errorf("told of %+v", e)
 			}
-			if row.what == door.Rate {
+			if row.what == metrics.ConnectionRate {
 				return
 			}
 			first.leave()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/config/address"
+	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
 )
 
@@ -127,7 +128,7 @@ func (t *turns) begin(name packager.StreamName, now time.Time) {
 // turn waits until a publisher may go on that has to wait that long.
 func (g *gate) turn(ctx context.Context, who string, wait, longest time.Duration) error {
 	if wait > longest {
-		return g.limited(&overLimit{"publication_rate", fmt.Sprintf("%s begins to publish too often: again in %v", who, wait.Round(time.Second))})
+		return g.limited(&metrics.Exceeded{Limit: metrics.PublicationRate, Text: fmt.Sprintf("%s begins to publish too often: again in %v", who, wait.Round(time.Second))})
 	}
 	if wait <= 0 {
 		return nil

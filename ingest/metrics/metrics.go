@@ -14,15 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Refusal is what was refused: the limit or the rule that bit.
-type Refusal string
-
-// The rules that are not a room's own limit.
-const (
-	Publishing Refusal = "publish" // who may
-	Watching   Refusal = "watch"   // who may
-)
-
 // Result is how an encoder's wish to publish was answered.
 type Result string
 
@@ -165,8 +156,8 @@ func (s *Set) Dropped() {
 	}
 }
 
-// Refused counts a refusal.
-func (s *Set) Refused(what Refusal) {
+// Refused counts somebody who was refused for a limit.
+func (s *Set) Refused(what Limit) {
 	if s != nil {
 		s.refused.WithLabelValues(string(what)).Inc()
 	}

@@ -38,7 +38,7 @@ type ticket struct {
 }
 
 // enter counts a connection from a.
-func (c *crowd) enter(a netip.Addr, t *ticket) (metrics.Refusal, bool) {
+func (c *crowd) enter(a netip.Addr, t *ticket) (metrics.Limit, bool) {
 	if c.limits.PerAddress == 0 && c.limits.Rate == 0 || !a.IsValid() || c.limits.Exempt.Contain(a) {
 		return "", true
 	}
@@ -50,12 +50,12 @@ func (c *crowd) enter(a netip.Addr, t *ticket) (metrics.Refusal, bool) {
 	now := c.now()
 	g := c.guest(a, now)
 	if c.limits.PerAddress > 0 && g.open >= c.limits.PerAddress {
-		return PerAddress, false
+		return metrics.ConnectionsPerAddress, false
 	}
 	if c.limits.Rate > 0 {
 		if g.tokens = min(float64(c.limits.Burst), g.tokens+c.limits.Rate*now.Sub(g.filled).Seconds()); g.tokens < 1 {
 			g.filled = now
-			return Rate, false
+			return metrics.ConnectionRate, false
 		}
 		g.tokens--
 	}

@@ -18,15 +18,6 @@ import (
 	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
-// What is refused, as metrics and log call it.
-const (
-	Connections metrics.Refusal = "connections"             // no room
-	PerAddress  metrics.Refusal = "connections_per_address" // too many from one address
-	Rate        metrics.Refusal = "connection_rate"         // too many in a short time from one address
-	ProxyHeader metrics.Refusal = "proxy_header"            // a proxy that doesn't tell whom it speaks for
-	Accepting   metrics.Refusal = "accept"                  // the system gives no connection: out of descriptors, most likely
-)
-
 // Limits says how many connections there may be. What counts as one address is
 // address.Home.
 type Limits struct {
@@ -42,7 +33,7 @@ type Limits struct {
 // Event is something that an operator should know. A flood of them is told as
 // one.
 type Event struct {
-	What     metrics.Refusal
+	What     metrics.Limit
 	Listener string
 	Remote   netip.Addr // invalid where nobody is to blame
 	Err      error      // of Accepting and ProxyHeader
@@ -66,7 +57,7 @@ func New(l Limits, m *metrics.Set, now func() time.Time, note func(Event)) *Door
 	return &Door{
 		limits:  l,
 		metrics: m,
-		tell:    teller{now: now, note: note, last: make(map[metrics.Refusal]*told)},
+		tell:    teller{now: now, note: note, last: make(map[metrics.Limit]*told)},
 		crowd:   crowd{limits: l, now: now, guests: make(map[netip.Prefix]*guest)},
 	}
 }
@@ -74,7 +65,7 @@ func New(l Limits, m *metrics.Set, now func() time.Time, note func(Event)) *Door
 // Listener lets in what l accepts. answer is what a peer that is refused hears
 // before the connection is closed, and may be nil: most protocols have no words
 // that early.
-func (d *Door) Listener(l net.Listener, name string, answer func(metrics.Refusal) []byte) net.Listener {
+func (d *Door) Listener(l net.Listener, name string, answer func(metrics.Limit) []byte) net.Listener {
 	return &listener{Listener: l, door: d, name: name, answer: answer, closed: make(chan struct{}), farewells: make(chan struct{}, maxFarewells)}
 }
 
@@ -92,7 +83,7 @@ type listener struct {
 	net.Listener
 	door      *Door
 	name      string
-	answer    func(metrics.Refusal) []byte
+	answer    func(metrics.Limit) []byte
 	farewells chan struct{}
 	leaving   sync.WaitGroup
 
@@ -124,7 +115,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		default:
 			// The connections that there are go on, and free descriptors.
 			pause = min(max(2*pause, firstPause), longPause)
-			l.door.refused(Event{What: Accepting, Listener: l.name, Err: err})
+			l.door.refused(Event{What: metrics.Accepting, Listener: l.name, Err: err})
 			select {
 			case <-time.After(pause):
 			case <-l.closed:
@@ -142,7 +133,7 @@ func (l *listener) admit(nc net.Conn) net.Conn {
 		if p := newProxied(l, nc); p.room() {
 			return p
 		}
-		l.refuse(nc, Connections)
+		l.refuse(nc, metrics.Connections)
 		return nil
 	}
 	c := &conn{Conn: nc, place: place{door: l.door, name: l.name}}
@@ -154,7 +145,7 @@ func (l *listener) admit(nc net.Conn) net.Conn {
 }
 
 // refuse closes a connection, behind a word of explanation where there is one.
-func (l *listener) refuse(nc net.Conn, what metrics.Refusal) {
+func (l *listener) refuse(nc net.Conn, what metrics.Limit) {
 	l.door.refused(Event{What: what, Listener: l.name, Remote: address.Of(nc.RemoteAddr())})
 	if l.answer == nil {
 		nc.Close()
@@ -230,9 +221,9 @@ func (p *place) room() bool {
 }
 
 // take counts a connection among all, and among those of its address.
-func (p *place) take(from netip.Addr) (metrics.Refusal, bool) {
+func (p *place) take(from netip.Addr) (metrics.Limit, bool) {
 	if !p.room() {
-		return Connections, false
+		return metrics.Connections, false
 	}
 	what, ok := p.door.crowd.enter(from, &p.ticket)
 	if !ok {
@@ -282,7 +273,7 @@ type teller struct {
 	note func(Event)
 
 	mu   sync.Mutex
-	last map[metrics.Refusal]*told
+	last map[metrics.Limit]*told
 }
 
 const quietTime = 10 * time.Second

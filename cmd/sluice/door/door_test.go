@@ -74,7 +74,7 @@ func open(t *testing.T, limits Limits, f func(s *street)) {
 			defer s.mu.Unlock()
 			s.events = append(s.events, e)
 		})
-		s.l = s.door.Listener(s.pipes, "test", func(what metrics.Refusal) []byte { return []byte("no: " + what) })
+		s.l = s.door.Listener(s.pipes, "test", func(what metrics.Limit) []byte { return []byte("no: " + what) })
 		done := make(chan error)
 		go func() {
 			for {
@@ -203,7 +203,7 @@ func TestCrowdIsBounded(t *testing.T) {
 		}
 	}
 	now = now.Add(time.Minute)
-	if what, ok := c.enter(resident, new(ticket)); ok || what != PerAddress {
+	if what, ok := c.enter(resident, new(ticket)); ok || what != metrics.ConnectionsPerAddress {
 		t.Errorf("the resident was forgotten: %v", what)
 	}
 }
@@ -241,7 +241,7 @@ func TestF28AcceptBacksOff(t *testing.T) {
 		if took := time.Since(began); took != firstPause {
 			t.Errorf("after a good one the pause is %v", took)
 		}
-		if len(s.events) != 1 || s.events[0].What != Accepting || s.events[0].Err == nil {
+		if len(s.events) != 1 || s.events[0].What != metrics.Accepting || s.events[0].Err == nil {
 			t.Errorf("told of %+v", s.events)
 		}
 	})
@@ -285,14 +285,14 @@ func TestProxyProtocol(t *testing.T) {
 				}
 				// The limit is that of the one behind the proxy, not the proxy's.
 				var refused *refusedError
-				if _, _, err := come(s, header(t, version, "192.0.2.9:4712")); !errors.As(err, &refused) || refused.what != PerAddress {
+				if _, _, err := come(s, header(t, version, "192.0.2.9:4712")); !errors.As(err, &refused) || refused.what != metrics.ConnectionsPerAddress {
 					t.Errorf("the third from one address: %v", err)
 				}
 				s.leave(0)
 				if _, _, err := come(s, header(t, version, "192.0.2.9:4713")); err != nil {
 					t.Errorf("one has left: %v", err)
 				}
-				if len(s.events) != 1 || s.events[0].What != PerAddress || s.events[0].Remote.String() != "192.0.2.9" {
+				if len(s.events) != 1 || s.events[0].What != metrics.ConnectionsPerAddress || s.events[0].Remote.String() != "192.0.2.9" {
 					t.Errorf("told of %+v", s.events)
 				}
 			})
@@ -303,7 +303,7 @@ func TestProxyProtocol(t *testing.T) {
 			if _, _, err := come(s, bytes.Repeat([]byte{3}, 100)); !errors.Is(err, proxyproto.ErrNoProxyProtocol) {
 				t.Errorf("let in: %v", err)
 			}
-			if len(s.events) != 1 || s.events[0].What != ProxyHeader || s.events[0].Remote.String() != "10.0.0.7" {
+			if len(s.events) != 1 || s.events[0].What != metrics.ProxyHeader || s.events[0].Remote.String() != "10.0.0.7" {
 				t.Errorf("told of %+v", s.events)
 			}
 		})

@@ -31,7 +31,7 @@ func newProxied(l *listener, nc net.Conn) *proxied {
 }
 
 // refusedError is what those are refused for who don't come by a listener.
-type refusedError struct{ what metrics.Refusal }
+type refusedError struct{ what metrics.Limit }
 
 func (e *refusedError) Error() string { return fmt.Sprintf("refused: %s", e.what) }
 
@@ -54,7 +54,7 @@ func (p *proxied) enter(h *proxyproto.Header) error {
 func (p *proxied) Read(b []byte) (int, error) {
 	n, err := p.Conn.Read(b)
 	if err != nil && (errors.Is(err, proxyproto.ErrNoProxyProtocol) || p.Conn.ProxyHeader() == nil) && p.told.CompareAndSwap(false, true) {
-		p.door.refused(Event{What: ProxyHeader, Listener: p.name, Remote: address.Of(p.conn.Conn.RemoteAddr()), Err: err})
+		p.door.refused(Event{What: metrics.ProxyHeader, Listener: p.name, Remote: address.Of(p.conn.Conn.RemoteAddr()), Err: err})
 	}
 	return n, err
 }
