@@ -187,7 +187,7 @@ func TestACME(t *testing.T) {
 				})
 			}
 			f := start()
-			n.http, n.https = f.addr.http.String(), f.addr.https.String()
+			n.http, n.https = f.ports.Addr.HTTP.String(), f.ports.Addr.HTTPS.String()
 			if nc, err := tls.Dial("tcp", n.https, &tls.Config{ServerName: "evil.example.com", InsecureSkipVerify: true}); err == nil {
 				nc.Close()
 				t.Error("a certificate for another name")
@@ -215,7 +215,7 @@ func TestACME(t *testing.T) {
 			}
 			orders := n.orders.Load()
 			again := start() // with the same cache
-			for _, addr := range []string{f.addr.rtmps.String(), again.addr.https.String(), again.addr.rtmps.String()} {
+			for _, addr := range []string{f.ports.Addr.RTMPS.String(), again.ports.Addr.HTTPS.String(), again.ports.Addr.RTMPS.String()} {
 				for _, name := range []string{domain, ""} { // some encoders don't say
 					nc, err := tls.Dial("tcp", addr, &tls.Config{ServerName: name, InsecureSkipVerify: true})
 					if err != nil {

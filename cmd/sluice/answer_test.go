@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/cmd/sluice/ports"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
@@ -67,7 +68,7 @@ func viewersHandler(tb testing.TB) http.Handler {
 }
 
 func serving(h http.Handler) func(net.Listener) {
-	return func(l net.Listener) { _ = tcpWay(h, l, zerolog.Nop()).serve() }
+	return func(l net.Listener) { _ = ports.TCP(h, l, zerolog.Nop()).Serve() }
 }
 
 // sampleAnswer is an answer to playlistRequest as it is on the wire.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -14,14 +13,13 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/sluice-live/sluice/cmd/sluice/door"
+	"github.com/sluice-live/sluice/cmd/sluice/ports"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/ingest/chunk"
-	"github.com/sluice-live/sluice/ingest/gather"
 	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/web"
@@ -53,10 +51,7 @@ type app struct {
 	again  <-chan os.Signal              // to read the rules again
 	reread func() (config.Config, error) // what the configuration says now
 
-	rtmpListeners []net.Listener
-	ways          []way
-	certificates  []*certificate                                     // on disk; nil where there is none
-	addr          struct{ rtmp, rtmps, http, https, admin net.Addr } // nil when off
+	ports *ports.Ports
 }
 
 // listen builds the server and opens its ports.
@@ -102,8 +97,8 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	if a.http.Waits.Exempt, err = address.ParseNetworks(cfg.HTTP.UnlimitedFrom); err != nil {
 		return nil, err
 	}
-	if err := a.open(); err != nil {
-		a.closeListeners()
+	a.ports, err = ports.Open(cfg, a.rooms(), a.metrics, log)
+	if err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -139,100 +134,16 @@ func limits(c config.RTMP) ingest.Limits {
 	}
 }
 
-func (a *app) open() error {
-	watch := func(listener string) certificateWatch { return newCertificateWatch(listener, a.log, a.metrics) }
-	rtmpFiles, err := openCertificate(a.cfg.RTMP.TLSCert, a.cfg.RTMP.TLSKey, watch("rtmps"))
-	if err != nil {
-		return fmt.Errorf("rtmp.tls_cert: %w", err)
-	}
-	httpFiles, err := openCertificate(a.cfg.HTTP.TLSCert, a.cfg.HTTP.TLSKey, watch("https"))
-	if err != nil {
-		return fmt.Errorf("http.tls_cert: %w", err)
-	}
-	a.certificates = []*certificate{rtmpFiles, httpFiles}
-	acme := newAuthority(a.cfg.ACME)
-	if acme != nil {
-		acme.watch = watch("acme")
-	}
-	rtmpTLS, httpTLS := acme.tls(rtmpFiles.tls()), acme.tls(httpFiles.tls())
-	encoders, viewers, err := a.newDoors()
-	if err != nil {
-		return err
-	}
-	public := a.http.Handler()
-	secure := public
-	if a.cfg.HTTP.HTTP3 && httpTLS != nil {
-		pc, err := net.ListenPacket("udp", a.cfg.HTTP.TLSAddr)
-		if err != nil {
-			return fmt.Errorf("http.http3: %w", err)
-		}
-		quic, advertise := quicWay(public, pc, httpTLS, newEntrance(viewers, a.cfg.HTTP.MaxPerAddress))
-		a.ways = append(a.ways, quic)
-		secure = advertise(public)
-	}
-	rtmp := func(l net.Listener) { a.rtmpListeners = append(a.rtmpListeners, l) }
-	web := func(h http.Handler) func(net.Listener) {
-		return func(l net.Listener) { a.ways = append(a.ways, tcpWay(h, l, a.http.Log)) }
-	}
-	for _, port := range []struct {
-		name, field string
-		addr        string
-		tls         *tls.Config
-		secure      bool
-		protocols   []string // by ALPN
-		door        *door.Door
-		use         func(net.Listener)
-		bound       *net.Addr
-	}{
-		{"rtmp", "rtmp.addr", a.cfg.RTMP.Addr, nil, false, nil, encoders, rtmp, &a.addr.rtmp},
-		{"rtmps", "rtmp.tls_addr", a.cfg.RTMP.TLSAddr, rtmpTLS, true, nil, encoders, rtmp, &a.addr.rtmps},
-		{"http", "http.addr", a.cfg.HTTP.Addr, nil, false, nil, viewers, web(front(a.http, acme, public)), &a.addr.http},
-		{"https", "http.tls_addr", a.cfg.HTTP.TLSAddr, httpTLS, true, []string{"h2", "http/1.1"}, viewers, web(secure), &a.addr.https},
-		{"admin", "admin.addr", a.cfg.Admin.Addr, nil, false, nil, a.adminDoor(), a.admit, &a.addr.admin},
-	} {
-		if port.addr == "" || port.secure && port.tls == nil {
-			continue
-		}
-		l, err := net.Listen("tcp", port.addr)
-		if err != nil {
-			return fmt.Errorf("%s: %w", port.field, err)
-		}
-		*port.bound = l.Addr()
-		if port.door == encoders {
-			l = a.gathered(l)
-		}
-		l = port.door.Listener(l, port.name, refusals[port.name])
-		if port.secure {
-			c := port.tls.Clone()
-			c.NextProtos = acme.protocols(port.protocols)
-			l = tls.NewListener(l, c)
-		}
-		port.use(l)
-	}
-	return nil
-}
-
-// front is what answers on http.addr.
-func front(s *httpserve.Server, a *authority, public http.Handler) http.Handler {
-	return s.Front(a.answers(public))
-}
-
-// gathered is for encoders: all of them send all the time. Viewers ask, and wait
-// for the answer.
-func (a *app) gathered(l net.Listener) net.Listener {
-	l, err := gather.Listener(l)
-	if err != nil {
-		a.log.Warn().Err(err).Msg("each packet of an encoder wakes the server: it works, but costs more")
-	}
-	return l
-}
-
-func (a *app) closeListeners() {
-	for _, l := range a.rtmpListeners {
-		l.Close()
-	}
-	for _, d := range a.ways {
-		d.close()
+// rooms are what answers behind the ports.
+func (a *app) rooms() ports.Rooms {
+	return ports.Rooms{
+		Viewers: a.http.Handler(),
+		Front:   a.http.Front,
+		Operators: func(attend func(http.Handler) http.Handler) http.Handler {
+			a.http.Operating = attend
+			return a.http.AdminHandler(a.ready.Load)
+		},
+		Log: a.http.Log,
 	}
 }
 
@@ -255,11 +166,11 @@ func (a *app) run(ctx context.Context) error {
 	}
 
 	var publishers, viewers sync.WaitGroup
-	for _, l := range a.rtmpListeners {
+	for _, l := range a.ports.RTMP {
 		publishers.Go(func() { fail(a.rtmp.Serve(publishing, l)) })
 	}
-	for _, d := range a.ways {
-		viewers.Go(func() { fail(d.serve()) })
+	for _, d := range a.ports.Ways {
+		viewers.Go(func() { fail(d.Serve()) })
 	}
 	publishers.Go(func() { a.expire(publishing) })
 	webhook := &herald{lost: a.lost}
@@ -292,10 +203,10 @@ func (a *app) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	var all sync.WaitGroup
-	for _, d := range a.ways {
+	for _, d := range a.ports.Ways {
 		all.Go(func() {
-			if err := d.shutdown(ctx); err != nil {
-				d.close()
+			if err := d.Shutdown(ctx); err != nil {
+				d.Close()
 			}
 		})
 	}
@@ -341,11 +252,7 @@ func (a *app) expire(ctx context.Context) {
 		select {
 		case <-tick.C:
 			a.catalog.Expire()
-			for _, c := range a.certificates {
-				if c != nil {
-					c.look(time.Now()) // also where nobody connects
-				}
-			}
+			a.ports.LookAtCertificates(time.Now())
 			a.gate.patrol()
 			if len(a.catalog.Streams()) == 0 {
 				a.clock.settle()
@@ -364,7 +271,7 @@ func (a *app) publishing() web.Publishing {
 		}
 		return 0
 	}
-	return web.Publishing{RTMP: port(a.addr.rtmp), RTMPS: port(a.addr.rtmps), Needs: *a.rules.needs.Load()}
+	return web.Publishing{RTMP: port(a.ports.Addr.RTMP), RTMPS: port(a.ports.Addr.RTMPS), Needs: *a.rules.needs.Load()}
 }
 
 // banner prints what to paste into an encoder and a browser.
@@ -375,18 +282,18 @@ func (a *app) banner(w io.Writer) {
 	if len(a.cfg.Publish.Keys) > 0 {
 		key = "KEY" // of cam1: only its encoder knows it
 	}
-	if a.addr.rtmp != nil {
-		fmt.Fprintf(w, "  Publish   OBS:     Server rtmp://%s/live   Stream key %s\n", hostPort(host, a.addr.rtmp, 1935), key)
-		fmt.Fprintf(w, "            ffmpeg:  … -f flv rtmp://%s/live/%s\n", hostPort(host, a.addr.rtmp, 1935), key)
+	if a.ports.Addr.RTMP != nil {
+		fmt.Fprintf(w, "  Publish   OBS:     Server rtmp://%s/live   Stream key %s\n", hostPort(host, a.ports.Addr.RTMP, 1935), key)
+		fmt.Fprintf(w, "            ffmpeg:  … -f flv rtmp://%s/live/%s\n", hostPort(host, a.ports.Addr.RTMP, 1935), key)
 	}
-	if a.addr.rtmps != nil {
-		fmt.Fprintf(w, "            TLS:     rtmps://%s/live/%s\n", hostPort(host, a.addr.rtmps, 443), key)
+	if a.ports.Addr.RTMPS != nil {
+		fmt.Fprintf(w, "            TLS:     rtmps://%s/live/%s\n", hostPort(host, a.ports.Addr.RTMPS, 443), key)
 	}
-	if a.addr.http != nil {
-		fmt.Fprintf(w, "  Watch     http://%s/live/cam1/\n", hostPort(host, a.addr.http, 80))
+	if a.ports.Addr.HTTP != nil {
+		fmt.Fprintf(w, "  Watch     http://%s/live/cam1/\n", hostPort(host, a.ports.Addr.HTTP, 80))
 	}
-	if a.addr.https != nil {
-		fmt.Fprintf(w, "            https://%s/live/cam1/\n", hostPort(host, a.addr.https, 443))
+	if a.ports.Addr.HTTPS != nil {
+		fmt.Fprintf(w, "            https://%s/live/cam1/\n", hostPort(host, a.ports.Addr.HTTPS, 443))
 	}
 	fmt.Fprintln(w)
 }

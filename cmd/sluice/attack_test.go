@@ -105,10 +105,10 @@ func get(t testing.TB, nc net.Conn, path string) *http.Response {
 func TestFrontPage(t *testing.T) {
 	f := hold(t, nil)
 	page := func() string {
-		text, _ := io.ReadAll(get(t, f.dial(t, f.addr.http), "/").Body)
+		text, _ := io.ReadAll(get(t, f.dial(t, f.ports.Addr.HTTP), "/").Body)
 		return string(text)
 	}
-	port := fmt.Sprintf("{&#34;rtmp&#34;:%d", f.addr.rtmp.(*net.TCPAddr).Port)
+	port := fmt.Sprintf("{&#34;rtmp&#34;:%d", f.ports.Addr.RTMP.(*net.TCPAddr).Port)
 	if text := page(); !strings.Contains(text, port+"}") {
 		t.Errorf("no %s}", port)
 	}
@@ -126,21 +126,21 @@ func TestFrontPage(t *testing.T) {
 // A viewer who opens too many connections is told so, in HTTP and in the log.
 func TestTooManyConnections(t *testing.T) {
 	f := hold(t, func(c *config.Config) { c.HTTP.MaxPerAddress, c.RTMP.MaxPerAddress = 2, 2 })
-	first := f.dial(t, f.addr.http)
+	first := f.dial(t, f.ports.Addr.HTTP)
 	get(t, first, "/")
-	get(t, f.dial(t, f.addr.http), "/")
-	r := get(t, f.dial(t, f.addr.http), "/")
+	get(t, f.dial(t, f.ports.Addr.HTTP), "/")
+	r := get(t, f.dial(t, f.ports.Addr.HTTP), "/")
 	if text, _ := io.ReadAll(r.Body); r.StatusCode != http.StatusTooManyRequests || !strings.Contains(string(text), "too many connections from your address") {
 		t.Errorf("the third is answered %s: %s", r.Status, text)
 	}
 	first.Close()
 	eventually(t, "a place is free again", func() bool {
-		return get(t, f.dial(t, f.addr.http), "/").StatusCode == http.StatusOK
+		return get(t, f.dial(t, f.ports.Addr.HTTP), "/").StatusCode == http.StatusOK
 	})
 	for range 2 {
-		f.dial(t, f.addr.rtmp)
+		f.dial(t, f.ports.Addr.RTMP)
 	}
-	nc := f.dial(t, f.addr.rtmp)
+	nc := f.dial(t, f.ports.Addr.RTMP)
 	if n, err := nc.Read(make([]byte, 1)); n > 0 || err == nil {
 		t.Error("the third encoder is let in")
 	}
@@ -159,21 +159,21 @@ func TestProxyProtocol(t *testing.T) {
 			c.HTTP.ProxyProtocolFrom, c.RTMP.ProxyProtocolFrom = []string{"loopback"}, []string{"loopback"}
 			c.HTTP.MaxPerAddress = 1
 		})
-		first := f.dial(t, f.addr.http)
+		first := f.dial(t, f.ports.Addr.HTTP)
 		io.WriteString(first, header)
 		if r := get(t, first, "/"); r.StatusCode != http.StatusOK {
 			t.Errorf("by way of the proxy: %s", r.Status)
 		}
-		second := f.dial(t, f.addr.http)
+		second := f.dial(t, f.ports.Addr.HTTP)
 		io.WriteString(second, header+"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		if b, _ := io.ReadAll(second); len(b) > 0 {
 			t.Errorf("the second of one viewer: %q", b)
 		}
-		encoder := f.dial(t, f.addr.rtmp)
+		encoder := f.dial(t, f.ports.Addr.RTMP)
 		io.WriteString(encoder, header+"nonsense")
 		io.ReadAll(encoder)
 		eventually(t, "the log names the encoder", func() bool { return strings.Contains(f.log.String(), `"remote":"192.0.2.55:4711"`) })
-		silent := f.dial(t, f.addr.rtmp)
+		silent := f.dial(t, f.ports.Addr.RTMP)
 		io.WriteString(silent, "\x03 no header here, but enough bytes")
 		io.ReadAll(silent)
 		eventually(t, "the log tells of the missing header", func() bool { return strings.Contains(f.log.String(), `"what":"proxy_header"`) })
@@ -182,12 +182,12 @@ func TestProxyProtocol(t *testing.T) {
 		f := hold(t, func(c *config.Config) {
 			c.HTTP.ProxyProtocolFrom, c.RTMP.ProxyProtocolFrom = []string{"192.0.2.0/24"}, []string{"192.0.2.0/24"}
 		})
-		viewer := f.dial(t, f.addr.http)
+		viewer := f.dial(t, f.ports.Addr.HTTP)
 		io.WriteString(viewer, header)
 		if r := get(t, viewer, "/"); r.StatusCode != http.StatusBadRequest {
 			t.Errorf("HTTP: %s", r.Status)
 		}
-		encoder := f.dial(t, f.addr.rtmp)
+		encoder := f.dial(t, f.ports.Addr.RTMP)
 		io.WriteString(encoder, header)
 		if b, _ := io.ReadAll(encoder); len(b) > 0 {
 			t.Errorf("RTMP: %x", b)

@@ -25,15 +25,15 @@ const demoPath = "live/demo"
 
 // demo serves, and publishes the clip to itself over RTMP like any encoder.
 func (a *app) demo(ctx context.Context) error {
-	if a.addr.rtmp == nil || a.addr.http == nil {
+	if a.ports.Addr.RTMP == nil || a.ports.Addr.HTTP == nil {
 		return errors.New("demo: rtmp.addr and http.addr must be on")
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	fmt.Printf("  Demo      http://%s/%s/\n\n", hostPort("localhost", a.addr.http, 80), demoPath)
+	fmt.Printf("  Demo      http://%s/%s/\n\n", hostPort("localhost", a.ports.Addr.HTTP, 80), demoPath)
 	publisher := make(chan error, 1)
 	go func() {
-		err := publishClip(ctx, "rtmp://"+hostPort("localhost", a.addr.rtmp, 1935)+"/"+demoPath)
+		err := publishClip(ctx, "rtmp://"+hostPort("localhost", a.ports.Addr.RTMP, 1935)+"/"+demoPath)
 		if err != nil {
 			cancel()
 		}

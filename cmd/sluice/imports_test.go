@@ -32,9 +32,11 @@ var rooms = map[string][]string{
 	"httpserve":             {"config/address", "ingest/metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
 	"httpserve/access":      {"config/address", "ingest/access"}, // tokens and webhook are the same for both sides
 	"web":                   {},
-	"cmd/sluice": {"cmd/sluice/door", "cmd/sluice/probe", "config", "config/address", "httpserve", "httpserve/access",
-		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/gather", "ingest/metrics", "packager", "remux", "web"},
+	"cmd/sluice": {"cmd/sluice/ports", "cmd/sluice/probe", "config", "config/address", "httpserve", "httpserve/access",
+		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/metrics", "packager", "remux", "web"},
+	"cmd/sluice/cert":  {"config", "ingest/metrics"},
 	"cmd/sluice/door":  {"config/address", "ingest/metrics"},
+	"cmd/sluice/ports": {"cmd/sluice/cert", "cmd/sluice/door", "config", "config/address", "ingest/gather", "ingest/metrics"},
 	"cmd/sluice/probe": {},                              // it sees servers from outside
 	"e2e":              {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
 	"e2e/soak":         {"ingest/flv", "ingest/client"},
@@ -51,12 +53,12 @@ var doors = map[string][]string{
 	"github.com/go-chi/chi":               {"httpserve"},
 	"github.com/golang-jwt/jwt":           {"ingest/access"},
 	"github.com/MicahParks/jwkset":        {"ingest/access"},
-	"golang.org/x/crypto/acme":            {"cmd/sluice"},
+	"golang.org/x/crypto/acme":            {"cmd/sluice/cert"},
 	"golang.org/x/sys":                    {"ingest/gather"},
 	"github.com/pires/go-proxyproto":      {"cmd/sluice/door"},
 	"github.com/prometheus/client_golang": {"ingest/metrics"},
-	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice"},
-	"github.com/quic-go/quic-go":          {"cmd/sluice"},
+	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice", "cmd/sluice/cert", "cmd/sluice/ports"},
+	"github.com/quic-go/quic-go":          {"cmd/sluice/ports"},
 	"go.yaml.in/yaml":                     {"config"},
 }
 

@@ -88,7 +88,7 @@ func serveFor(t *testing.T, publish func(*config.Publish)) *station {
 
 // publish says hello and goodbye as an encoder.
 func (s *station) publish(t *testing.T, path string) error {
-	p, err := client.Dial(t.Context(), "rtmp://"+s.addr.rtmp.String()+"/"+path, nil)
+	p, err := client.Dial(t.Context(), "rtmp://"+s.ports.Addr.RTMP.String()+"/"+path, nil)
 	if err != nil {
 		return err
 	}

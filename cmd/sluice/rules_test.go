@@ -103,7 +103,7 @@ const (
 // Keys are replaced without a restart, and nobody is cut off for it.
 func TestKeysAreReplaced(t *testing.T) {
 	r := rule(t, func(c *config.Config) { c.Publish.Keys = hashes("cam1", "old1", "cam2", "old2") })
-	live, err := client.Dial(t.Context(), "rtmp://"+r.addr.rtmp.String()+"/live/old1", nil)
+	live, err := client.Dial(t.Context(), "rtmp://"+r.ports.Addr.RTMP.String()+"/live/old1", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestWebhookIsReplaced(t *testing.T) {
 	r := rule(t, func(c *config.Config) { c.Publish.Webhook.URL, c.Publish.Webhook.NotifyDone = first.URL, true })
 	dial := func() *client.Publisher {
 		t.Helper()
-		p, err := client.Dial(t.Context(), "rtmp://"+r.addr.rtmp.String()+"/live/cam1", nil)
+		p, err := client.Dial(t.Context(), "rtmp://"+r.ports.Addr.RTMP.String()+"/live/cam1", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/bluenviron/gohlslib/v2/pkg/playlist"
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/cmd/sluice/ports"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
@@ -68,7 +69,7 @@ func inHouse(t *testing.T, f func(h *house)) {
 			Log:     log, Now: time.Now,
 		}
 		h.app.http = &httpserve.Server{Catalog: h.app.catalog, Hold: time.Second, WriteTimeout: time.Second, Log: log, Now: h.app.clock.now}
-		h.app.rtmpListeners = []net.Listener{h.door}
+		h.app.ports = &ports.Ports{RTMP: []net.Listener{h.door}}
 		ctx, stop := context.WithCancel(t.Context())
 		var server sync.WaitGroup
 		server.Go(func() {

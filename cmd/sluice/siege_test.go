@@ -69,7 +69,7 @@ func TestBesieged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fmt.Printf("\nbesieged %v %v\n", a.addr.rtmp, a.addr.http)
+	fmt.Printf("\nbesieged %v %v\n", a.ports.Addr.RTMP, a.ports.Addr.HTTP)
 	ctx, stop := context.WithCancel(t.Context())
 	go func() {
 		io.Copy(io.Discard, os.Stdin) // until the parent is gone

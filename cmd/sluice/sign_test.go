@@ -33,7 +33,7 @@ func TestSignedAddressLetsIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.closeListeners()
+	defer a.ports.Close()
 	h := a.http.Handler()
 	get := func(u string) *http.Response {
 		w := httptest.NewRecorder()

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/cmd/sluice/ports"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/httpserve"
@@ -166,7 +167,7 @@ func (s *simulation) compose(r *rand.Rand) {
 		Now:          a.clock.now,
 	}
 	s.door = &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	a.rtmpListeners = []net.Listener{s.door}
+	a.ports = &ports.Ports{RTMP: []net.Listener{s.door}}
 	s.app, s.handler = a, a.http.Handler()
 }
 

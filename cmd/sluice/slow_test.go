@@ -18,6 +18,8 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/sluice-live/sluice/cmd/sluice/cert"
+	"github.com/sluice-live/sluice/cmd/sluice/ports"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest/metrics"
@@ -58,11 +60,11 @@ func performWithin(t *testing.T, timeout time.Duration, f func(s *stage)) {
 		r := &stream.Window().Renditions[0]
 		s.stays, s.metrics = stream.Window().Stays(r, r.Segments[0]), metrics.New()
 		server := &httpserve.Server{Catalog: catalog, Hold: 7 * time.Second, WriteTimeout: timeout, Log: zerolog.Nop(), Now: time.Now, Metrics: s.metrics}
-		w := tcpWay(server.Handler(), s.l, zerolog.Nop())
+		w := ports.TCP(server.Handler(), s.l, zerolog.Nop())
 		done := make(chan error)
-		go func() { done <- w.serve() }()
+		go func() { done <- w.Serve() }()
 		f(s)
-		w.close()
+		w.Close()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
@@ -135,7 +137,7 @@ func TestF19SlowHTTP(t *testing.T) {
 	t.Run("says nothing", func(t *testing.T) {
 		perform(t, func(s *stage) {
 			took, _ := s.gone(s.dial())
-			within(t, took, headerTimeout)
+			within(t, took, ports.HeaderTimeout)
 		})
 	})
 	t.Run("a header byte by byte", func(t *testing.T) {
@@ -151,7 +153,7 @@ func TestF19SlowHTTP(t *testing.T) {
 			}()
 			s.good()
 			took, _ := s.gone(nc)
-			within(t, took, headerTimeout)
+			within(t, took, ports.HeaderTimeout)
 		})
 	})
 	t.Run("a header without end", func(t *testing.T) {
@@ -168,7 +170,7 @@ func TestF19SlowHTTP(t *testing.T) {
 					}
 				}
 			}()
-			if took, said := s.gone(nc); took > headerTimeout || !strings.Contains(said, " 431 ") {
+			if took, said := s.gone(nc); took > ports.HeaderTimeout || !strings.Contains(said, " 431 ") {
 				t.Errorf("after %v: %.100q", took, said)
 			}
 			if n := <-sent; n > 64<<10 {
@@ -445,9 +447,9 @@ func TestF35Bodies(t *testing.T) {
 					server := &httpserve.Server{Catalog: packager.NewCatalog(packager.Settings{}, time.Now), Hold: 7 * time.Second,
 						WriteTimeout: 30 * time.Second, Log: zerolog.Nop(), Now: time.Now, AdminToken: token}
 					s := &stage{t: t, l: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
-					w := tcpWay(listener.handler(server), s.l, zerolog.Nop())
+					w := ports.TCP(listener.handler(server), s.l, zerolog.Nop())
 					done := make(chan error)
-					go func() { done <- w.serve() }()
+					go func() { done <- w.Serve() }()
 					for _, method := range []string{"OPTIONS", "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE", "WHATEVER"} {
 						for _, path := range listener.paths {
 							nc := s.dial()
@@ -457,7 +459,7 @@ func TestF35Bodies(t *testing.T) {
 							}
 						}
 					}
-					w.close()
+					w.Close()
 					if err := <-done; err != nil {
 						t.Error(err)
 					}
@@ -503,9 +505,9 @@ func TestLongProfile(t *testing.T) {
 			server := &httpserve.Server{Catalog: packager.NewCatalog(packager.Settings{}, time.Now), Hold: 7 * time.Second,
 				WriteTimeout: 30 * time.Second, Log: zerolog.Nop(), Now: time.Now}
 			s := &stage{t: t, l: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
-			w := tcpWay(adminHandler(server), s.l, zerolog.Nop())
+			w := ports.TCP(adminHandler(server), s.l, zerolog.Nop())
 			done := make(chan error)
-			go func() { done <- w.serve() }()
+			go func() { done <- w.Serve() }()
 			// A profile of the CPU and a trace measure by the machine's time.
 			for _, path := range []string{"/debug/pprof/heap", "/debug/pprof/goroutine"} {
 				nc := s.dial()
@@ -520,7 +522,7 @@ func TestLongProfile(t *testing.T) {
 				}
 				nc.Close()
 			}
-			w.close()
+			w.Close()
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
@@ -533,7 +535,7 @@ func adminHandler(s *httpserve.Server) http.Handler {
 }
 
 func acmeHandler(s *httpserve.Server) http.Handler {
-	return front(s, newAuthority(config.ACME{Domains: []string{domain}, Cache: "no-such-folder"}), s.Handler())
+	return ports.Front(ports.Rooms{Viewers: s.Handler(), Front: s.Front}, cert.NewAuthority(config.ACME{Domains: []string{domain}, Cache: "no-such-folder"}, cert.Watch{}))
 }
 
 // h2Peer speaks HTTP/2 without TLS, in frames.
@@ -619,7 +621,7 @@ func TestF27RapidReset(t *testing.T) {
 					}
 				}
 			}()
-			for i := range uint32(maxStreams + 50) {
+			for i := range uint32(ports.MaxStreams + 50) {
 				p.get(2*i+1, s.waiting)
 			}
 			synctest.Wait()

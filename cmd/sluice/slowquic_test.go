@@ -12,7 +12,10 @@ import (
 	"github.com/quic-go/quic-go/http3"
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/cmd/sluice/door"
+	"github.com/sluice-live/sluice/cmd/sluice/ports"
 	"github.com/sluice-live/sluice/httpserve"
+	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
 )
 
@@ -62,6 +65,11 @@ func TestF34SlowHTTP3(t *testing.T) {
 	}
 }
 
+// openDoor lets everybody in.
+func openDoor() *door.Door {
+	return door.New(door.Limits{}, metrics.New(), time.Now, func(door.Event) {})
+}
+
 // overQUIC serves a catalog by HTTP/3, and returns what asks for a path.
 func overQUIC(t *testing.T, catalog *packager.Catalog, timeout time.Duration) (ask func(path string) *http.Response) {
 	n := newNotary(t, "")
@@ -70,13 +78,13 @@ func overQUIC(t *testing.T, catalog *packager.Catalog, timeout time.Duration) (a
 	if err != nil {
 		t.Fatal(err)
 	}
-	way, _ := quicWay(server.Handler(), pc, &tls.Config{Certificates: []tls.Certificate{n.certificate(t)}}, newEntrance(openDoor(), 0))
+	way, _ := ports.QUIC(server.Handler(), pc, &tls.Config{Certificates: []tls.Certificate{n.certificate(t)}}, ports.NewQUICDoor(openDoor(), 0))
 	done := make(chan error)
-	go func() { done <- way.serve() }()
+	go func() { done <- way.Serve() }()
 	transport := &http3.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	t.Cleanup(func() {
 		transport.Close()
-		way.close()
+		way.Close()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}

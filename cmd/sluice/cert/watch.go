@@ -1,4 +1,6 @@
-package main
+// Package cert has the certificates of listeners: from files, which are read again
+// when they change, and by ACME. It tells when one can't be renewed.
+package cert
 
 import (
 	"crypto/x509"
@@ -10,13 +12,13 @@ import (
 	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
-// certificateTold is how often a fault of a certificate that stays is told.
-const certificateTold = time.Hour
+// toldEvery is how often a fault of a certificate that stays is told.
+const toldEvery = time.Hour
 
-// certificateWatch tells the operator of a certificate that can't be renewed
+// Watch tells the operator of a certificate that can't be renewed
 // while there is time to do something: connections go on with the one before,
 // and nobody else would notice until it ends.
-type certificateWatch struct {
+type Watch struct {
 	listener string // or acme
 	log      zerolog.Logger
 	metrics  *metrics.Set
@@ -30,15 +32,16 @@ type told struct {
 	failure, endsEarly time.Time
 }
 
-func newCertificateWatch(listener string, log zerolog.Logger, m *metrics.Set) certificateWatch {
-	return certificateWatch{listener: listener, log: log.With().Str("listener", listener).Logger(), metrics: m, told: new(told)}
+// NewWatch returns a Watch for a listener, or for acme.
+func NewWatch(listener string, log zerolog.Logger, m *metrics.Set) Watch {
+	return Watch{listener: listener, log: log.With().Str("listener", listener).Logger(), metrics: m, told: new(told)}
 }
 
 // due tells whether a fault is to be told now, and remembers that it is.
-func (w certificateWatch) due(last *time.Time, now time.Time) bool {
+func (w Watch) due(last *time.Time, now time.Time) bool {
 	w.told.mu.Lock()
 	defer w.told.mu.Unlock()
-	if since := now.Sub(*last); !last.IsZero() && since >= 0 && since < certificateTold {
+	if since := now.Sub(*last); !last.IsZero() && since >= 0 && since < toldEvery {
 		return false
 	}
 	*last = now
@@ -47,7 +50,7 @@ func (w certificateWatch) due(last *time.Time, now time.Time) bool {
 
 // failed is for a renewal that failed. The certificate that serves on may be
 // nil.
-func (w certificateWatch) failed(now time.Time, before *x509.Certificate, err error) {
+func (w Watch) failed(now time.Time, before *x509.Certificate, err error) {
 	if w.told == nil || !w.due(&w.told.failure, now) {
 		return
 	}
@@ -62,7 +65,7 @@ func (w certificateWatch) failed(now time.Time, before *x509.Certificate, err er
 
 // served is for a certificate that is in use. Whoever renews certificates does so
 // when a third of their time is left: with a sixth left, that has failed.
-func (w certificateWatch) served(now time.Time, c *x509.Certificate) {
+func (w Watch) served(now time.Time, c *x509.Certificate) {
 	if w.told == nil || c == nil {
 		return
 	}

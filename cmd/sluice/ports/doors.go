@@ -1,8 +1,7 @@
-package main
+package ports
 
 import (
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/sluice-live/sluice/cmd/sluice/door"
@@ -10,34 +9,35 @@ import (
 	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
-// newDoors returns the doors that encoders and viewers come through.
-func (a *app) newDoors() (encoders, viewers *door.Door, err error) {
+// doors returns those that encoders and viewers come through.
+func (o *opening) doors() (encoders, viewers *door.Door, err error) {
 	rtmp := door.Limits{
-		Connections:   a.cfg.RTMP.MaxConnections,
-		PerAddress:    a.cfg.RTMP.MaxPerAddress,
-		Rate:          float64(a.cfg.RTMP.ConnectionRate),
-		Burst:         a.cfg.RTMP.ConnectionBurst,
-		HeaderTimeout: a.cfg.RTMP.HandshakeTimeout,
+		Connections:   o.cfg.RTMP.MaxConnections,
+		PerAddress:    o.cfg.RTMP.MaxPerAddress,
+		Rate:          float64(o.cfg.RTMP.ConnectionRate),
+		Burst:         o.cfg.RTMP.ConnectionBurst,
+		HeaderTimeout: o.cfg.RTMP.HandshakeTimeout,
 	}
 	http := door.Limits{
-		Connections:   a.cfg.HTTP.MaxConnections,
-		PerAddress:    a.cfg.HTTP.MaxPerAddress,
-		HeaderTimeout: headerTimeout,
+		Connections:   o.cfg.HTTP.MaxConnections,
+		PerAddress:    o.cfg.HTTP.MaxPerAddress,
+		HeaderTimeout: HeaderTimeout,
 	}
-	if rtmp.Exempt, err = address.ParseNetworks(a.cfg.RTMP.UnlimitedFrom); err != nil {
-		return nil, nil, err
+	for _, list := range []struct {
+		networks *address.Networks
+		text     []string
+	}{
+		{&rtmp.Exempt, o.cfg.RTMP.UnlimitedFrom},
+		{&rtmp.Proxies, o.cfg.RTMP.ProxyProtocolFrom},
+		{&http.Exempt, o.cfg.HTTP.UnlimitedFrom},
+		{&http.Proxies, o.cfg.HTTP.ProxyProtocolFrom},
+	} {
+		if *list.networks, err = address.ParseNetworks(list.text); err != nil {
+			return nil, nil, err
+		}
 	}
-	if rtmp.Proxies, err = address.ParseNetworks(a.cfg.RTMP.ProxyProtocolFrom); err != nil {
-		return nil, nil, err
-	}
-	if http.Exempt, err = address.ParseNetworks(a.cfg.HTTP.UnlimitedFrom); err != nil {
-		return nil, nil, err
-	}
-	if http.Proxies, err = address.ParseNetworks(a.cfg.HTTP.ProxyProtocolFrom); err != nil {
-		return nil, nil, err
-	}
-	a.fitDescriptors(&rtmp, &http)
-	return a.newDoor(rtmp), a.newDoor(http), nil
+	o.fitDescriptors(&rtmp, &http)
+	return o.door(rtmp), o.door(http), nil
 }
 
 // spareDescriptors are for all that is no connection of encoders or viewers.
@@ -45,34 +45,25 @@ const spareDescriptors = 64
 
 // fitDescriptors leaves room for encoders, whatever viewers do: those must
 // never be without a descriptor because these have them all.
-func (a *app) fitDescriptors(rtmp, http *door.Limits) {
+func (o *opening) fitDescriptors(rtmp, http *door.Limits) {
 	room := descriptors() - spareDescriptors
 	if rtmp.Connections+http.Connections <= room {
 		return
 	}
 	rtmp.Connections = max(1, min(rtmp.Connections, room/2))
 	http.Connections = max(1, min(http.Connections, room-rtmp.Connections))
-	a.log.Info().Int("descriptors", room+spareDescriptors).Int("rtmp", rtmp.Connections).Int("http", http.Connections).
+	o.log.Info().Int("descriptors", room+spareDescriptors).Int("rtmp", rtmp.Connections).Int("http", http.Connections).
 		Msg("fewer connections than configured: raise the limit on open files (ulimit -n)")
 }
 
 // adminDoor has no limits but one: what watches the server must reach it. The
 // counter behind it makes room.
-func (a *app) adminDoor() *door.Door {
-	return a.newDoor(door.Limits{Connections: spareDescriptors / 2})
+func (o *opening) adminDoor() *door.Door {
+	return o.door(door.Limits{Connections: spareDescriptors / 2})
 }
 
-// admit serves those who come in by it.
-func (a *app) admit(l net.Listener) {
-	c := &counter{Listener: l, most: spareDescriptors * 3 / 8}
-	a.http.Operating = c.attend
-	s := newServer(a.http.AdminHandler(a.ready.Load), a.http.Log)
-	s.ConnContext = c.remember
-	a.ways = append(a.ways, serverWay(s, c))
-}
-
-func (a *app) newDoor(l door.Limits) *door.Door {
-	return door.New(l, a.metrics, time.Now, a.noteRefusal)
+func (o *opening) door(l door.Limits) *door.Door {
+	return door.New(l, o.metrics, time.Now, o.noteRefusal)
 }
 
 // advice is what an operator can do about each refusal.
@@ -84,10 +75,10 @@ var advice = map[metrics.Limit]string{
 	metrics.Accepting:             "no connection can be accepted: live streams go on; see the limit on open files (ulimit -n)",
 }
 
-func (a *app) noteRefusal(e door.Event) {
-	line := a.log.Warn()
+func (o *opening) noteRefusal(e door.Event) {
+	line := o.log.Warn()
 	if e.What == metrics.Accepting {
-		line = a.log.Error()
+		line = o.log.Error()
 	}
 	if e.Remote.IsValid() {
 		line = line.Stringer("remote", e.Remote)

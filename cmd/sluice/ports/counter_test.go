@@ -1,4 +1,4 @@
-package main
+package ports
 
 import (
 	"bufio"
@@ -22,10 +22,10 @@ func TestCounter(t *testing.T) {
 		s.ConnContext = c.remember
 		w := serverWay(s, c)
 		done := make(chan error)
-		go func() { done <- w.serve() }()
+		go func() { done <- w.Serve() }()
 		dial := func() net.Conn {
 			ours, theirs := net.Pipe()
-			pipes.conns <- remoteConn{theirs}
+			pipes.conns <- theirs
 			synctest.Wait()
 			return ours
 		}
@@ -48,7 +48,7 @@ func TestCounter(t *testing.T) {
 		if r, err := http.ReadResponse(bufio.NewReader(profile), nil); err != nil || r.StatusCode != 200 {
 			t.Errorf("who is attended to is answered %v, %v", r, err)
 		}
-		w.close()
+		w.Close()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}

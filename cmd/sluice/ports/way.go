@@ -1,4 +1,4 @@
-package main
+package ports
 
 import (
 	"context"
@@ -12,30 +12,30 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// way is one way in for viewers.
-type way struct {
-	serve    func() error                // until it is closed, which is no error
-	shutdown func(context.Context) error // lets requests under way end
-	close    func() error
+// Way is one way in for viewers.
+type Way struct {
+	Serve    func() error                // until it is closed, which is no error
+	Shutdown func(context.Context) error // lets requests under way end
+	Close    func() error
 }
 
-// headerTimeout is for TLS, and for each request's header.
-const headerTimeout = 5 * time.Second
+// HeaderTimeout is for TLS, and for each request's header.
+const HeaderTimeout = 5 * time.Second
 
-// maxStreams is how many requests of HTTP/2 and HTTP/3 one connection may have
+// MaxStreams is how many requests of HTTP/2 and HTTP/3 one connection may have
 // under way: a player has a handful, a cache opens another connection.
-const maxStreams = 128
+const MaxStreams = 128
 
-// tcpWay serves HTTP/1.1 and HTTP/2, with TLS where the listener has it.
-func tcpWay(h http.Handler, l net.Listener, log zerolog.Logger) way {
+// TCP serves HTTP/1.1 and HTTP/2, with TLS where the listener has it.
+func TCP(h http.Handler, l net.Listener, log zerolog.Logger) Way {
 	return serverWay(newServer(h, log), l)
 }
 
-func serverWay(s *http.Server, l net.Listener) way {
-	return way{
-		serve:    func() error { return ignoreClosed(s.Serve(l)) },
-		shutdown: s.Shutdown,
-		close:    func() error { return errors.Join(s.Close(), ignoreClosed(l.Close())) },
+func serverWay(s *http.Server, l net.Listener) Way {
+	return Way{
+		Serve:    func() error { return ignoreClosed(s.Serve(l)) },
+		Shutdown: s.Shutdown,
+		Close:    func() error { return errors.Join(s.Close(), ignoreClosed(l.Close())) },
 	}
 }
 
@@ -48,11 +48,11 @@ func newServer(h http.Handler, log zerolog.Logger) *http.Server {
 		Handler:           h,
 		Protocols:         &protocols,
 		ErrorLog:          stdlog.New(mistakes{log}, "", 0),
-		ReadHeaderTimeout: headerTimeout,
+		ReadHeaderTimeout: HeaderTimeout,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: maxStreams,
+			MaxConcurrentStreams: MaxStreams,
 			SendPingTimeout:      30 * time.Second, // of silence, then it is asked whether it lives
 			PingTimeout:          15 * time.Second,
 			WriteByteTimeout:     30 * time.Second,

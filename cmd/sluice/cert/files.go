@@ -1,4 +1,4 @@
-package main
+package cert
 
 import (
 	"crypto/tls"
@@ -12,11 +12,11 @@ import (
 // choice: forward secrecy, no CBC unless a peer has nothing else.
 const minTLS = tls.VersionTLS12
 
-// certificate is a certificate on disk. Whoever renews it replaces the files:
+// Files are a certificate on disk. Whoever renews it replaces the files:
 // the next connection gets the new one. It may be used by many at once.
-type certificate struct {
+type Files struct {
 	certFile, keyFile string
-	watch             certificateWatch
+	watch             Watch
 
 	mu      sync.Mutex
 	loaded  *tls.Certificate
@@ -25,27 +25,27 @@ type certificate struct {
 	failing time.Time // since when they can't be; zero while they can
 }
 
-// openCertificate returns nil when no certificate is set.
-func openCertificate(certFile, keyFile string, w certificateWatch) (*certificate, error) {
+// OpenFiles returns nil when no certificate is set: nil Files are those of a listener without TLS.
+func OpenFiles(certFile, keyFile string, w Watch) (*Files, error) {
 	if certFile == "" {
 		return nil, nil
 	}
-	c := &certificate{certFile: certFile, keyFile: keyFile, watch: w}
+	c := &Files{certFile: certFile, keyFile: keyFile, watch: w}
 	if err := c.load(); err != nil {
 		return nil, err
 	}
-	c.look(time.Now())
+	c.Look(time.Now())
 	return c, nil
 }
 
-// tls is a listener's configuration, nil without a certificate.
-func (c *certificate) tls() *tls.Config {
+// TLS is a listener's configuration, nil without a certificate.
+func (c *Files) TLS() *tls.Config {
 	if c == nil {
 		return nil
 	}
 	return &tls.Config{
 		MinVersion:     minTLS,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.look(time.Now()), nil },
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.Look(time.Now()), nil },
 	}
 }
 
@@ -53,9 +53,9 @@ func (c *certificate) tls() *tls.Config {
 // they are replaced one after the other.
 const halfWritten = time.Second
 
-// look returns the certificate, looking at the files once a second at most.
+// Look returns the certificate, looking at the files once a second at most.
 // While they can't be used, the one before serves on.
-func (c *certificate) look(now time.Time) *tls.Certificate {
+func (c *Files) Look(now time.Time) *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if since := now.Sub(c.checked); since >= 0 && since <= time.Second {
@@ -74,14 +74,14 @@ func (c *certificate) look(now time.Time) *tls.Certificate {
 	return c.loaded
 }
 
-func (c *certificate) renew() error {
+func (c *Files) renew() error {
 	if c.modified() == c.version {
 		return nil
 	}
 	return c.load()
 }
 
-func (c *certificate) load() error {
+func (c *Files) load() error {
 	version := c.modified()
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *certificate) load() error {
 	return nil
 }
 
-func (c *certificate) modified() (t [2]time.Time) {
+func (c *Files) modified() (t [2]time.Time) {
 	for i, f := range []string{c.certFile, c.keyFile} {
 		if info, err := os.Stat(f); err == nil {
 			t[i] = info.ModTime()

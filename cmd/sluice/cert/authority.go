@@ -1,4 +1,4 @@
-package main
+package cert
 
 import (
 	"crypto/tls"
@@ -12,15 +12,17 @@ import (
 	"github.com/sluice-live/sluice/config"
 )
 
-// authority gets certificates by ACME; nil gets none.
-type authority struct {
+// Authority gets certificates by ACME; nil gets none.
+type Authority struct {
 	manager *autocert.Manager
 	first   string // domain, for peers that don't say whom they want
 	domains []string
-	watch   certificateWatch
+	watch   Watch
 }
 
-func newAuthority(c config.ACME) *authority {
+// NewAuthority returns nil where nothing is to be had by ACME. w is told of what
+// goes wrong.
+func NewAuthority(c config.ACME, w Watch) *Authority {
 	if len(c.Domains) == 0 {
 		return nil
 	}
@@ -33,11 +35,11 @@ func newAuthority(c config.ACME) *authority {
 	if c.Directory != "" {
 		m.Client = &acme.Client{DirectoryURL: c.Directory}
 	}
-	return &authority{manager: m, first: c.Domains[0], domains: c.Domains}
+	return &Authority{manager: m, first: c.Domains[0], domains: c.Domains, watch: w}
 }
 
-// tls is a listener's configuration: that of its files, where it has some.
-func (a *authority) tls(files *tls.Config) *tls.Config {
+// TLS is a listener's configuration: that of its files, where it has some.
+func (a *Authority) TLS(files *tls.Config) *tls.Config {
 	if a == nil || files != nil {
 		return files
 	}
@@ -45,7 +47,7 @@ func (a *authority) tls(files *tls.Config) *tls.Config {
 }
 
 // certificate is for encoders, too, of which some don't say whom they want.
-func (a *authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (a *Authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if hello.ServerName == "" {
 		named := *hello
 		named.ServerName = a.first
@@ -61,17 +63,17 @@ func (a *authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, e
 	return c, err
 }
 
-// protocols are what a listener speaks, and how the authority sees by TLS that
+// Protocols are what a listener speaks, and how the authority sees by TLS that
 // a name leads here.
-func (a *authority) protocols(of []string) []string {
+func (a *Authority) Protocols(of []string) []string {
 	if a == nil {
 		return of
 	}
 	return append(slices.Clone(of), acme.ALPNProto)
 }
 
-// answers lets it see that by HTTP.
-func (a *authority) answers(next http.Handler) http.Handler {
+// Answers lets it see that by HTTP.
+func (a *Authority) Answers(next http.Handler) http.Handler {
 	if a == nil {
 		return next
 	}

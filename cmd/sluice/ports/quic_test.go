@@ -1,4 +1,4 @@
-package main
+package ports
 
 import (
 	"context"
@@ -20,41 +20,35 @@ import (
 	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
-// openDoor lets everybody in.
-func openDoor() *door.Door {
-	return door.New(door.Limits{}, metrics.New(), time.Now, func(door.Event) {})
-}
-
 // inn is HTTP/3 behind a door.
 type inn struct {
-	t        *testing.T
-	entrance *entrance
-	metrics  *metrics.Set
-	addr     *net.UDPAddr
-	events   chan door.Event
+	t       *testing.T
+	door    *QUICDoor
+	metrics *metrics.Set
+	addr    *net.UDPAddr
+	events  chan door.Event
 }
 
 func openInn(t *testing.T, limits door.Limits) *inn {
 	t.Helper()
 	t.Setenv("QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING", "true") // guests' sockets are no UDPConn
-	n := newNotary(t, "")
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	i := &inn{t: t, metrics: metrics.New(), addr: pc.LocalAddr().(*net.UDPAddr), events: make(chan door.Event, 10)}
-	i.entrance = newEntrance(door.New(limits, i.metrics, time.Now, func(e door.Event) { i.events <- e }), limits.PerAddress)
+	i.door = NewQUICDoor(door.New(limits, i.metrics, time.Now, func(e door.Event) { i.events <- e }), limits.PerAddress)
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
-	way, _ := quicWay(hello, pc, &tls.Config{Certificates: []tls.Certificate{n.certificate(t)}}, i.entrance)
+	way, _ := QUIC(hello, pc, &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}, i.door)
 	done := make(chan error)
-	go func() { done <- way.serve() }()
+	go func() { done <- way.Serve() }()
 	t.Cleanup(func() {
-		way.close()
+		way.Close()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 		eventually(t, "all have left", func() bool {
-			return i.count("sluice_connections", `listener="http3"`) == "0" && i.entrance.unproven.Load() == 0
+			return i.count("sluice_connections", `listener="http3"`) == "0" && i.door.unproven.Load() == 0
 		})
 	})
 	return i
@@ -186,8 +180,8 @@ func TestQUICEntrance(t *testing.T) {
 // say, others are asked to, and get in.
 func TestQUICUnproven(t *testing.T) {
 	i := openInn(t, door.Limits{Connections: 100, PerAddress: 8}) // so two may be unproven
-	if i.entrance.most != 2 {
-		t.Fatalf("%d may be unproven", i.entrance.most)
+	if i.door.most != 2 {
+		t.Fatalf("%d may be unproven", i.door.most)
 	}
 	resume := make(chan bool)
 	asked := make(chan error, 2)
@@ -195,12 +189,12 @@ func TestQUICUnproven(t *testing.T) {
 		g := i.guest(func() error { <-resume; return nil }) // never says that it has read our certificate
 		go func() { asked <- g.ask(i) }()
 	}
-	eventually(t, "two are unproven", func() bool { return i.entrance.unproven.Load() == 2 })
+	eventually(t, "two are unproven", func() bool { return i.door.unproven.Load() == 2 })
 	late := i.guest(trusting)
 	if err := late.ask(i); err != nil || late.heard.n.Load() == 0 {
 		t.Errorf("one who comes then: %v, after %d times Retry", err, late.heard.n.Load())
 	}
-	if n := i.entrance.unproven.Load(); n != 2 {
+	if n := i.door.unproven.Load(); n != 2 {
 		t.Errorf("%d are unproven", n)
 	}
 	close(resume)
@@ -209,7 +203,7 @@ func TestQUICUnproven(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	eventually(t, "all are proven", func() bool { return i.entrance.unproven.Load() == 0 })
+	eventually(t, "all are proven", func() bool { return i.door.unproven.Load() == 0 })
 	last := i.guest(trusting)
 	if err := last.ask(i); err != nil || last.heard.n.Load() != 0 {
 		t.Errorf("one who comes later: %v, after %d times Retry", err, last.heard.n.Load())

@@ -1,4 +1,4 @@
-package main
+package cert
 
 import (
 	"bytes"
@@ -23,6 +23,8 @@ import (
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/ingest/metrics"
 )
+
+const domain = "live.example.com"
 
 // pair is a certificate of its own making, with a number, as files have it.
 func pair(t *testing.T, number int64, from time.Time, life time.Duration) (cert, key []byte) {
@@ -82,7 +84,7 @@ func TestRenewalThatFailsIsTold(t *testing.T) {
 			write(files{"cert": cert, "key": key})
 			var log bytes.Buffer
 			m := metrics.New()
-			kept, err := openCertificate(filepath.Join(dir, "cert"), filepath.Join(dir, "key"), newCertificateWatch("https", zerolog.New(&log), m))
+			kept, err := OpenFiles(filepath.Join(dir, "cert"), filepath.Join(dir, "key"), NewWatch("https", zerolog.New(&log), m))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +92,7 @@ func TestRenewalThatFailsIsTold(t *testing.T) {
 			serves := func(number int64, d time.Duration) {
 				t.Helper()
 				for end := now.Add(d); now.Before(end); now = now.Add(100 * time.Millisecond) {
-					if got := kept.look(now).Leaf.SerialNumber.Int64(); got != number {
+					if got := kept.Look(now).Leaf.SerialNumber.Int64(); got != number {
 						t.Fatalf("certificate %d, want %d", got, number)
 					}
 				}
@@ -117,7 +119,7 @@ func TestRenewalThatFailsIsTold(t *testing.T) {
 			if !strings.Contains(scrape(), `sluice_certificate_failures_total{listener="https"} 1`) {
 				t.Error("it is not counted")
 			}
-			now = now.Add(certificateTold)
+			now = now.Add(toldEvery)
 			serves(1, 3*time.Second)
 			if n := strings.Count(log.String(), "\n"); n != 2 {
 				t.Errorf("an hour later, %d lines", n)
@@ -128,7 +130,7 @@ func TestRenewalThatFailsIsTold(t *testing.T) {
 			if n := strings.Count(log.String(), "\n"); n != 2 {
 				t.Errorf("renewed: %d lines:\n%s", n, log.String())
 			}
-			want := strconv.FormatFloat(float64(kept.look(now).Leaf.NotAfter.Unix()), 'g', -1, 64) // as Prometheus writes it
+			want := strconv.FormatFloat(float64(kept.Look(now).Leaf.NotAfter.Unix()), 'g', -1, 64) // as Prometheus writes it
 			if !strings.Contains(scrape(), `sluice_certificate_expiry_timestamp_seconds{listener="https"} `+want+"\n") {
 				t.Errorf("its end %s is not in the metrics", want)
 			}
@@ -140,7 +142,7 @@ func TestRenewalThatFailsIsTold(t *testing.T) {
 func TestCertificateThatEndsIsTold(t *testing.T) {
 	start := time.Now().Truncate(time.Second)
 	var log bytes.Buffer
-	w := newCertificateWatch("rtmps", zerolog.New(&log), nil)
+	w := NewWatch("rtmps", zerolog.New(&log), nil)
 	leaf := &x509.Certificate{NotBefore: start, NotAfter: start.Add(90 * 24 * time.Hour), DNSNames: []string{domain}}
 	for day := range 75 {
 		w.served(start.Add(time.Duration(day)*24*time.Hour), leaf)
@@ -165,8 +167,7 @@ func TestACMEThatFailsIsTold(t *testing.T) {
 	notThere.Close()
 	var log bytes.Buffer
 	m := metrics.New()
-	a := newAuthority(config.ACME{Domains: []string{domain}, Cache: t.TempDir(), Directory: notThere.URL})
-	a.watch = newCertificateWatch("acme", zerolog.New(&log), m)
+	a := NewAuthority(config.ACME{Domains: []string{domain}, Cache: t.TempDir(), Directory: notThere.URL}, NewWatch("acme", zerolog.New(&log), m))
 	for range 5 {
 		a.certificate(&tls.ClientHelloInfo{ServerName: "evil.example.com"})
 	}
@@ -192,13 +193,13 @@ func TestTLSVersions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	files, err := openCertificate(filepath.Join(dir, "cert"), filepath.Join(dir, "key"), newCertificateWatch("https", zerolog.Nop(), nil))
+	files, err := OpenFiles(filepath.Join(dir, "cert"), filepath.Join(dir, "key"), NewWatch("https", zerolog.Nop(), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	authority := newAuthority(config.ACME{Domains: []string{domain}, Cache: dir}).tls(nil)
-	authority.GetCertificate = files.tls().GetCertificate
-	for by, server := range map[string]*tls.Config{"files": files.tls(), "ACME": authority} {
+	authority := NewAuthority(config.ACME{Domains: []string{domain}, Cache: dir}, Watch{}).TLS(nil)
+	authority.GetCertificate = files.TLS().GetCertificate
+	for by, server := range map[string]*tls.Config{"files": files.TLS(), "ACME": authority} {
 		for version, want := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
 			a, b := net.Pipe()
 			go func() {

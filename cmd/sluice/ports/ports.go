@@ -1,0 +1,170 @@
+// Package ports opens what encoders, viewers and operators come in by.
+//
+//	port ── door: room? fair? ── TLS: cert ──▶ RTMP listeners, for ingest
+//	                                      └──▶ Ways: HTTP/1.1, 2 and 3, for viewers and operators
+package ports
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sluice-live/sluice/cmd/sluice/cert"
+	"github.com/sluice-live/sluice/cmd/sluice/door"
+	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/ingest/gather"
+	"github.com/sluice-live/sluice/ingest/metrics"
+)
+
+// Rooms are what answers behind the ports.
+type Rooms struct {
+	Viewers http.Handler
+	// Front bounds what strangers can do to h: what answers beside Viewers needs it.
+	Front func(h http.Handler) http.Handler
+	// Operators has what operators ask for. Behind their token it is to call attend,
+	// which keeps their connections while they are answered.
+	Operators func(attend func(http.Handler) http.Handler) http.Handler
+	Log       zerolog.Logger // of what net/http says
+}
+
+// Ports are open: somebody must serve them, or close them.
+type Ports struct {
+	RTMP []net.Listener                                     // of encoders
+	Ways []Way                                              // of viewers and operators
+	Addr struct{ RTMP, RTMPS, HTTP, HTTPS, Admin net.Addr } // nil when off
+	read []*cert.Files                                      // certificates on disk; nil where there is none
+}
+
+// Open opens all ports that the configuration names, or none.
+func Open(c config.Config, r Rooms, m *metrics.Set, log zerolog.Logger) (*Ports, error) {
+	o := &opening{cfg: c, rooms: r, metrics: m, log: log, ports: new(Ports)}
+	if err := o.open(); err != nil {
+		o.ports.Close()
+		return nil, err
+	}
+	return o.ports, nil
+}
+
+// Close closes them all, and what came by them to viewers.
+func (p *Ports) Close() {
+	for _, l := range p.RTMP {
+		l.Close()
+	}
+	for _, w := range p.Ways {
+		w.Close()
+	}
+}
+
+// LookAtCertificates reads those again whose files have changed: else that
+// happens when somebody connects. It is to be called now and then.
+func (p *Ports) LookAtCertificates(now time.Time) {
+	for _, c := range p.read {
+		if c != nil {
+			c.Look(now)
+		}
+	}
+}
+
+// opening is what Open goes by.
+type opening struct {
+	cfg     config.Config
+	rooms   Rooms
+	metrics *metrics.Set
+	log     zerolog.Logger
+	ports   *Ports
+}
+
+func (o *opening) open() error {
+	watch := func(listener string) cert.Watch { return cert.NewWatch(listener, o.log, o.metrics) }
+	rtmpFiles, err := cert.OpenFiles(o.cfg.RTMP.TLSCert, o.cfg.RTMP.TLSKey, watch("rtmps"))
+	if err != nil {
+		return fmt.Errorf("rtmp.tls_cert: %w", err)
+	}
+	httpFiles, err := cert.OpenFiles(o.cfg.HTTP.TLSCert, o.cfg.HTTP.TLSKey, watch("https"))
+	if err != nil {
+		return fmt.Errorf("http.tls_cert: %w", err)
+	}
+	o.ports.read = []*cert.Files{rtmpFiles, httpFiles}
+	acme := cert.NewAuthority(o.cfg.ACME, watch("acme"))
+	rtmpTLS, httpTLS := acme.TLS(rtmpFiles.TLS()), acme.TLS(httpFiles.TLS())
+	encoders, viewers, err := o.doors()
+	if err != nil {
+		return err
+	}
+	secure := o.rooms.Viewers
+	if o.cfg.HTTP.HTTP3 && httpTLS != nil {
+		pc, err := net.ListenPacket("udp", o.cfg.HTTP.TLSAddr)
+		if err != nil {
+			return fmt.Errorf("http.http3: %w", err)
+		}
+		quic, advertise := QUIC(o.rooms.Viewers, pc, httpTLS, NewQUICDoor(viewers, o.cfg.HTTP.MaxPerAddress))
+		o.ports.Ways = append(o.ports.Ways, quic)
+		secure = advertise(o.rooms.Viewers)
+	}
+	rtmp := func(l net.Listener) { o.ports.RTMP = append(o.ports.RTMP, l) }
+	web := func(h http.Handler) func(net.Listener) {
+		return func(l net.Listener) { o.ports.Ways = append(o.ports.Ways, TCP(h, l, o.rooms.Log)) }
+	}
+	addr := &o.ports.Addr
+	for _, port := range []struct {
+		name, field string
+		addr        string
+		tls         *tls.Config
+		secure      bool
+		protocols   []string // by ALPN
+		door        *door.Door
+		use         func(net.Listener)
+		bound       *net.Addr
+	}{
+		{"rtmp", "rtmp.addr", o.cfg.RTMP.Addr, nil, false, nil, encoders, rtmp, &addr.RTMP},
+		{"rtmps", "rtmp.tls_addr", o.cfg.RTMP.TLSAddr, rtmpTLS, true, nil, encoders, rtmp, &addr.RTMPS},
+		{"http", "http.addr", o.cfg.HTTP.Addr, nil, false, nil, viewers, web(Front(o.rooms, acme)), &addr.HTTP},
+		{"https", "http.tls_addr", o.cfg.HTTP.TLSAddr, httpTLS, true, []string{"h2", "http/1.1"}, viewers, web(secure), &addr.HTTPS},
+		{"admin", "admin.addr", o.cfg.Admin.Addr, nil, false, nil, o.adminDoor(), o.operators, &addr.Admin},
+	} {
+		if port.addr == "" || port.secure && port.tls == nil {
+			continue
+		}
+		l, err := net.Listen("tcp", port.addr)
+		if err != nil {
+			return fmt.Errorf("%s: %w", port.field, err)
+		}
+		*port.bound = l.Addr()
+		if port.door == encoders {
+			l = o.gathered(l)
+		}
+		l = port.door.Listener(l, port.name, refusals[port.name])
+		if port.secure {
+			c := port.tls.Clone()
+			c.NextProtos = acme.Protocols(port.protocols)
+			l = tls.NewListener(l, c)
+		}
+		port.use(l)
+	}
+	return nil
+}
+
+// Front is what answers on http.addr: ACME's authority, and viewers.
+func Front(r Rooms, acme *cert.Authority) http.Handler { return r.Front(acme.Answers(r.Viewers)) }
+
+// gathered is for encoders: all of them send all the time. Viewers ask, and wait
+// for the answer.
+func (o *opening) gathered(l net.Listener) net.Listener {
+	l, err := gather.Listener(l)
+	if err != nil {
+		o.log.Warn().Err(err).Msg("each packet of an encoder wakes the server: it works, but costs more")
+	}
+	return l
+}
+
+// operators serves those who come in by a listener.
+func (o *opening) operators(l net.Listener) {
+	c := &counter{Listener: l, most: spareDescriptors * 3 / 8}
+	s := newServer(o.rooms.Operators(c.attend), o.rooms.Log)
+	s.ConnContext = c.remember
+	o.ports.Ways = append(o.ports.Ways, serverWay(s, c))
+}
