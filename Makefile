@@ -45,7 +45,8 @@ web/dist/hls.min.js: web/package.json web/package-lock.json web/build.mjs
 	@if command -v npm >/dev/null; then cd web && npm ci --no-progress && npm run --silent build && touch dist/hls.min.js; \
 	else echo "web: no npm here: the player page will say so and play natively (install Node 20 to have hls.js and dash.js)"; fi
 
-test: deps check fuzz e2e ## everything that CI runs; installs from Debian what it needs, where it may
+test: FUZZTIME = 6s
+test: deps check fuzz e2e ## everything that CI runs (fuzz targets for 6s each); installs from Debian what it needs, where it may
 
 check: web ## gofmt, vet, staticcheck, govulncheck, and all tests but the end-to-end ones, under the race detector
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -60,8 +61,13 @@ vuln: ## known vulnerabilities in what the program uses; left out, and says so, 
 	  echo "vuln: LEFT OUT, nothing was looked at: the database can't be reached from here: $${out##*fetching vulnerabilities: }" | head -n 1;; \
 	*) echo "$$out"; exit 1;; esac; fi
 
-unit: ## the tests but the end-to-end ones, under the race detector
+# What the race detector makes slow, or whose figures say nothing under it: with it these run
+# shorter or not at all, and as a whole without.
+WHOLE = Simulation|Faults|F21|F28|F33Flapping|F35Health|F36|F37
+
+unit: ## the tests but the end-to-end ones, under the race detector; simulation and sieges as a whole without it
 	$(GO) test -race $$($(GO) list ./... | grep -v /e2e)
+	$(GO) test -run '^Test($(WHOLE))' ./cmd/sluice
 
 simulate: ## the server in fake time, a virtual hour of faults for each of SEEDS (1000) seeds: takes 20 minutes
 	SIMULATE_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 120m -run '^TestSimulation$$' ./cmd/sluice

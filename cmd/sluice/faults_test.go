@@ -7,8 +7,13 @@ import (
 )
 
 // TestFaults plays each row of the fault table by itself, again and again, for
-// six virtual minutes. TestSimulation mixes them.
+// six virtual minutes (two under the race detector: make unit runs it without, too).
+// TestSimulation mixes them.
 func TestFaults(t *testing.T) {
+	length := 6 * time.Minute
+	if race {
+		length = 2 * time.Minute
+	}
 	for _, row := range []struct{ name, faults string }{
 		{"F1 F2 F3 the connection is lost at any byte and comes back", "cut"},
 		{"F3 or too late", "long cut"},
@@ -30,7 +35,7 @@ func TestFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { simulate(t, 4711, 6*time.Minute, row.faults) })
+			synctest.Test(t, func(t *testing.T) { simulate(t, 4711, length, row.faults) })
 		})
 	}
 }

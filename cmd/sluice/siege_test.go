@@ -35,6 +35,16 @@ import (
 // descriptors can be measured and limited. They are small by default; with
 // SLUICE_ATTACK=1 (make attack) they have the figures of the fault table.
 
+// quietly leaves a siege to the run without the race detector, which make unit
+// has behind the one with it: by that one, what a process costs says nothing.
+// TestF26Crowd is in both.
+func quietly(t *testing.T) {
+	t.Helper()
+	if race {
+		t.Skip("its figures say nothing under the race detector: make unit runs it without, too")
+	}
+}
+
 // siege chooses between the two.
 func siege(small, full int) int {
 	if os.Getenv("SLUICE_ATTACK") != "" {
@@ -330,6 +340,7 @@ func closeAll(conns []net.Conn) {
 // TestF21Idle: thousands of idle connections cost little, and nobody waits for
 // them. They end in their time.
 func TestF21Idle(t *testing.T) {
+	quietly(t)
 	n := siege(500, 10000)
 	const shaken = 1 + 1536 // C0 and C1
 	for _, row := range []struct {
@@ -479,6 +490,7 @@ func clipBeginning(t testing.TB) (tags []flv.Tag) {
 // TestF28Descriptors: without a descriptor for another connection, live streams
 // go on, and when there are some again, so does everything.
 func TestF28Descriptors(t *testing.T) {
+	quietly(t)
 	const left = 40
 	c := besiege(t, []string{descriptorsEnv + "=" + strconv.Itoa(left)})
 	failed := c.publish("live/cam1")
@@ -520,6 +532,7 @@ const longestPause = time.Second
 // TestF28MemoryLimit: publishers that there is no memory for are refused with a
 // reason, those that are live go on.
 func TestF28MemoryLimit(t *testing.T) {
+	quietly(t)
 	c := besiege(t, []string{"GOMEMLIMIT=64MiB"})
 	failed := c.publish("live/cam1")
 	c.playable("live/cam1")
@@ -555,6 +568,7 @@ func TestF28MemoryLimit(t *testing.T) {
 // that never come, or with nothing at all, who asks whether the server lives is
 // answered. They end within seconds.
 func TestF35Health(t *testing.T) {
+	quietly(t)
 	n := siege(100, 2000)
 	c := besiege(t, nil, "-http-max-connections=12000", "-log-level=error")
 	failed := c.publish("live/cam1")
@@ -589,6 +603,7 @@ func TestF35Health(t *testing.T) {
 // to a connection, keep what left the window for a bounded time, and all of it
 // is told to operators.
 func TestF34Siege(t *testing.T) {
+	quietly(t)
 	const (
 		bitrate = 16_000_000
 		timeout = 5 * time.Second

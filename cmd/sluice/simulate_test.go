@@ -42,7 +42,7 @@ import (
 // between them, "all", or nothing for those that are not off.
 func TestSimulation(t *testing.T) {
 	seeds, hours := 3.0, 1.0
-	if testing.Short() {
+	if testing.Short() || race { // make unit runs it without the race detector, too
 		seeds, hours = 2, 1.0/6
 	}
 	seeds, hours = setting(t, "SIMULATE_SEEDS", seeds), setting(t, "SIMULATE_HOURS", hours)
