@@ -13,6 +13,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/cmd/sluice/gate"
+	"github.com/sluice-live/sluice/cmd/sluice/memory"
 	"github.com/sluice-live/sluice/cmd/sluice/ports"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/config/address"
@@ -42,7 +44,7 @@ type app struct {
 	clock   *clock
 	metrics *metrics.Set
 	catalog *packager.Catalog
-	gate    *gate
+	gate    *gate.Gate
 	rtmp    *ingest.Server
 	http    *httpserve.Server
 	rules   *rules
@@ -64,8 +66,10 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	a.catalog = packager.NewCatalog(settings(cfg.Window), a.clock.now)
 	a.metrics.Streams(a.states)
 	a.metrics.Pinned(a.pinned)
-	a.gate = &gate{catalog: a.catalog, access: a.rules.publishers.Load, now: a.clock.now, log: log, metrics: a.metrics, budget: newBudget(cfg.Window)}
-	if err := a.gate.turns.configure(cfg.RTMP); err != nil {
+	a.gate = &gate.Gate{
+		Catalog: a.catalog, Access: a.rules.publishers.Load, Now: a.clock.now, Log: log, Metrics: a.metrics, Budget: memory.NewBudget(cfg.Window), Health: httpserve.Health,
+	}
+	if err := limitPublications(a.gate, cfg.RTMP); err != nil {
 		return nil, err
 	}
 	a.rtmp = &ingest.Server{
@@ -117,6 +121,16 @@ func settings(c config.Window) packager.Settings {
 		Grace:              c.Grace,
 		Linger:             c.Linger,
 	}
+}
+
+// limitPublications lets an address publish as often as it may connect.
+func limitPublications(g *gate.Gate, c config.RTMP) error {
+	exempt, err := address.ParseNetworks(c.UnlimitedFrom)
+	if err != nil || c.ConnectionRate == 0 {
+		return err
+	}
+	g.LimitAddresses(gate.Rate{Burst: c.ConnectionBurst, Refill: time.Second / time.Duration(c.ConnectionRate)}, exempt)
+	return nil
 }
 
 func limits(c config.RTMP) ingest.Limits {
@@ -253,7 +267,7 @@ func (a *app) expire(ctx context.Context) {
 		case <-tick.C:
 			a.catalog.Expire()
 			a.ports.LookAtCertificates(time.Now())
-			a.gate.patrol()
+			a.gate.Patrol()
 			if len(a.catalog.Streams()) == 0 {
 				a.clock.settle()
 			}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-live/sluice/cmd/sluice/gate"
 	"github.com/sluice-live/sluice/ingest/amf"
 	"github.com/sluice-live/sluice/ingest/chunk"
 	"github.com/sluice-live/sluice/ingest/client"
@@ -183,7 +184,7 @@ func TestF33Flapping(t *testing.T) {
 	}
 	after, again := c.publish("live/cam2"), c.publish("live/flap")
 	for range 3 { // who waited when the flood ended may have a turn yet
-		if time.Sleep(longestTurn + time.Second); again() == nil {
+		if time.Sleep(gate.LongestTurn + time.Second); again() == nil {
 			break
 		}
 		again = c.publish("live/flap")

@@ -32,15 +32,17 @@ var rooms = map[string][]string{
 	"httpserve":             {"config/address", "ingest/metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
 	"httpserve/access":      {"config/address", "ingest/access"}, // tokens and webhook are the same for both sides
 	"web":                   {},
-	"cmd/sluice": {"cmd/sluice/ports", "cmd/sluice/probe", "config", "config/address", "httpserve", "httpserve/access",
-		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/metrics", "packager", "remux", "web"},
-	"cmd/sluice/cert":  {"config", "ingest/metrics"},
-	"cmd/sluice/door":  {"config/address", "ingest/metrics"},
-	"cmd/sluice/ports": {"cmd/sluice/cert", "cmd/sluice/door", "config", "config/address", "ingest/gather", "ingest/metrics"},
-	"cmd/sluice/probe": {},                              // it sees servers from outside
-	"e2e":              {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
-	"e2e/soak":         {"ingest/flv", "ingest/client"},
-	"e2e/bench":        {"ingest/flv", "ingest/client"},
+	"cmd/sluice": {"cmd/sluice/gate", "cmd/sluice/memory", "cmd/sluice/ports", "cmd/sluice/probe", "config", "config/address", "httpserve", "httpserve/access",
+		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/metrics", "packager", "web"},
+	"cmd/sluice/cert":   {"config", "ingest/metrics"},
+	"cmd/sluice/door":   {"config/address", "ingest/metrics"},
+	"cmd/sluice/gate":   {"cmd/sluice/memory", "config/address", "ingest", "ingest/access", "ingest/flv", "ingest/metrics", "packager", "remux"},
+	"cmd/sluice/memory": {"config", "ingest/metrics", "packager"},
+	"cmd/sluice/ports":  {"cmd/sluice/cert", "cmd/sluice/door", "config", "config/address", "ingest/gather", "ingest/metrics"},
+	"cmd/sluice/probe":  {},                              // it sees servers from outside
+	"e2e":               {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
+	"e2e/soak":          {"ingest/flv", "ingest/client"},
+	"e2e/bench":         {"ingest/flv", "ingest/client"},
 }
 
 // doors is who may import a third party: one room each, or two where a library
@@ -57,7 +59,7 @@ var doors = map[string][]string{
 	"golang.org/x/sys":                    {"ingest/gather"},
 	"github.com/pires/go-proxyproto":      {"cmd/sluice/door"},
 	"github.com/prometheus/client_golang": {"ingest/metrics"},
-	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice", "cmd/sluice/cert", "cmd/sluice/ports"},
+	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice", "cmd/sluice/cert", "cmd/sluice/gate", "cmd/sluice/ports"},
 	"github.com/quic-go/quic-go":          {"cmd/sluice/ports"},
 	"go.yaml.in/yaml":                     {"config"},
 }

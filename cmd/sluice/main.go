@@ -17,6 +17,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/cmd/sluice/memory"
 	"github.com/sluice-live/sluice/cmd/sluice/probe"
 	"github.com/sluice-live/sluice/config"
 )
@@ -36,7 +37,7 @@ const usage = `sluice takes RTMP in and gives HLS and DASH out.
 
 func main() {
 	collectOften()
-	limitHeap()
+	memory.LimitHeap()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The second signal ends the program at once.
 	context.AfterFunc(ctx, stop)

@@ -16,14 +16,17 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/cmd/sluice/gate"
 	"github.com/sluice-live/sluice/config"
 	watching "github.com/sluice-live/sluice/httpserve/access"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/ingest/client"
+	"github.com/sluice-live/sluice/packager"
 )
 
 // regime is a server whose configuration is read again while it runs.
@@ -258,6 +261,9 @@ func TestWebhookIsReplaced(t *testing.T) {
 	}
 }
 
+// quiet is a connection that nobody looks at.
+type quiet struct{ ingest.Peer }
+
 // Who has logged in publishes on his connection as long as he could log in: an
 // encoder says goodbye, and publishes again without a new login.
 func TestLoginIsReplaced(t *testing.T) {
@@ -270,9 +276,8 @@ func TestLoginIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGate()
-	g.access = r.publishers.Load
-	request := ingest.Request{App: "live", Name: "cam1", Remote: netip.MustParseAddrPort("192.0.2.1:1"), Query: "authmod=adobe&user=anna", Peer: newPeer()}
+	g := &gate.Gate{Catalog: packager.NewCatalog(settings(config.Default().Window), time.Now), Access: r.publishers.Load, Now: time.Now, Log: zerolog.Nop()}
+	request := ingest.Request{App: "live", Name: "cam1", Remote: netip.MustParseAddrPort("192.0.2.1:1"), Query: "authmod=adobe&user=anna", Peer: quiet{}}
 	_, err = g.Connect(t.Context(), request)
 	var asked *ingest.Rejection
 	if !errors.As(err, &asked) {

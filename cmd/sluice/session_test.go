@@ -62,7 +62,7 @@ func inHouse(t *testing.T, f func(h *house)) {
 		h.app.catalog = packager.NewCatalog(settings(cfg.Window), h.app.clock.now)
 		h.app.gate = (&simulation{}).gate(h.app)
 		door := h.app.gate
-		door.log = log
+		door.Log = log
 		h.app.rtmp = &ingest.Server{
 			Limits:  limits(cfg.RTMP),
 			Handler: door,

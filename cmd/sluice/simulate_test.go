@@ -21,6 +21,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/cmd/sluice/gate"
 	"github.com/sluice-live/sluice/cmd/sluice/ports"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/config/address"
@@ -171,10 +172,10 @@ func (s *simulation) compose(r *rand.Rand) {
 	s.app, s.handler = a, a.http.Handler()
 }
 
-func (s *simulation) gate(a *app) *gate {
-	who := always(access.Settings{From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now})
+func (s *simulation) gate(a *app) *gate.Gate {
+	who := access.NewPublishers(access.Settings{From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now})
 	a.rules = &rules{}
-	return &gate{catalog: a.catalog, access: who, now: a.clock.now, log: zerolog.Nop()}
+	return &gate.Gate{Catalog: a.catalog, Access: func() *access.Publishers { return who }, Now: a.clock.now, Log: zerolog.Nop()}
 }
 
 // wallClock is the machine's, which somebody may set.

@@ -1,53 +1,21 @@
-package main
+package gate
 
 import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-live/sluice/cmd/sluice/memory"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/flv"
 	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
 )
-
-func TestAvailableMemory(t *testing.T) {
-	t.Setenv("GOMEMLIMIT", "")
-	const machine = "MemFree:  1 kB\nMemTotal:       24576 kB\n"
-	for _, test := range []struct {
-		name  string
-		files map[string]string
-		want  int64
-	}{
-		{"a machine", map[string]string{"proc/meminfo": machine}, 24 << 20},
-		{"a container", map[string]string{"proc/meminfo": machine, "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "1048576\n"}, 1 << 20},
-		{"one without a limit", map[string]string{"proc/meminfo": machine, "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "max\n"}, 24 << 20},
-		{"a service in a slice", map[string]string{"proc/meminfo": machine, "proc/self/cgroup": "0::/a.slice/b.service\n",
-			"sys/fs/cgroup/a.slice/b.service/memory.max": "max\n", "sys/fs/cgroup/a.slice/memory.max": "2097152\n"}, 2 << 20},
-		{"version 1", map[string]string{"proc/meminfo": machine, "sys/fs/cgroup/memory/memory.limit_in_bytes": "3145728\n"}, 3 << 20},
-		{"version 1 without a limit", map[string]string{"proc/meminfo": machine, "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 24 << 20},
-		{"nothing is known", nil, 1<<63 - 1},
-	} {
-		root := t.TempDir()
-		for name, text := range test.files {
-			os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755)
-			if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := availableMemory(root); got != test.want {
-			t.Errorf("%s: %d, want %d", test.name, got, test.want)
-		}
-	}
-}
 
 // F28: where memory is out, new publishers are refused and live ones go on; one
 // whose window grows too large is sent away with a reason.
@@ -59,8 +27,8 @@ func TestF28Memory(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := newGate()
-		g.metrics = metrics.New()
-		g.budget = budget{all: 40 << 20, stream: 20 << 20}
+		g.Metrics = metrics.New()
+		g.Budget = memory.Budget{All: 40 << 20, Stream: 20 << 20}
 		first, err := g.ask(newPeer())
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +40,7 @@ func TestF28Memory(t *testing.T) {
 					return err
 				}
 				time.Sleep(time.Second)
-				g.patrol()
+				g.Patrol()
 			}
 			return nil
 		}
@@ -85,7 +53,7 @@ func TestF28Memory(t *testing.T) {
 		if err := play(18, 1<<20); err != nil {
 			t.Fatalf("with %d bytes held: %v", held(g), err)
 		}
-		g.budget.all = 16 << 20 // 12 are what players need of the one that is live
+		g.Budget.All = 16 << 20 // 12 are what players need of the one that is live
 		var full *metrics.Exceeded
 		if err := g.room(other); !errors.As(err, &full) || full.Limit != metrics.Memory || !strings.Contains(err.Error(), "of 16 MiB") {
 			t.Errorf("with %d bytes held: %v", held(g), err)
@@ -93,13 +61,16 @@ func TestF28Memory(t *testing.T) {
 		if err := play(1, 1<<10); err != nil {
 			t.Errorf("the live one: %v", err)
 		}
-		g.budget.all = 64 << 20
+		g.Budget.All = 64 << 20
 		if err := play(20, 2<<20); !errors.As(err, &full) || full.Limit != metrics.StreamMemory {
 			t.Errorf("with %d bytes held: %v", held(g), err)
 		}
 		first.Close(nil)
 	})
 }
+
+// picture is an AVC configuration record of 960 × 540.
+var picture = []byte("\x01\x64\x00\x28\xff\xe1\x00\x1c\x67\x64\x00\x28\xac\x76\x11\x03\xc0\x45\xfb\xc0\x44\x00\x00\x03\x00\x04\x00\x00\x03\x00\xf0\x3c\x60\xc6\x11\x80\x01\x00\x06\x68\xe8\x43\x9c\xb2\x2c")
 
 // slides is an encoder of one picture a second.
 type slides struct {
@@ -110,7 +81,7 @@ type slides struct {
 // show sends a picture of so many bytes, which is a keyframe or not.
 func (s *slides) show(size int, key bool) error {
 	if s.at == 0 {
-		config := append([]byte{0x17, 0, 0, 0, 0}, pictures[0]...)
+		config := append([]byte{0x17, 0, 0, 0, 0}, picture...)
 		if err := s.sink.WriteTag(flv.Tag{Type: flv.TagVideo, Body: config}); err != nil {
 			return err
 		}
@@ -133,9 +104,9 @@ func TestF37AllAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)))
 		g := newGate()
-		g.metrics = metrics.New()
+		g.Metrics = metrics.New()
 		const all, second = 72 << 20, 10_000_000 / 8
-		g.budget = budget{all: all, stream: 256 << 20, segments: 4}
+		g.Budget = memory.Budget{All: all, Stream: 256 << 20, Segments: 4}
 		var encoders [6]*slides
 		for i := range encoders {
 			_, sink, err := g.Publish(t.Context(), ingest.Request{App: "live", Name: fmt.Sprint("cam", i), Remote: netip.MustParseAddrPort("192.0.2.1:1"), Peer: newPeer()})
@@ -163,7 +134,7 @@ func TestF37AllAtOnce(t *testing.T) {
 				gone++
 			}
 			time.Sleep(time.Second)
-			g.patrol()
+			g.Patrol()
 			if n := held(g); n > all {
 				t.Fatalf("%d bytes are held", n)
 			}
@@ -172,10 +143,10 @@ func TestF37AllAtOnce(t *testing.T) {
 		if gone != 2 || encoders[4] != nil || encoders[5] != nil {
 			t.Errorf("%d of 6 were sent away: %v", gone, encoders)
 		}
-		if n := len(g.catalog.Streams()); n != 4 {
+		if n := len(g.Catalog.Streams()); n != 4 {
 			t.Errorf("%d streams are left", n)
 		}
-		for _, s := range g.catalog.Streams() {
+		for _, s := range g.Catalog.Streams() {
 			if w := s.Window(); !w.Playable() || len(w.Renditions[0].Segments) < 3 {
 				t.Errorf("%v lists %d segments", w.Stream, len(w.Renditions[0].Segments))
 			}
@@ -195,9 +166,12 @@ func TestLongKeyframeInterval(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)))
 		g := newGate()
 		window := config.Default().Window
-		set := settings(window)
-		g.catalog = packager.NewCatalog(set, time.Now)
-		g.budget = budget{stream: int64(window.MaxStreamMemory), segments: window.Segments}
+		set := packager.Settings{
+			Segments: window.Segments, SegmentMinDuration: window.SegmentMinDuration, SegmentMaxDuration: window.SegmentMaxDuration,
+			PartDuration: window.PartDuration, MaxBytes: int(window.MaxStreamMemory), Grace: window.Grace, Linger: window.Linger,
+		}
+		g.Catalog = packager.NewCatalog(set, time.Now)
+		g.Budget = memory.Budget{Stream: int64(window.MaxStreamMemory), Segments: window.Segments}
 		sink, err := g.ask(newPeer())
 		if err != nil {
 			t.Fatal(err)
@@ -208,13 +182,13 @@ func TestLongKeyframeInterval(t *testing.T) {
 				t.Fatalf("after %d s: %v", i, err)
 			}
 			time.Sleep(time.Second)
-			g.patrol()
+			g.Patrol()
 			if n := held(g); n > int(window.MaxStreamMemory) {
 				t.Fatalf("after %d s, %d bytes are held", i, n)
 			}
 		}
 		name, _ := packager.ParseStreamName("live", "cam1")
-		s, _ := g.catalog.Lookup(name)
+		s, _ := g.Catalog.Lookup(name)
 		r := s.Window().Renditions[0]
 		if len(r.Segments) < 5 || len(r.Retired) <= len(r.Segments) {
 			t.Errorf("%d segments are listed, and %d can be had behind them", len(r.Segments), len(r.Retired))
@@ -223,34 +197,8 @@ func TestLongKeyframeInterval(t *testing.T) {
 	})
 }
 
-// What there is of memory is shared out: the least to all, and the rest to those
-// who can use it.
-func TestMemoryIsDivided(t *testing.T) {
-	live := new(session)
-	for _, test := range []struct {
-		name   string
-		all    int64
-		claims []claim
-		limits []int64
-		away   int
-	}{
-		{"room for all", 100, []claim{{session: live, least: 10, full: 30}, {session: live, least: 10, full: 20}}, []int64{30 + 19, 20 + 19}, 0},
-		{"who wants little leaves more", 60, []claim{{session: live, least: 10, full: 100}, {session: live, least: 10, full: 15}}, []int64{38, 15}, 0},
-		{"what has ended keeps what it holds", 60, []claim{{held: 20, least: 20, full: 20}, {session: live, least: 10, full: 100}}, []int64{0, 33}, 0},
-		{"slow viewers take from windows, and send nobody away", 60, []claim{{session: live, least: 30, full: 100, pinned: 50}, {session: live, least: 20, full: 100}}, []int64{30, 20}, 0},
-		{"the youngest goes", 60, []claim{{session: live, least: 30, full: 100}, {session: live, least: 10, full: 100}, {session: live, least: 30, full: 100}}, []int64{36, 17, 0}, 1},
-		{"one alone goes, too", 60, []claim{{session: live, least: 70, full: 100}}, []int64{0}, 1},
-		{"no bound but a stream's", 0, []claim{{session: live, least: 70, full: 100}}, []int64{1000}, 0},
-	} {
-		limits, away := budget{all: test.all, stream: 1000}.divide(test.claims)
-		if !slices.Equal(limits, test.limits) || away != test.away {
-			t.Errorf("%s: %v, %d go; want %v, %d", test.name, limits, away, test.limits, test.away)
-		}
-	}
-}
-
-func held(g *gate) (n int) {
-	for _, s := range g.catalog.Streams() {
+func held(g *Gate) (n int) {
+	for _, s := range g.Catalog.Streams() {
 		n += s.Window().Bytes()
 	}
 	return n

@@ -1,4 +1,5 @@
-package main
+// Package memory shares out the memory that windows may hold.
+package memory
 
 import (
 	"cmp"
@@ -31,69 +32,75 @@ const (
 	youngReserve = 8 << 20
 )
 
-// budget is how much windows may hold. Where it is scarce they get shorter, down
+// Budget is how much windows may hold. Where it is scarce they get shorter, down
 // to what players need; only publishers that have no room even for that are
 // refused, or sent away, the youngest first.
-type budget struct {
-	all, stream int64 // bytes; all 0: whatever they want
-	segments    int   // that lists have, if there is room
+type Budget struct {
+	All, Stream int64 // bytes, of all streams and of one; All 0: whatever they want
+	Segments    int   // that lists have, if there is room
 }
 
-func newBudget(c config.Window) budget {
-	b := budget{all: int64(c.MaxMemory), stream: int64(c.MaxStreamMemory), segments: c.Segments}
-	if b.all == 0 {
+// NewBudget returns what the configuration says, or a share of what the process may
+// have.
+func NewBudget(c config.Window) Budget {
+	b := Budget{All: int64(c.MaxMemory), Stream: int64(c.MaxStreamMemory), Segments: c.Segments}
+	if b.All == 0 {
 		if have := availableMemory("/"); have < math.MaxInt64 {
-			b.all = have / 100 * windowShare
+			b.All = have / 100 * windowShare
 		}
 	}
 	return b
 }
 
-// claim is what a stream holds, in bytes, and what it would hold, by what is known
+// Claim is what a stream holds, in bytes, and what it would hold, by what is known
 // of it, if its window were as short as players can bear, and as long as is
 // configured.
-type claim struct {
-	stream            *packager.Stream
-	session           *session // nil where nobody publishes it: it keeps what it has
+type Claim struct {
+	Stream            *packager.Stream
+	Published         bool // somebody publishes it: else it keeps what it has
 	held, least, full int64
 	pinned            int64 // what slow viewers alone hold: windows have that much less
 }
 
-// claimOf looks at a stream.
-func (b budget) claimOf(stream *packager.Stream, s *session) claim {
+// ClaimOf looks at a stream that nobody publishes.
+func (b Budget) ClaimOf(stream *packager.Stream) Claim {
 	w := stream.Window()
-	c := claim{stream: stream, session: s, held: int64(w.Bytes()), pinned: int64(stream.Pinned())}
-	if s == nil {
-		c.least, c.full = c.held, c.held
-		if w.State == packager.Live { // its publisher is just being let in
-			c.least += youngReserve
-		}
-		return c
+	held := int64(w.Bytes())
+	c := Claim{Stream: stream, held: held, least: held, full: held, pinned: int64(stream.Pinned())}
+	if w.State == packager.Live { // its publisher is just being let in
+		c.least += youngReserve
 	}
-	other := int64(s.held())
-	if c.least = w.Need(packager.LeastSegments); c.least == 0 {
-		c.least = max(youngReserve, c.held)
-	}
-	c.full = max(c.least, w.Need(packager.WholeSegments(b.segments)))
-	c.held, c.least, c.full = c.held+other, c.least+other, c.full+other
 	return c
 }
 
-// divide shares the budget out to streams that somebody publishes, the oldest
+// ClaimOfPublished looks at a stream whose publisher holds so many bytes beside the
+// window.
+func (b Budget) ClaimOfPublished(stream *packager.Stream, beside int64) Claim {
+	w := stream.Window()
+	c := Claim{Stream: stream, Published: true, held: int64(w.Bytes()), pinned: int64(stream.Pinned())}
+	if c.least = w.Need(packager.LeastSegments); c.least == 0 {
+		c.least = max(youngReserve, c.held)
+	}
+	c.full = max(c.least, w.Need(packager.WholeSegments(b.Segments)))
+	c.held, c.least, c.full = c.held+beside, c.least+beside, c.full+beside
+	return c
+}
+
+// Divide shares the budget out to streams that somebody publishes, the oldest
 // first. Each gets the least that it needs; of the rest all get as much, but none
 // more than it can use while another can use it. away is how many of the youngest
 // there is no room for.
-func (b budget) divide(claims []claim) (limits []int64, away int) {
+func (b Budget) Divide(claims []Claim) (limits []int64, away int) {
 	limits = make([]int64, len(claims))
-	rest, publishers := b.all, 0
+	rest, publishers := b.All, 0
 	for _, c := range claims {
 		rest -= c.least
-		if c.session != nil {
+		if c.Published {
 			publishers++
 		}
 	}
-	for i := len(claims) - 1; i >= 0 && rest < 0 && b.all > 0; i-- {
-		if claims[i].session != nil {
+	for i := len(claims) - 1; i >= 0 && rest < 0 && b.All > 0; i-- {
+		if claims[i].Published {
 			rest += claims[i].least
 			publishers--
 			away++
@@ -102,11 +109,11 @@ func (b budget) divide(claims []claim) (limits []int64, away int) {
 	for _, c := range claims {
 		rest -= c.pinned // no encoder is sent away for its viewers
 	}
-	rest = max(rest-b.all/spareShare, 0)
+	rest = max(rest-b.All/spareShare, 0)
 	// Whoever wants little is served first, and leaves more to the others.
 	var wants []int
 	for i, c := range claims {
-		if c.session != nil && len(wants) < publishers {
+		if c.Published && len(wants) < publishers {
 			wants = append(wants, i)
 		}
 	}
@@ -120,62 +127,64 @@ func (b budget) divide(claims []claim) (limits []int64, away int) {
 	}
 	for _, i := range wants {
 		limits[i] += rest / int64(len(wants))
-		if b.all == 0 {
+		if b.All == 0 {
 			limits[i] = math.MaxInt64
 		}
-		if b.stream > 0 {
-			limits[i] = min(limits[i], b.stream)
+		if b.Stream > 0 {
+			limits[i] = min(limits[i], b.Stream)
 		}
 	}
 	return limits, away
 }
 
-// admits tells whether there is room for another publication of a stream.
-func (b budget) admits(claims []claim, name packager.StreamName) error {
+// Admits tells whether there is room for another publication of a stream.
+func (b Budget) Admits(claims []Claim, name packager.StreamName) error {
 	var total int64
 	need := int64(youngReserve)
 	for _, c := range claims {
-		w := c.stream.Window()
+		w := c.Stream.Window()
 		total += c.pinned
 		if w.Stream != name {
 			total += c.least
 			continue
 		}
-		if c.session == nil && b.exceeded(w) {
-			return b.tooLarge(w)
+		if !c.Published && b.Exceeded(w) {
+			return b.TooLarge(w)
 		}
 		need = max(need, w.Need(packager.LeastSegments)) // it goes on with its window, which gets shorter
 	}
-	if b.all > 0 && total+need > b.all {
+	if b.All > 0 && total+need > b.All {
 		return &metrics.Exceeded{Limit: metrics.Memory, Text: fmt.Sprintf("no memory for another stream: the shortest windows of all hold or will soon hold %v of %v; "+
-			"lower bitrates, shorter keyframe intervals, a larger window.max_memory or more memory help", inMiB(total), inMiB(b.all))}
+			"lower bitrates, shorter keyframe intervals, a larger window.max_memory or more memory help", inMiB(total), inMiB(b.All))}
 	}
 	return nil
 }
 
-// exceeded tells whether a window is larger than that of one stream may be, and
+// Exceeded tells whether a window is larger than that of one stream may be, and
 // can't be shorter. One whose lists will get shorter at their next segment has a
 // quarter more.
-func (b budget) exceeded(w *packager.Window) bool {
+func (b Budget) Exceeded(w *packager.Window) bool {
 	n := int64(w.Bytes())
-	return b.stream > 0 && n > b.stream && (w.Shortest() || n > b.stream+b.stream/4)
+	return b.Stream > 0 && n > b.Stream && (w.Shortest() || n > b.Stream+b.Stream/4)
 }
 
-func (b budget) tooLarge(w *packager.Window) error {
+// TooLarge is the error for the publisher of such a window.
+func (b Budget) TooLarge(w *packager.Window) error {
 	return &metrics.Exceeded{Limit: metrics.StreamMemory, Text: fmt.Sprintf("the stream's window holds %v with as few segments as players need, window.max_stream_memory is %v: "+
-		"lower the encoder's bitrate or its keyframe interval, or raise that", inMiB(int64(w.Bytes())), inMiB(b.stream))}
+		"lower the encoder's bitrate or its keyframe interval, or raise that", inMiB(int64(w.Bytes())), inMiB(b.Stream))}
 }
 
-func (b budget) noRoom(c claim) error {
+// NoRoom is the error for a publisher that Divide has no room for.
+func (b Budget) NoRoom(c Claim) error {
 	return &metrics.Exceeded{Limit: metrics.Memory, Text: fmt.Sprintf("no memory for this stream beside those that were there before: its shortest window will hold %v, "+
-		"all together have %v: lower bitrates, shorter keyframe intervals, a larger window.max_memory or more memory help", inMiB(c.least), inMiB(b.all))}
+		"all together have %v: lower bitrates, shorter keyframe intervals, a larger window.max_memory or more memory help", inMiB(c.least), inMiB(b.All))}
 }
 
 func inMiB(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
 
-// limitHeap makes the collector work harder before the system ends us, where
+// LimitHeap makes the collector work harder before the system ends us, where
 // nobody has said GOMEMLIMIT.
-func limitHeap() {
+func LimitHeap() {
 	if have := availableMemory("/"); os.Getenv("GOMEMLIMIT") == "" && have < math.MaxInt64 {
 		debug.SetMemoryLimit(have / 100 * heapShare)
 	}

@@ -1,4 +1,6 @@
-package main
+// Package gate lets publishers in, one per stream and as many as there is memory
+// for, and connects the rooms that their tags go through.
+package gate
 
 import (
 	"cmp"
@@ -13,7 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/sluice-live/sluice/httpserve"
+	"github.com/sluice-live/sluice/cmd/sluice/memory"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/ingest/flv"
@@ -27,19 +29,22 @@ import (
 // new one. Whoever publishes is heard many times a second.
 const takeoverSilence = 2 * time.Second
 
-// failurePause is how long one who has shown something wrong waits for the
+// FailurePause is how long one who has shown something wrong waits for the
 // answer: trying is slow, and holds up nobody else.
-const failurePause = time.Second
+const FailurePause = time.Second
 
-// gate lets publishers in and connects the rooms that their tags go through.
-type gate struct {
-	catalog *packager.Catalog
-	access  func() *access.Publishers // who judges now
-	now     func() time.Time
-	log     zerolog.Logger
-	metrics *metrics.Set
-	budget  budget
-	turns   turns
+// Gate is ingest's Handler.
+type Gate struct {
+	Catalog *packager.Catalog
+	Access  func() *access.Publishers // who judges now
+	Now     func() time.Time          // the clock of all rooms
+	Log     zerolog.Logger
+	Metrics *metrics.Set
+	Budget  memory.Budget
+	// Health is what is wrong with a stream, in sentences for the log; nil: nobody looks.
+	Health func(w *packager.Window, now time.Time) []string
+
+	turns turns
 
 	ailments ailments // patrol's
 
@@ -86,18 +91,18 @@ func (s *session) Close(cause error) {
 	s.left()
 }
 
-var _ ingest.Authenticator = (*gate)(nil) // ingest looks for it, and goes without
+var _ ingest.Authenticator = (*Gate)(nil) // ingest looks for it, and goes without
 
 // Connect is ingest's first question.
-func (g *gate) Connect(ctx context.Context, r ingest.Request) (login any, err error) {
-	user, err := g.access().Login(r.Remote.Addr(), r.Query)
+func (g *Gate) Connect(ctx context.Context, r ingest.Request) (login any, err error) {
+	user, err := g.Access().Login(r.Remote.Addr(), r.Query)
 	if err == nil {
 		return user, nil
 	}
 	refusal := g.refusal(ctx, err)
 	var rejection *access.Rejection
 	if !errors.As(err, &rejection) || rejection.Cause != nil {
-		g.metrics.Refused(metrics.Publishing)
+		g.Metrics.Refused(metrics.Publishing)
 	}
 	if rejection == nil {
 		return nil, refusal
@@ -112,15 +117,15 @@ func (g *gate) Connect(ctx context.Context, r ingest.Request) (login any, err er
 var errAskedToLogIn = errors.New("asked to log in: it comes back when it can")
 
 // Publish is ingest's question.
-func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ ingest.Sink, err error) {
+func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ ingest.Sink, err error) {
 	user, _ := r.Login.(access.User) // as Connect has returned it
 	encoder := access.Encoder{
 		IP: r.Remote.Addr(), App: r.App, Name: r.Name, Query: r.Query, User: user,
 		Encrypted: r.Encrypted, Software: r.Software, TCURL: r.TCURL,
 	}
-	admission, err := g.access().Admit(ctx, encoder)
+	admission, err := g.Access().Admit(ctx, encoder)
 	if err != nil {
-		g.metrics.Refused(metrics.Publishing)
+		g.Metrics.Refused(metrics.Publishing)
 		return "", nil, g.refusal(ctx, err)
 	}
 	app, key, _ := strings.Cut(admission.Path, "/")
@@ -128,18 +133,18 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	if err != nil {
 		return "", nil, err
 	}
-	if err := g.turn(ctx, "your address", g.turns.visit(r.Remote, time.Now()), longestTurn); err != nil {
+	if err := g.turn(ctx, "your address", g.turns.visit(r.Remote, time.Now()), LongestTurn); err != nil {
 		return "", nil, fmt.Errorf("%v: %w", name, err)
 	}
 	publication, err := g.publication(ctx, name)
 	if err != nil {
 		return "", nil, fmt.Errorf("%v: %w", name, err)
 	}
-	log := g.log.With().Str("room", "remux").Stringer("stream", name).Logger()
+	log := g.Log.With().Str("room", "remux").Stringer("stream", name).Logger()
 	log.Info().Stringer("remote", r.Remote).Str("by", admission.By).Msg("let in")
 	note := func(what string) { log.Info().Str("what", what).Msg("dropped") }
-	remuxer := remux.New(publication, g.now, note)
-	remuxer.OnDrop = g.metrics.Dropped
+	remuxer := remux.New(publication, g.Now, note)
+	remuxer.OnDrop = g.Metrics.Dropped
 	publication.LeaveOut(nil) // as with the encoder before
 	publication.Caption(0)
 	remuxer.OnCaptions = publication.Caption
@@ -147,7 +152,7 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	publication.OnLate = g.late(log)
 	s := g.enter(name, r.Peer, remuxer)
 	s.left = func() {
-		if !g.access().Ended(encoder, admission) {
+		if !g.Access().Ended(encoder, admission) {
 			log.Warn().Msg("the webhook isn't told of the end: too many notifications wait")
 		}
 	}
@@ -155,10 +160,10 @@ func (g *gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 }
 
 // late counts samples that came when their time was filled, and says so once.
-func (g *gate) late(log zerolog.Logger) func() {
+func (g *Gate) late(log zerolog.Logger) func() {
 	said := false
 	return func() {
-		g.metrics.Dropped()
+		g.Metrics.Dropped()
 		if !said {
 			said = true
 			log.Info().Str("what", "sound that came too late behind the picture: silence had been put in its place").Msg("dropped")
@@ -168,8 +173,8 @@ func (g *gate) late(log zerolog.Logger) func() {
 
 // publication begins one for somebody who may, and who may have to wait: for his
 // turn, or until it is clear that the one before is dead.
-func (g *gate) publication(ctx context.Context, name packager.StreamName) (*packager.Publication, error) {
-	latest := time.Now().Add(longestTurn)
+func (g *Gate) publication(ctx context.Context, name packager.StreamName) (*packager.Publication, error) {
+	latest := time.Now().Add(LongestTurn)
 	for asked := false; ; {
 		if err := g.turnOf(ctx, name, latest); err != nil {
 			return nil, err
@@ -194,7 +199,7 @@ var errOvertaken = errors.New("another publisher came first")
 
 // letIn gives a name to a publisher that there is memory for: one at a time, or
 // all who come at once would be told of the same room.
-func (g *gate) letIn(name packager.StreamName) (*packager.Publication, error) {
+func (g *Gate) letIn(name packager.StreamName) (*packager.Publication, error) {
 	g.entering.Lock()
 	defer g.entering.Unlock()
 	if err := g.room(name); err != nil {
@@ -203,7 +208,7 @@ func (g *gate) letIn(name packager.StreamName) (*packager.Publication, error) {
 	if g.free(name) && g.turns.wait(name, time.Now()) > 0 {
 		return nil, errOvertaken
 	}
-	publication, err := g.catalog.Publish(name)
+	publication, err := g.Catalog.Publish(name)
 	if err == nil {
 		g.turns.begin(name, time.Now())
 	}
@@ -211,78 +216,88 @@ func (g *gate) letIn(name packager.StreamName) (*packager.Publication, error) {
 }
 
 // room tells whether there is memory for another publication.
-func (g *gate) room(name packager.StreamName) error {
-	return g.limited(g.budget.admits(g.claims(), name))
+func (g *Gate) room(name packager.StreamName) error {
+	claims, _ := g.claims()
+	return g.limited(g.Budget.Admits(claims, name))
 }
 
-// claims are what all streams hold and need, those first that have been published
+// claims are what all streams hold and need, and who publishes each of them, or nil.
+// Streams that nobody publishes come first, then those that have been published
 // for longest.
-func (g *gate) claims() []claim {
+func (g *Gate) claims() (claims []memory.Claim, publishers []*session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var all []claim
-	for _, stream := range g.catalog.Streams() {
-		s := g.sessions[stream.Window().Stream]
-		if s != nil && s.stop.Load() != nil {
-			s = nil // it is about to go
+	type published struct {
+		stream *packager.Stream
+		by     *session
+		rank   int64
+	}
+	var all []published
+	for _, stream := range g.Catalog.Streams() {
+		p := published{stream: stream}
+		if s := g.sessions[stream.Window().Stream]; s != nil && s.stop.Load() == nil { // else it is about to go
+			p.by, p.rank = s, s.number
 		}
-		all = append(all, g.budget.claimOf(stream, s))
+		all = append(all, p)
 	}
-	slices.SortFunc(all, func(a, b claim) int { return cmp.Compare(a.rank(), b.rank()) })
-	return all
+	slices.SortFunc(all, func(a, b published) int { return cmp.Compare(a.rank, b.rank) })
+	for _, p := range all {
+		c := memory.Claim{}
+		if p.by == nil {
+			c = g.Budget.ClaimOf(p.stream)
+		} else {
+			c = g.Budget.ClaimOfPublished(p.stream, int64(p.by.held()))
+		}
+		claims, publishers = append(claims, c), append(publishers, p.by)
+	}
+	return claims, publishers
 }
 
-// rank is the order in which sessions began; streams without one come first.
-func (c claim) rank() int64 {
-	if c.session == nil {
-		return 0
-	}
-	return c.session.number
-}
-
-// patrol shares out the memory that there is, sends those away for whom there is
+// Patrol shares out the memory that there is, sends those away for whom there is
 // not enough, and says what is wrong with streams. It is to be called now and then,
 // by one goroutine.
-func (g *gate) patrol() {
+func (g *Gate) Patrol() {
 	if g.ailments == nil {
 		g.ailments = make(ailments)
 	}
-	claims := g.claims()
-	limits, away := g.budget.divide(claims)
+	claims, publishers := g.claims()
+	limits, away := g.Budget.Divide(claims)
 	for i, c := range claims {
-		w := c.stream.Window()
-		g.ailments.see(w.Stream, httpserve.Health(w, g.now()), g.log)
+		w, s := c.Stream.Window(), publishers[i]
+		if g.Health != nil {
+			g.ailments.see(w.Stream, g.Health(w, g.Now()), g.Log)
+		}
 		switch {
-		case c.session == nil:
-		case g.budget.exceeded(w):
-			g.sendAway(c.session, g.budget.tooLarge(w))
+		case s == nil:
+		case g.Budget.Exceeded(w):
+			g.sendAway(s, g.Budget.TooLarge(w))
 		case i >= len(claims)-away:
-			g.sendAway(c.session, g.budget.noRoom(c))
+			g.sendAway(s, g.Budget.NoRoom(c))
 		default:
-			c.stream.Allow(max(1, limits[i]-int64(c.session.held())))
+			c.Stream.Allow(max(1, limits[i]-int64(s.held())))
 		}
 	}
 }
 
-func (g *gate) sendAway(s *session, why error) {
+func (g *Gate) sendAway(s *session, why error) {
 	err := g.limited(why)
 	s.stop.Store(&err)
 }
 
 // limited counts a refusal, if it is one.
-func (g *gate) limited(err error) error {
+func (g *Gate) limited(err error) error {
 	if e := (*metrics.Exceeded)(nil); errors.As(err, &e) {
-		g.metrics.Refused(e.Limit)
+		g.Metrics.Refused(e.Limit)
 	}
 	return err
 }
 
 // refusal is access's error in words of ingest. One who has failed hears it
 // after a while.
-func (g *gate) refusal(ctx context.Context, err error) error {
+func (g *Gate) refusal(ctx context.Context, err error) error {
 	if access.Failed(err) {
 		select {
-		case <-time.After(failurePause):
+		case <-time.After(FailurePause):
 		case <-ctx.Done():
 		}
 	}
@@ -297,11 +312,11 @@ type denied struct{ error }
 
 func (denied) Is(target error) bool { return target == ingest.ErrDenied }
 
-func (g *gate) enter(name packager.StreamName, peer ingest.Peer, sink ingest.Sink) *session {
+func (g *Gate) enter(name packager.StreamName, peer ingest.Peer, sink ingest.Sink) *session {
 	s := &session{Sink: sink, peer: peer, over: make(chan struct{})}
 	s.end = func(cause error) {
 		if e := (*metrics.Exceeded)(nil); errors.As(cause, &e) && e.Limit == metrics.Memory {
-			g.catalog.Forget(name) // others need the room now
+			g.Catalog.Forget(name) // others need the room now
 		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -325,7 +340,7 @@ var errTakenOver = errors.New("the encoder has come by another connection")
 
 // takeover waits until the publisher of a stream shows that it is alive (false)
 // or has been silent for long enough, and ends it then.
-func (g *gate) takeover(ctx context.Context, name packager.StreamName) bool {
+func (g *Gate) takeover(ctx context.Context, name packager.StreamName) bool {
 	g.mu.Lock()
 	s := g.sessions[name]
 	g.mu.Unlock()

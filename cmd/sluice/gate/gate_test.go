@@ -1,4 +1,4 @@
-package main
+package gate
 
 import (
 	"context"
@@ -34,15 +34,15 @@ func (p *peer) Silent() time.Duration { return time.Since(*p.heard.Load()) }
 func (p *peer) Held() int             { return 0 }
 func (p *peer) Hang(cause error)      { p.hung <- cause }
 
-func newGate() *gate {
-	return &gate{
-		catalog: packager.NewCatalog(packager.Settings{
+func newGate() *Gate {
+	return &Gate{
+		Catalog: packager.NewCatalog(packager.Settings{
 			Segments: 4, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
 			PartDuration: 500 * time.Millisecond, Grace: 30 * time.Second, Linger: time.Minute,
 		}, time.Now),
-		access: always(access.Settings{From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now}),
-		now:    time.Now,
-		log:    zerolog.Nop(),
+		Access: always(access.Settings{From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Now: time.Now}),
+		Now:    time.Now,
+		Log:    zerolog.Nop(),
 	}
 }
 
@@ -52,7 +52,7 @@ func always(s access.Settings) func() *access.Publishers {
 	return func() *access.Publishers { return p }
 }
 
-func (g *gate) ask(p *peer) (ingest.Sink, error) {
+func (g *Gate) ask(p *peer) (ingest.Sink, error) {
 	_, s, err := g.Publish(context.Background(), ingest.Request{
 		App: "live", Name: "cam1", Remote: netip.MustParseAddrPort("192.0.2.1:1"), Peer: p,
 	})
@@ -124,7 +124,7 @@ func TestF4ClockIsSet(t *testing.T) {
 	for _, by := range []time.Duration{-time.Hour, -2 * time.Second, 0, 2 * time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			g, old := newGate(), newPeer()
-			g.now = func() time.Time { return time.Now().Add(by) }
+			g.Now = func() time.Time { return time.Now().Add(by) }
 			first, err := g.ask(old)
 			if err != nil {
 				t.Fatal(err)
@@ -158,6 +158,33 @@ func TestF4CloseWhileAsked(t *testing.T) {
 		began := time.Now()
 		if _, err := g.ask(newPeer()); err != nil || time.Since(began) > 400*time.Millisecond {
 			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
+// Nobody takes a stream over who may not publish it: not even one that has
+// been silent for long.
+func TestTakeoverIsAuthenticated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, old := newGate(), newPeer()
+		g.Access = always(access.Settings{
+			From: address.Networks{netip.MustParsePrefix("192.0.2.0/24")}, Keys: access.Keys{"cam1": access.HashKey("k")}, Now: time.Now,
+		})
+		ask := func(name string, p *peer) error {
+			_, _, err := g.Publish(t.Context(), ingest.Request{App: "live", Name: name, Peer: p, Remote: netip.MustParseAddrPort("192.0.2.9:1")})
+			return err
+		}
+		if err := ask("k", old); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if err := ask("cam1", newPeer()); !errors.Is(err, ingest.ErrDenied) {
+			t.Errorf("by its public name: %v", err)
+		}
+		select {
+		case <-old.hung:
+			t.Error("the publisher was hung up on")
+		default:
 		}
 	})
 }

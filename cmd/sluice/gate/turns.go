@@ -1,4 +1,4 @@
-package main
+package gate
 
 import (
 	"context"
@@ -7,31 +7,30 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
 )
 
-// pace is how often something may begin: so many times at once, and once in each
-// refill in the long run. The zero pace sets no limit.
-type pace struct {
-	burst  int
-	refill time.Duration
+// Rate is how often something may begin: so many times at once, and once in each
+// Refill in the long run. The zero Rate sets no limit.
+type Rate struct {
+	Burst  int
+	Refill time.Duration
 }
 
-// namePaces are for publications of one name. Each takes numbers of the stream and
+// nameRates are for publications of one name. Each takes numbers of the stream and
 // costs its viewers a new period; packager counts on the first.
-var namePaces = []pace{{3, time.Second}, {20, 5 * time.Second}}
+var nameRates = []Rate{{3, time.Second}, {20, 5 * time.Second}}
 
-// longestTurn is how long a publisher may have to wait. One who would have to
+// LongestTurn is how long a publisher may have to wait. One who would have to
 // wait longer is refused.
-const longestTurn = 5 * time.Second
+const LongestTurn = 5 * time.Second
 
 // turns lets publications of one name, and of one address, begin in turn: who
 // comes too soon waits a little. It goes by a clock that nobody sets.
 type turns struct {
-	perAddress []pace
+	perAddress []Rate
 	exempt     address.Networks // of these, each connection counts alone
 
 	mu    sync.Mutex
@@ -39,35 +38,35 @@ type turns struct {
 	homes map[netip.AddrPort]turn
 }
 
-// configure lets addresses publish as often as they may connect: some encoders
-// publish again on an open connection.
-func (t *turns) configure(c config.RTMP) (err error) {
-	if c.ConnectionRate > 0 {
-		t.perAddress = []pace{{c.ConnectionBurst, time.Second / time.Duration(c.ConnectionRate)}}
+// LimitAddresses says how often one address may begin to publish: some encoders
+// publish again on an open connection. Where addresses are exempt, each of their
+// connections has that rate.
+func (g *Gate) LimitAddresses(rate Rate, exempt address.Networks) {
+	g.turns.perAddress, g.turns.exempt = nil, exempt
+	if rate != (Rate{}) {
+		g.turns.perAddress = []Rate{rate}
 	}
-	t.exempt, err = address.ParseNetworks(c.UnlimitedFrom)
-	return err
 }
 
-// turn is what is known of one of them: for each of its paces, when all would be
+// turn is what is known of one of them: for each of its rates, when all would be
 // as if it had never begun.
 type turn [2]time.Time
 
 // wait is how long it must yet wait.
-func (t turn) wait(paces []pace, now time.Time) (d time.Duration) {
-	for i, p := range paces {
-		d = max(d, t[i].Add(-time.Duration(p.burst-1)*p.refill).Sub(now))
+func (t turn) wait(rates []Rate, now time.Time) (d time.Duration) {
+	for i, r := range rates {
+		d = max(d, t[i].Add(-time.Duration(r.Burst-1)*r.Refill).Sub(now))
 	}
 	return d
 }
 
 // begun returns the turn behind another beginning.
-func (t turn) begun(paces []pace, now time.Time) turn {
-	for i, p := range paces {
+func (t turn) begun(rates []Rate, now time.Time) turn {
+	for i, r := range rates {
 		if t[i].Before(now) {
 			t[i] = now
 		}
-		t[i] = t[i].Add(p.refill)
+		t[i] = t[i].Add(r.Refill)
 	}
 	return t
 }
@@ -105,7 +104,7 @@ func (t *turns) visit(from netip.AddrPort, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	wait := t.homes[from].wait(t.perAddress, now)
-	if wait <= longestTurn {
+	if wait <= LongestTurn {
 		note(&t.homes, from, t.homes[from].begun(t.perAddress, now), now)
 	}
 	return wait
@@ -115,18 +114,18 @@ func (t *turns) visit(from netip.AddrPort, now time.Time) time.Duration {
 func (t *turns) wait(name packager.StreamName, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.names[name].wait(namePaces, now)
+	return t.names[name].wait(nameRates, now)
 }
 
 // begin notes that a publication of a name has begun.
 func (t *turns) begin(name packager.StreamName, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	note(&t.names, name, t.names[name].begun(namePaces, now), now)
+	note(&t.names, name, t.names[name].begun(nameRates, now), now)
 }
 
 // turn waits until a publisher may go on that has to wait that long.
-func (g *gate) turn(ctx context.Context, who string, wait, longest time.Duration) error {
+func (g *Gate) turn(ctx context.Context, who string, wait, longest time.Duration) error {
 	if wait > longest {
 		return g.limited(&metrics.Exceeded{Limit: metrics.PublicationRate, Text: fmt.Sprintf("%s begins to publish too often: again in %v", who, wait.Round(time.Second))})
 	}
@@ -144,21 +143,21 @@ func (g *gate) turn(ctx context.Context, who string, wait, longest time.Duration
 // turnOf waits for the turn of a name, and until the clock has come to where its
 // line ends: a session can't begin before that, and many short ones would get
 // ahead of the clock by a frame each. latest bounds how long.
-func (g *gate) turnOf(ctx context.Context, name packager.StreamName, latest time.Time) error {
+func (g *Gate) turnOf(ctx context.Context, name packager.StreamName, latest time.Time) error {
 	if !g.free(name) {
 		return nil // it has a publisher: that is told at once
 	}
 	longest := time.Until(latest)
 	wait := g.turns.wait(name, time.Now())
-	if stream, ok := g.catalog.Lookup(name); ok && wait <= longest {
-		wait = max(wait, min(stream.Window().End().Sub(g.now()), longest))
+	if stream, ok := g.Catalog.Lookup(name); ok && wait <= longest {
+		wait = max(wait, min(stream.Window().End().Sub(g.Now()), longest))
 	}
 	return g.turn(ctx, name.String(), wait, longest)
 }
 
 // free tells whether a name has no publisher, as far as its window shows that.
-func (g *gate) free(name packager.StreamName) bool {
-	stream, ok := g.catalog.Lookup(name)
+func (g *Gate) free(name packager.StreamName) bool {
+	stream, ok := g.Catalog.Lookup(name)
 	if !ok {
 		return true
 	}
