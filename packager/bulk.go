@@ -21,26 +21,26 @@ const (
 )
 
 // bulky tells whether the open part ends for its bytes, or for the time that it took.
-func (p *Publication) bulky(w *writer) bool {
-	if w.draft.payload() >= share(p.set.MaxBytes, partShare, mostPart) {
+func (w *writer) bulky() bool {
+	if w.part.draft.payload() >= share(w.set.MaxBytes, partShare, mostPart) {
 		return true
 	}
-	n := len(w.samples)
-	return n > 0 && n%crawlSamples == 0 && p.now().Sub(w.partBegan) >= crawl
+	n := len(w.part.samples)
+	return n > 0 && n%crawlSamples == 0 && w.now().Sub(w.part.began) >= crawl
 }
 
 // bulkySegment tells the same of the open segment. One that crawls may end at any
 // keyframe.
-func (p *Publication) bulkySegment(w *writer, sync bool) bool {
-	if w.open.Size+w.draft.payload() >= share(p.set.MaxBytes, segmentShare, mostSegment) {
+func (w *writer) bulkySegment(sync bool) bool {
+	if w.open.Size+w.part.draft.payload() >= share(w.set.MaxBytes, segmentShare, mostSegment) {
 		return true
 	}
-	if w != p.leader || w.open.Samples < crawlSamples { // the others keep to the leader's boundaries
+	if !w.leads || w.open.Samples < crawlSamples { // the others keep to the beat
 		return false
 	}
-	took := p.now().Sub(w.segmentBegan)
+	took := w.now().Sub(w.openBegan)
 	media := w.duration(w.open.Duration)
-	return took >= crawl+2*media && (sync || took >= 2*crawl+2*p.cutter.segmentMax)
+	return took >= crawl+2*media && (sync || took >= 2*crawl+2*w.beat.segmentMax)
 }
 
 func share(all, of, most int) int {

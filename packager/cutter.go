@@ -63,8 +63,8 @@ func targetDuration(segment, segmentMin time.Duration) int {
 	return int((max(segment-jitter, segmentMin) + time.Second - 1) / time.Second)
 }
 
-// longest is the most that a segment may last under a target duration: EXTINF
+// longestOf is the most that a segment may last under a target duration: EXTINF
 // rounded to the nearest second must not exceed it (RFC 8216bis, 4.4.3.1).
-func longest(target int) time.Duration {
+func longestOf(target int) time.Duration {
 	return time.Duration(target)*time.Second + 490*time.Millisecond
 }

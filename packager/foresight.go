@@ -3,73 +3,91 @@ package packager
 // A DASH manifest lists the segment in production, and the one behind it, where
 // their ends can be foreseen.
 
+// foresight is what is foreseen of a rendition's open segment, in ticks.
+type foresight struct {
+	expected int64 // how long it should get from its Start on, 0 when that can't be known
+	next     int64 // the same of the one behind it
+	promise  int64 // where that one starts; 0 where it wasn't foreseen
+}
+
 // foresee says of each open segment how long it should get. It says so once in
 // a segment: a manifest must not change without saying when it did.
 func (p *Publication) foresee() {
 	for _, w := range p.writers {
-		w.expect, w.next = 0, 0
+		w.foresight.expected, w.foresight.next = 0, 0
 		if w.open == nil || p.leader.open == nil {
 			continue
 		}
-		end, ok := p.endOf(w)
-		span := end - nanoseconds(w.open.PTS, w.header.Track.Timescale)
-		if !ok || span <= 0 {
-			continue
+		if end, known := w.beat.end(w.msn); known && !w.leads {
+			w.foresee(end)
+		} else if end, known := p.leader.foreseenEnd(); known {
+			w.foresee(end)
 		}
-		w.promise = w.starts(w.open.PTS + p.lasts(w, span))
-		if w.promise <= w.open.Start {
-			w.promise = 0
-			continue
-		}
-		w.expect = w.promise - w.open.Start
-		if p.rhythm.sure {
-			left := end - nanoseconds(w.promise, w.header.Track.Timescale) // of what was foreseen
-			w.next = p.lasts(w, left+int64(p.rhythm.segment))
-		}
+	}
+}
+
+// foreseenEnd is where the leader's open segment should end, ns.
+func (w *writer) foreseenEnd() (at int64, known bool) {
+	rest := w.beat.regularity.segment - w.sinceKeyframe() // behind what is settled
+	return w.nanoseconds(w.open.PTS+w.open.Duration) + int64(rest), w.beat.regularity.sure && w.beat.opening != openingFirst
+}
+
+// foresee says how long the open segment gets, if the leader's ends there, ns.
+func (w *writer) foresee(end int64) {
+	f := &w.foresight
+	span := end - w.nanoseconds(w.open.PTS)
+	if span <= 0 {
+		return
+	}
+	f.promise = w.starts(w.open.PTS + w.lasts(span))
+	if f.promise <= w.open.Start {
+		f.promise = 0
+		return
+	}
+	f.expected = f.promise - w.open.Start
+	if w.beat.regularity.sure {
+		left := end - w.nanoseconds(f.promise) // of what was foreseen
+		f.next = w.lasts(left + int64(w.beat.regularity.segment))
 	}
 }
 
 // lasts is how many ticks of a rendition's segment there are in a span of the
 // leader's, in nanoseconds.
-func (p *Publication) lasts(w *writer, span int64) int64 {
-	ticks := ticksOf(span, w.header.Track.Timescale)
-	if w != p.leader {
-		ticks = p.followTo(w, ticks)
+func (w *writer) lasts(span int64) int64 {
+	ticks := w.ticks(span)
+	if !w.leads {
+		ticks = w.followTo(ticks)
 	}
 	return ticks
 }
 
-// endOf is where a rendition's open segment should end, in nanoseconds: at a
-// boundary that the leader has gone beyond, or at the end of the leader's own.
-func (p *Publication) endOf(w *writer) (at int64, ok bool) {
-	if w != p.leader {
-		from := p.newBoundary(w)
-		for _, at := range p.starts {
-			if at > from {
-				return at, true
-			}
-		}
-	}
-	lead := p.leader
-	rest := p.rhythm.segment - p.sinceKeyframe(lead) // behind what is settled
-	return nanoseconds(lead.open.PTS+lead.open.Duration, lead.header.Track.Timescale) + int64(rest),
-		p.rhythm.sure && p.opening != openingFirst
-}
-
-// followTo is how many ticks of a follower's segment end at the leader's
-// boundary that is span ticks behind its beginning: as beyond and carry decide.
-func (p *Publication) followTo(w *writer, span int64) int64 {
-	frame := max(1, int64(w.frame))
+// followTo is how many ticks of a follower's segment end where the leader's ends
+// that is span ticks behind its beginning: as beyond and carry decide.
+func (w *writer) followTo(span int64) int64 {
+	frame := max(1, int64(w.newest.lasts))
 	n := max(1, (span-frame/2+frame-1)/frame)
 	part := int64(0)
 	for i := range n {
-		if p.cutter.grid.ends(w.duration(i*frame), w.duration(part*frame), w.duration(frame)) {
+		if w.beat.grid.ends(w.duration(i*frame), w.duration(part*frame), w.duration(frame)) {
 			part = 0
 		}
 		part++
 	}
-	if part < n && p.cutter.grid.scrap(w.duration(part*frame)) && !w.frames {
+	if part < n && !w.part.perFrame && w.beat.grid.scrap(w.duration(part*frame)) {
 		n -= part
 	}
 	return n * frame
+}
+
+// starts is where a segment that begins at pts is said to start: there, or where
+// it was foreseen to. Its name was told to players then, so it stays as long as
+// it is as good as true.
+func (w *writer) starts(pts int64) int64 {
+	const frames = 2 // as when audio ends an access unit earlier than its leader
+	promise := w.foresight.promise
+	off := max(pts, promise) - min(pts, promise)
+	if most := int64(w.part.timescale) / 10; promise != 0 && off <= min(frames*int64(w.newest.lasts), most) {
+		return promise
+	}
+	return pts
 }

@@ -30,25 +30,25 @@ const (
 	scrap = 250 * time.Millisecond
 )
 
-// cadence is how long the frames of a rendition last.
-type cadence struct {
-	frame time.Duration
-	video bool // measured in RTMP's milliseconds, and not always the same
+// frames are those of a rendition: pictures, or units of sound.
+type frames struct {
+	last  time.Duration // how long each of them does
+	video bool          // measured in RTMP's milliseconds, and not always the same
 }
 
 // newGrid returns the grid whose step is about want, or a little more, and
 // whose parts whole frames fill. segment is how long segments get, 0 when that
-// isn't known. The cadences are those of all renditions, the leader's first.
-func newGrid(want, segment time.Duration, all ...cadence) grid {
-	for _, c := range all {
-		want = max(want, c.frame)
+// isn't known. all are the frames of its renditions, the leader's first.
+func newGrid(want, segment time.Duration, all ...frames) grid {
+	for _, f := range all {
+		want = max(want, f.last)
 	}
 	for n := (segment + want/2) / want; n > 0 && segment/n < 2*want; n-- {
 		if g, ok := fitted(segment/n, all); ok {
 			return g
 		}
 	}
-	lead := all[0].frame
+	lead := all[0].last
 	for n := (want + lead/2) / lead; n*lead < 2*want; n++ {
 		if g, ok := fitted(n*lead, all); ok {
 			return g
@@ -66,7 +66,7 @@ func looseGrid(want time.Duration) grid {
 
 // with returns the grid for segments of that duration that keeps the target, or
 // g if there is none.
-func (g grid) with(segment time.Duration, all ...cadence) grid {
+func (g grid) with(segment time.Duration, all ...frames) grid {
 	for n := (segment + g.target - 1) / g.target; n > 0 && float64(segment/n) >= fill*float64(g.target); n++ {
 		if f, ok := fitted(segment/n, all); ok && f.target <= g.target {
 			if f.target = g.target; f.filled(all) {
@@ -78,18 +78,18 @@ func (g grid) with(segment time.Duration, all ...cadence) grid {
 }
 
 // fitted returns the grid of that step, and whether frames fill its parts.
-func fitted(step time.Duration, all []cadence) (grid, bool) {
+func fitted(step time.Duration, all []frames) (grid, bool) {
 	g := grid{step: step}
-	for _, c := range all {
-		_, most := g.parts(c)
+	for _, f := range all {
+		_, most := g.parts(f)
 		g.target = max(g.target, (most + time.Millisecond - 1).Truncate(time.Millisecond))
 	}
 	return g, g.filled(all)
 }
 
-func (g grid) filled(all []cadence) bool {
-	for _, c := range all {
-		if least, _ := g.parts(c); float64(least) < fill*float64(g.target) {
+func (g grid) filled(all []frames) bool {
+	for _, f := range all {
+		if least, _ := g.parts(f); float64(least) < fill*float64(g.target) {
 			return false
 		}
 	}
@@ -97,20 +97,20 @@ func (g grid) filled(all []cadence) bool {
 }
 
 // parts returns the shortest and the longest part of a rendition.
-func (g grid) parts(c cadence) (least, most time.Duration) {
+func (g grid) parts(f frames) (least, most time.Duration) {
 	const rounding = 700 * time.Microsecond // of a frame: 33 or 34 ms are a 30th of a second
-	n := max(1, (g.step+c.frame/2)/c.frame)
-	off := (g.step - n*c.frame).Abs()
+	n := max(1, (g.step+f.last/2)/f.last)
+	off := (g.step - n*f.last).Abs()
 	switch {
 	case off == 0:
 		least, most = g.step, g.step
-	case c.video && off <= n*rounding:
-		least, most = min(g.step, n*c.frame), max(g.step, n*c.frame)
+	case f.video && off <= n*rounding:
+		least, most = min(g.step, n*f.last), max(g.step, n*f.last)
 	default:
-		n = max(1, g.step/c.frame)
-		least, most = n*c.frame, (n+1)*c.frame
+		n = max(1, g.step/f.last)
+		least, most = n*f.last, (n+1)*f.last
 	}
-	if c.video {
+	if f.video {
 		most += gridSlack
 	} else {
 		most += unitSlack

@@ -1,5 +1,7 @@
 package packager
 
+import "time"
+
 // A window may hold so many bytes and no more. Where its segments are larger than
 // that allows, there are fewer of them: first of those that no list has any more,
 // then of those that are listed.
@@ -75,26 +77,39 @@ func leastBehind(n int, seconds float64, list []*Segment, target int) int {
 	return n
 }
 
-// list settles, where a segment of the leader ends, how many playlists have of
-// each rendition. It is a number that leaves room for what must stay behind them,
-// or less where there is more than may be.
-func (p *Publication) list() int {
-	allowed := p.stream.allowed.Load()
-	each := p.stream.Window().Need(1)
+// retention is how many segments the lists of a publication have, and how long the
+// others stay behind them. It is the same for all renditions.
+type retention struct {
+	stream *Stream
+	most   int           // segments that a list has where there is room
+	listed int           // segments that a list has, at most
+	extent time.Duration // the longest that a list has been
+	held   func() int64  // what all renditions hold, bytes
+}
+
+// settle says, where a segment of the leader ends, how many a list has from then on.
+// It is a number that leaves room for what must stay behind it, or less where there
+// is more than may be. listed are the leader's; the one that ends lasts that long.
+func (r *retention) settle(listed []*Segment, ends time.Duration, target int) {
+	r.listed = r.most
+	allowed := r.stream.allowed.Load()
+	each := r.stream.Window().Need(1)
 	if allowed <= 0 || each == 0 {
-		return p.set.Segments
+		return
 	}
 	n := (allowed/each - int64(WholeSegments(0))) / 2
-	w := p.leader
-	listed := w.closed[w.listed:]
-	if over := p.held() - allowed; over > 0 {
+	if over := r.held() - allowed; over > 0 {
 		n = min(n, int64(len(listed))-over/each)
 	}
-	least := leastOf(listed, p.target)
-	if w.open != nil {
-		least = leastBehind(1, w.duration(w.open.Duration).Seconds(), listed, p.target)
-	}
-	return min(max(int(n), leastListed, least), p.set.Segments)
+	least := leastBehind(1, ends.Seconds(), listed, target)
+	r.listed = min(max(int(n), leastListed, least), r.most)
+}
+
+// keep takes how long a list is, and returns how long a segment behind it is kept, but
+// for its own duration.
+func (r *retention) keep(extent time.Duration) time.Duration {
+	r.extent = max(r.extent, extent)
+	return r.extent
 }
 
 // fit gives up the oldest segments that no list has, while the window holds more
@@ -107,28 +122,28 @@ func (p *Publication) fit() {
 
 // held is what all of it holds, in bytes.
 func (p *Publication) held() (n int64) {
-	for i := range p.former {
-		n += int64(p.former[i].Bytes())
-	}
+	n = p.former.held()
 	for _, w := range p.writers {
-		for _, s := range w.closed {
-			n += int64(s.Size)
-		}
-		if w.open != nil {
-			n += int64(w.open.Size)
-		}
-		n += int64(cap(w.draft.bytes))
+		n += w.held()
 	}
 	return n
 }
 
+// held is what a rendition holds, in bytes.
+func (w *writer) held() (n int64) {
+	for _, s := range w.closed {
+		n += int64(s.Size)
+	}
+	if w.open != nil {
+		n += int64(w.open.Size)
+	}
+	return n + int64(cap(w.part.draft.bytes))
+}
+
 // dropOldest gives up a segment that no list has, if players can do without any.
 func (p *Publication) dropOldest() bool {
-	for i := range p.former {
-		if f := &p.former[i]; len(f.Retired) > 0 {
-			f.Retired = f.Retired[1:]
-			return true
-		}
+	if p.former.dropOldest() {
+		return true
 	}
 	var from *writer
 	for _, w := range p.writers {
@@ -139,6 +154,6 @@ func (p *Publication) dropOldest() bool {
 	if from == nil {
 		return false
 	}
-	from.closed, from.listed = from.closed[1:], from.listed-1
+	from.drop()
 	return true
 }

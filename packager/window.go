@@ -132,7 +132,7 @@ func (w *Window) End() (end time.Time) {
 }
 
 // Longest is the most that a segment of the publication can last.
-func (w *Window) Longest() time.Duration { return longest(w.TargetDuration) }
+func (w *Window) Longest() time.Duration { return longestOf(w.TargetDuration) }
 
 // NearLive is how far behind the clock a player can stay to whom so much media
 // comes at a time: three times that, and a little for the way. Where it is less,

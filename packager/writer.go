@@ -7,91 +7,51 @@ import (
 	"github.com/sluice-live/sluice/remux"
 )
 
-// writer makes the parts and segments of one rendition.
-//
-// The newest sample is in the draft already, but how long it lasts is known
-// only when the next one comes: until then it is pending. Where a part is full
-// it isn't waited for: the sample is sealed.
+// writer makes the parts and segments of one rendition, which go on from period to
+// period. It keeps to the beat; the leader's leads it, too.
 type writer struct {
+	*common
 	id     RenditionID
+	leads  bool // it has the keyframes that segments begin with
 	header *Header
-	frames bool // each frame is a fragment of its own
-	draft  draft
+	change change // since the newest Window
 
-	// The open part.
-	samples   []cmaf.Sample
-	frame     uint32 // ticks that the newest sample should last
-	pending   bool   // the last of samples has its expected duration
-	partDTS   int64  // of its first sample
-	partTicks int64  // Σ durations of samples that are not pending
-	partSync  bool
-	sync      int64  // where the newest sample is shown at which decoding can start, ticks
-	leading   bool   // what is shown before that needs what was before it
-	partEarly int64  // ticks before it is shown
-	fragment  uint32 // sequence number of the fragment
-	boxes     []byte // of the newest frame, where each is a fragment
-	sealed    bool   // the sample before has the duration that was expected, and so the next one begins at end
-	end       int64  // of the newest sample, as far as it is known
-	expects   uint32 // duration that the newest sample came with
-	early     int64  // ticks by which the newest sample is decoded too early, more than a rounding
-
-	// The open segment: a Segment in the making, which no Window has. nil when
-	// none is open.
-	msn      MSN
-	open     *Segment
-	expect   int64 // ticks that it should get from its Start on, 0 when that can't be known
-	next     int64 // the same of the one behind it
-	promise  int64 // where that one starts, ticks, as far as it was foreseen; 0 where it wasn't
-	boundary int64 // of the leader alone: the one that it ended a segment at last, ns
-	part     int64 // number of the next part
-
-	// Closed ones, oldest first, those from index listed on in the playlist. A
-	// list that a Window has is never written again.
-	closed []*Segment
-	listed int
-
-	partBegan, segmentBegan time.Time // when their first samples came
-
-	// Where samples stay away: see Publication.pace.
-	late        lateness
-	wrote       bool  // the period has a sample of it
-	leastOffset int32 // composition offset of the period's samples, ticks
-	away        bool
-	trackless   bool  // the encoder has no track for it: no sample will come
-	awaySince   int64 // ns
-
-	last struct{ samples, payload int } // what to expect of the next part
+	shelf               // closed segments
+	msn       MSN       // of the open one, or the one that comes
+	open      *Segment  // in the making: no Window has it; nil when none is open
+	openBegan time.Time // when its first sample came
+	part      openPart
+	newest    newest
+	group     group
+	foresight foresight
+	absence   absence
 
 	rate      rate
 	frameRate remux.Rational
 }
 
-// rate measures bit rates over the closed segments of a publication.
-type rate struct {
-	peak, bytes int
-	seconds     float64
+// common is what the writers of a publication share.
+type common struct {
+	set       Settings
+	now       func() time.Time
+	beat      beat
+	retention retention
 }
 
-func (r *rate) add(bytes int, seconds float64) {
-	if seconds <= 0 {
-		return
-	}
-	r.bytes += bytes
-	r.seconds += seconds
-	r.peak = max(r.peak, int(float64(bytes)*8/seconds))
-}
+// change is what happened since the newest Window was made.
+type change uint8
 
-func (r *rate) average() int {
-	if r.seconds == 0 {
-		return 0
-	}
-	return int(float64(r.bytes) * 8 / r.seconds)
-}
+const (
+	changeNone   change = iota
+	changeGrowth        // of a part
+	changePart
+	changeSegment
+)
 
 // begin starts a period. Where the track is the same, so is its header.
-func (w *writer) begin(p *Period, t remux.Track, frames bool) {
-	h := &Header{Period: p, Track: t}
-	w.wrote, w.away, w.trackless = false, false, false
+func (w *writer) begin(t remux.Track) {
+	h := &Header{Period: w.beat.period, Track: t}
+	w.absence.begin()
 	if w.header != nil && w.header.Track.Same(t) {
 		if h.Bytes = w.header.Bytes; h.Bytes != nil {
 			h.Before = w.header.Period
@@ -99,12 +59,63 @@ func (w *writer) begin(p *Period, t remux.Track, frames bool) {
 	} else {
 		w.frameRate = remux.Rational{}
 	}
-	w.header, w.frames = h, frames
-	w.sealed, w.promise = false, 0
+	w.header, w.leads = h, false
+	w.part.timescale, w.part.perFrame = t.Timescale, w.set.FrameFragments
+	w.newest.sealed, w.foresight.promise = false, 0
 }
 
-func (w *writer) duration(ticks int64) time.Duration {
-	return time.Duration(nanoseconds(ticks, w.header.Track.Timescale))
+// isVideo tells that only some of its samples can be decoded without others.
+func (w *writer) isVideo() bool { return w.header.Track.Kind() == remux.Video }
+
+// nanoseconds turns ticks of the track into nanoseconds.
+func (w *writer) nanoseconds(ticks int64) int64 { return nanoseconds(ticks, w.part.timescale) }
+
+func (w *writer) duration(ticks int64) time.Duration { return time.Duration(w.nanoseconds(ticks)) }
+
+// ticks is the inverse of nanoseconds.
+func (w *writer) ticks(ns int64) int64 { return ticksOf(ns, w.part.timescale) }
+
+// write puts a sample into the rendition, cuts before it where that is due, and
+// closes the part behind it when no other sample will fit.
+func (w *writer) write(s remux.Sample) error {
+	if err := w.bridge(s); err != nil {
+		return err
+	}
+	s = w.follow(s)
+	w.settle(s.DTS)
+	w.learn(s)
+	whole := s.Duration
+	if w.newest.early > 0 {
+		if room := uint32(w.room()); whole+w.newest.came > room {
+			s.Duration = max(w.newest.came, room) // it fills its part, and those behind it the next ones
+		}
+	}
+	if err := w.cutBefore(s); err != nil {
+		return err
+	}
+	if w.open == nil && s.Sync { // its segment begins where it is shown
+		s.Duration = whole
+	}
+	if w.add(s); len(w.part.samples) == 1 {
+		w.part.began = w.now()
+		if w.open.Samples == 0 {
+			w.openBegan = w.part.began
+		}
+	}
+	if w.part.perFrame {
+		if err := w.grow(); err != nil {
+			return err
+		}
+	}
+	full := w.beat.grid.ends(w.duration(w.open.Duration+w.expected()), w.duration(w.part.settled+w.expected()), w.duration(int64(w.newest.came)))
+	if full || w.bulky() {
+		// Waiting for the next sample to learn how long this one lasts would
+		// cost a frame's time. It lasts as long as expected, and the next one
+		// is fitted behind it.
+		w.seal()
+		return w.closePart()
+	}
+	return nil
 }
 
 // follow fits a sample behind the one before, where that was sealed, or where
@@ -112,191 +123,159 @@ func (w *writer) duration(ticks int64) time.Duration {
 // than the encoder says and shown exactly when it says, and its own duration
 // makes up for the difference.
 func (w *writer) follow(s remux.Sample) remux.Sample {
+	n := &w.newest
 	at := s.DTS
 	switch {
-	case w.sealed:
-		at = w.end
-	case w.pending:
-		at = max(at, w.partDTS+w.partTicks+1)
+	case n.sealed:
+		at = n.end
+	case n.pending:
+		at = max(at, w.part.dts+w.part.settled+1)
 	}
-	w.sealed = false
+	n.sealed = false
 	shift := s.DTS - at
-	w.early, w.expects = 0, s.Duration
-	if w.header.Track.Kind() == remux.Audio {
+	n.early, n.came = 0, s.Duration
+	s.DTS = at
+	s.Duration = uint32(max(1, int64(s.Duration)+shift))
+	if !w.isVideo() {
 		// Few players look for a composition offset of audio. It is heard early,
 		// by a rounding, or by a unit that was lost.
-		s.DTS, s.Duration = at, uint32(max(1, int64(s.Duration)+shift))
 		return s
 	}
-	if shift > int64(w.header.Track.Timescale)/200 {
-		w.early = shift
+	if shift > int64(w.part.timescale)/200 {
+		n.early = shift
 	}
-	s.DTS = at
 	s.CompositionOffset += int32(shift)
-	s.Duration = uint32(max(1, int64(s.Duration)+shift))
 	return s
 }
 
 // seal leaves the pending sample the duration that was expected, for good.
 func (w *writer) seal() {
 	w.settleLast()
-	w.sealed, w.end = true, w.partDTS+w.partTicks
+	w.newest.sealed, w.newest.end = true, w.part.dts+w.part.settled
 }
 
 // settle gives the pending sample the duration that the next one's DTS says.
 func (w *writer) settle(next int64) {
-	if !w.pending {
+	if !w.newest.pending {
 		return
 	}
-	s := &w.samples[len(w.samples)-1]
-	s.Duration = uint32(next - (w.partDTS + w.partTicks))
+	*w.part.duration() = uint32(next - (w.part.dts + w.part.settled))
 	w.settleLast()
 }
 
 // settleLast leaves it the duration that was expected.
 func (w *writer) settleLast() {
-	if !w.pending {
+	if !w.newest.pending {
 		return
 	}
-	w.pending = false
-	d := int64(w.samples[len(w.samples)-1].Duration)
-	w.partTicks += d
+	d := w.expected()
+	w.newest.pending = false
+	w.part.settled += d
 	w.open.Duration += d
 }
 
-// flags are those of a sample that is shown at pts.
-func (w *writer) flags(s remux.Sample, pts int64) cmaf.Flags {
-	switch {
-	case s.Sync:
-		w.sync, w.leading = pts, s.OpenGOP
-		return cmaf.Sync
-	case w.leading && pts < w.sync:
-		return cmaf.Leading
+// expected is the duration of the sample that is pending, if one is.
+func (w *writer) expected() int64 {
+	if !w.newest.pending {
+		return 0
 	}
-	return cmaf.NonSync
+	return int64(*w.part.duration())
+}
+
+// learn takes from the first samples what they tell.
+func (w *writer) learn(s remux.Sample) {
+	if !w.leads {
+		w.join(w.nanoseconds(s.DTS))
+		return
+	}
+	if w.open != nil && len(w.open.Parts) == 0 && len(w.part.samples) == 1 { // from the second sample on, the frame rate is a fact
+		w.beat.measure(frames{w.duration(int64(s.Duration)), w.isVideo()})
+	}
+	gop := w.header.Track.KeyframeInterval
+	if unit := int64(s.Duration); !w.isVideo() && unit > 0 {
+		// It can be cut behind any unit: the first at which the least is reached.
+		least := w.ticks(int64(w.set.SegmentMinDuration))
+		gop = w.duration((least - unit/2 + unit - 1) / unit * unit)
+	}
+	w.beat.tell(gop)
+}
+
+// join lets a rendition that begins late, at that time in ns, begin with the number
+// that segments of that time have.
+func (w *writer) join(at int64) {
+	if !w.leads && w.open == nil && w.unlisted() {
+		w.msn = max(w.msn, w.beat.number(at))
+	}
 }
 
 // add puts a sample into the open part, beginning one where there is none.
 func (w *writer) add(s remux.Sample) {
 	pts := s.DTS + int64(s.CompositionOffset)
-	flags := w.flags(s, pts)
+	flags := w.group.flags(s.Sync, s.OpenGOP, pts)
 	if w.open == nil {
-		if n := len(w.closed); (!s.Sync || s.OpenGOP) && n > w.listed && w.closed[n-1].Header == w.header {
+		if last := w.shelf.newest(); (!s.Sync || s.OpenGOP) && last != nil && last.Header == w.header {
 			// Pictures are reordered over the cut: it is where the last segment ends.
-			pts = w.closed[n-1].PTS + w.closed[n-1].Duration
+			pts = last.PTS + last.Duration
 		}
 		w.openSegment(s.DTS, pts, s.Sync)
 		w.open.Leading = s.OpenGOP
 		if s.Sync {
-			w.open.Duration = -w.early // it is shown later, and no longer
+			w.open.Duration = -w.newest.early // it is shown later, and no longer
 		}
 	}
-	if w.open.Samples == 0 && len(w.samples) == 0 && len(w.open.Parts) > 0 { // it began with gaps
+	if w.open.Samples == 0 && w.part.empty() && len(w.open.Parts) > 0 { // it began with gaps
 		w.open.DTS, w.open.Independent, w.open.Leading = s.DTS, s.Sync, s.OpenGOP
 	}
 	if w.open.Independent && w.open.Lead == 0 {
 		w.open.PTS = min(w.open.PTS, pts)
 	}
-	if len(w.samples) == 0 {
+	early := int64(0)
+	if w.part.empty() {
 		w.open.Tail = 0 // it has gone on
-		headroom := 0
-		if !w.frames {
-			const spare = 4 // samples more than the last part had
-			headroom = cmaf.HeaderSize(w.last.samples+spare, true)
-		}
-		w.draft.open(headroom, w.last.payload*9/8)
-		w.partDTS, w.partSync, w.partEarly = s.DTS, false, -w.open.Duration
-		if len(w.open.Parts) > 0 {
-			w.partEarly = 0
+		if len(w.open.Parts) == 0 {
+			early = -w.open.Duration
 		}
 	}
-	w.partSync = w.partSync || s.Sync
-	if !w.wrote || s.CompositionOffset < w.leastOffset {
-		w.leastOffset = s.CompositionOffset
-	}
-	w.frame, w.wrote = s.Duration, true
-	w.end = s.DTS + int64(s.Duration)
-	w.samples = append(w.samples, cmaf.Sample{
-		Duration:          s.Duration,
-		Size:              uint32(len(s.Data)),
-		Flags:             flags,
-		CompositionOffset: s.CompositionOffset,
-	})
-	w.pending = true
-	if w.frames {
-		n := len(w.samples) - 1
-		f := w.newFragment(s.DTS, n == 0, len(s.Data))
-		w.boxes = f.Append(w.boxes[:0], w.samples[n:])
-		w.draft.append(w.boxes)
-	}
-	w.draft.append(s.Data)
-}
-
-// newFragment begins a fragment with the first sample of a part, or another.
-func (w *writer) newFragment(dts int64, firstOfPart bool, payload int) cmaf.Fragment {
-	w.fragment++
-	return cmaf.Fragment{
-		Sequence:       w.fragment,
-		DecodeTime:     dts,
-		StartsSegment:  firstOfPart && w.open.Samples == 0,
-		Produced:       nanoseconds(dts, w.header.Track.Timescale),
-		SamplesPayload: payload,
-	}
-}
-
-// expected is the duration of the sample that is pending, if one is.
-func (w *writer) expected() int64 {
-	if !w.pending {
-		return 0
-	}
-	return int64(w.samples[len(w.samples)-1].Duration)
+	w.part.add(s, flags, early, w.open.Samples == 0)
+	w.absence.note(s.CompositionOffset)
+	w.newest.lasts, w.newest.pending, w.newest.end = s.Duration, true, s.DTS+int64(s.Duration)
 }
 
 // grow lets what is in the open part be seen: its frames are complete.
 func (w *writer) grow() error {
 	w.seal()
-	if w.header.Bytes == nil {
-		return w.makeHeader(w.draft.payload())
-	}
-	return nil
+	w.change = max(w.change, changeGrowth)
+	return w.makeHeader()
 }
 
-// closePart makes the open part a Part. Its samples must be settled.
+// closePart makes the open part a Part, if there is anything in it. Its samples must
+// be settled.
 func (w *writer) closePart() error {
-	if len(w.samples) == 0 {
+	w.change = max(w.change, changePart)
+	if w.part.empty() {
 		return nil
 	}
-	payload := w.draft.payload()
-	if w.header.Bytes == nil {
-		if err := w.makeHeader(payload); err != nil {
-			return err
-		}
+	if err := w.makeHeader(); err != nil {
+		return err
 	}
-	var bytes []byte
-	if w.frames {
-		bytes = w.draft.close(0, func(dst []byte) []byte { return dst })
-	} else {
-		f := w.newFragment(w.partDTS, true, payload)
-		bytes = w.draft.close(cmaf.HeaderSize(len(w.samples), f.StartsSegment), func(dst []byte) []byte {
-			return f.Append(dst, w.samples)
-		})
-	}
-	w.open.Parts = append(w.open.Parts, Part{Number: w.part, Bytes: bytes, Duration: w.partTicks - w.partEarly, Independent: w.partSync})
-	w.part++
-	w.open.Size += len(bytes)
-	w.open.Samples += len(w.samples)
-	w.last.samples, w.last.payload = len(w.samples), payload
-	w.samples, w.partTicks = w.samples[:0], 0
+	n := len(w.part.samples)
+	part := w.part.close(w.open.Samples == 0)
+	w.open.Parts = append(w.open.Parts, part)
+	w.open.Size += len(part.Bytes)
+	w.open.Samples += n
 	return nil
 }
 
 // makeHeader writes the header of a period when its first part is complete:
 // only then is there a bit rate, if the encoder named none.
-func (w *writer) makeHeader(payload int) error {
+func (w *writer) makeHeader() error {
+	if w.header.Bytes != nil {
+		return nil
+	}
 	h := *w.header
 	average := h.Track.Bitrate
 	if average == 0 {
-		average = int(float64(payload) * 8 / max(h.Seconds(w.partTicks), 1e-3))
+		average = int(float64(w.part.draft.payload()) * 8 / max(h.Seconds(w.part.settled), 1e-3))
 	}
 	bytes, err := cmaf.Header(h.Track, max(average, w.rate.peak), average)
 	if err != nil {
@@ -307,80 +286,79 @@ func (w *writer) makeHeader(payload int) error {
 	return nil
 }
 
-// closeSegment makes the open segment a Segment and lists the newest keep.
-func (w *writer) closeSegment(keep int) error {
+func (w *writer) openSegment(dts, pts int64, sync bool) {
+	w.open = &Segment{MSN: w.msn, Start: w.starts(pts), DTS: dts, PTS: pts, Independent: sync}
+	w.foresight.promise = 0
+	w.open.Parts = w.open.few[:0]
+}
+
+// closeSegment makes the open segment a Segment.
+func (w *writer) closeSegment() error {
+	if w.leads {
+		w.retention.settle(w.closed[w.listed:], w.openDuration(), w.beat.target)
+	}
 	if err := w.closePart(); err != nil {
 		return err
 	}
-	w.endSegment(keep)
+	w.endSegment()
 	return nil
 }
 
 // carry ends the open segment before the open part, which becomes the first of
 // the next segment. Only where decoding can start at any sample.
-func (w *writer) carry(keep int) {
-	ticks := w.partTicks
+func (w *writer) carry() {
+	ticks := w.part.settled
 	w.open.Duration -= ticks
 	next := w.open.PTS + w.open.Duration
-	w.endSegment(keep)
-	w.openSegment(w.partDTS, next, true)
-	w.open.Duration, w.segmentBegan = ticks, w.partBegan
+	w.endSegment()
+	w.openSegment(w.part.dts, next, true)
+	w.open.Duration, w.openBegan = ticks, w.part.began
 }
 
-// starts is where a segment that begins at pts is said to start: there, or where
-// it was foreseen to. Its name was told to players then, so it stays as long as
-// it is as good as true.
-func (w *writer) starts(pts int64) int64 {
-	const frames = 2 // as when audio ends an access unit earlier than its leader
-	off := max(pts, w.promise) - min(pts, w.promise)
-	if most := int64(w.header.Track.Timescale) / 10; w.promise != 0 && off <= min(frames*int64(w.frame), most) {
-		return w.promise
-	}
-	return pts
-}
-
-func (w *writer) openSegment(dts, pts int64, sync bool) {
-	w.open = &Segment{MSN: w.msn, Start: w.starts(pts), DTS: dts, PTS: pts, Independent: sync}
-	w.promise = 0
-	w.open.Parts = w.open.few[:0]
-}
-
-func (w *writer) endSegment(keep int) {
+func (w *writer) endSegment() {
 	s := w.open
 	s.Header = w.header
 	w.open = nil
 	w.msn++
+	w.change = changeSegment
 	if !s.Gap() {
 		w.rate.add(s.Size, s.Seconds())
 	}
 	if w.frameRate == (remux.Rational{}) && !s.Gaps {
 		w.frameRate = measureFrameRate(s)
 	}
-	w.closed = append(w.closed[:len(w.closed):len(w.closed)], s) // a new list, for the next Window
-	w.listed = max(w.listed, len(w.closed)-keep)
+	w.shelf.add(s, w.retention.listed)
+	if w.leads {
+		w.beat.ended(s.duration())
+	}
+	w.forget(w.retention.keep(w.extent()) + w.beat.longest())
 }
 
-// extent is how long the playlist is.
-func (w *writer) extent() time.Duration {
-	var d time.Duration
-	for _, s := range w.closed[w.listed:] {
-		d += s.duration()
+// openDuration is that of the open segment so far, 0 where there is none.
+func (w *writer) openDuration() time.Duration {
+	if w.open == nil {
+		return 0
 	}
-	return d
+	return w.duration(w.open.Duration + w.expected())
 }
 
-// forget drops segments that left the playlist. One stays fetchable after that
-// for its own duration and that of the longest playlist that had it (RFC
-// 8216bis, section 6.2.2): keep is no less than that.
-func (w *writer) forget(keep time.Duration) {
-	var newer time.Duration
-	for i := w.listed - 1; i >= 0; i-- {
-		if newer >= keep {
-			w.closed, w.listed = w.closed[i+1:], w.listed-i-1
-			return
-		}
-		newer += w.closed[i].duration()
+// place is how far the rendition has come in presentation time, ns.
+func (w *writer) place() int64 {
+	if w.open != nil {
+		return w.nanoseconds(w.open.PTS + w.open.Duration + w.expected())
 	}
+	if last := w.shelf.newest(); last != nil && last.Header.Period == w.beat.period {
+		return last.endPTS()
+	}
+	return w.beat.period.Start
+}
+
+// frames are those of the rendition, where it is known how long they last.
+func (w *writer) frames() (f frames, known bool) {
+	if unit := int64(w.header.Track.UnitDuration); unit > 0 {
+		return frames{last: w.duration(unit)}, true
+	}
+	return frames{last: w.duration(int64(w.newest.lasts)), video: true}, w.isVideo() && w.absence.wrote
 }
 
 func (w *writer) snapshot(r *Rendition) {
@@ -389,26 +367,36 @@ func (w *writer) snapshot(r *Rendition) {
 		Segments:  w.closed[w.listed:len(w.closed):len(w.closed)],
 		Retired:   w.closed[:w.listed:w.listed],
 		Open:      w.msn,
-		NextPart:  w.part,
+		NextPart:  w.part.number,
 		FrameRate: w.frameRate,
 		Peak:      w.rate.peak,
 		Average:   w.rate.average(),
 	}
-	if w.open != nil {
-		n := len(w.open.Parts)
-		r.Parts, r.OpenStart, r.OpenPTS, r.OpenIndependent = w.open.Parts[:n:n], w.open.Start, w.open.PTS, w.open.Independent
-		r.OpenLeading = w.open.Leading
-		r.ExpectedDuration, r.NextDuration = w.expect, w.next
-		r.OpenGap = w.open.Gaps
+	if s := w.open; s != nil {
+		n := len(s.Parts)
+		r.Parts, r.OpenStart, r.OpenPTS, r.OpenIndependent = s.Parts[:n:n], s.Start, s.PTS, s.Independent
+		r.OpenLeading, r.OpenGap = s.Leading, s.Gaps
+		r.ExpectedDuration, r.NextDuration = w.foresight.expected, w.foresight.next
 	}
-	r.Away, r.AwaySince = w.away, w.awaySince
-	if r.Draft = cap(w.draft.bytes); w.frames {
-		r.Draft -= len(w.draft.bytes) // they are in Growing
+	r.Away, r.AwaySince = w.absence.away, w.absence.since
+	if r.Draft = cap(w.part.draft.bytes); w.part.perFrame {
+		r.Draft -= len(w.part.draft.bytes) // they are in Growing
 	}
 	if w.header.Bytes != nil {
 		r.Header = w.header
 	}
-	if w.frames && len(w.samples) > 0 {
-		r.Growing = w.draft.growing()
+	if w.part.perFrame && !w.part.empty() {
+		r.Growing = w.part.draft.growing()
 	}
+}
+
+// periodStart is where a period begins whose first sample is s, ns. Behind another
+// period that is what is shown first: the other's last pictures must not be cut
+// off. At the beginning it is earlier, so that no sample lies before it.
+func (w *writer) periodStart(s remux.Sample) int64 {
+	at := s.DTS
+	if !w.unlisted() {
+		at += int64(s.CompositionOffset)
+	}
+	return w.nanoseconds(at)
 }

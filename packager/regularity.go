@@ -13,24 +13,24 @@ const (
 	openingDone
 )
 
-// rhythm is how long the leader's segments get: known while they are all the
+// regularity is how long the leader's segments get: known while they are all the
 // same, or from what the encoder says of its keyframes. What is foreseen once
 // it is known is a promise: players stay as near to live as it lets them, and
 // wait when it is broken. Each time that it was, it takes four times as many
 // segments alike to be made again: an encoder that cuts where scenes do has
 // two alike by chance every now and then.
-type rhythm struct {
+type regularity struct {
 	segment time.Duration
 	sure    bool
 	alike   int // segments as long as the one before them, in a row
 	needed  int // of those, to be sure
 }
 
-// told is the rhythm of an encoder that says how far its keyframes are apart.
-func told(segment time.Duration) rhythm { return rhythm{segment: segment, sure: true} }
+// told is the regularity of an encoder that says how far its keyframes are apart.
+func told(segment time.Duration) regularity { return regularity{segment: segment, sure: true} }
 
-// heard takes the duration of a segment that was closed.
-func (r *rhythm) heard(d, frame time.Duration) {
+// note takes the duration of a segment that was closed.
+func (r *regularity) note(d, frame time.Duration) {
 	const backoff, most = 4, 256
 	if (d - r.segment).Abs() <= frame {
 		r.alike++

@@ -1,0 +1,164 @@
+package packager
+
+import "time"
+
+// beat is what the leading rendition decides for all of a stream: where segments
+// end and with which numbers, the grid of parts, the target duration, and the
+// period. Every writer asks it; the leader's leads it, too. Times are nanoseconds
+// since 1970.
+//
+//	v1 (leads)   │ keyframe … │ keyframe … │
+//	ends                      n           n+1      segment n ends here in all renditions:
+//	a1           │ ………………… │ ………………… │          at the next access unit,
+//	v2           │ keyframe ……… │ keyframe ………       at the next keyframe of its own
+//
+// It outlives periods and encoders: what players were told once stays.
+type beat struct {
+	cutter
+	partDuration time.Duration // that is asked for
+	target       int           // target duration in seconds, 0 while it isn't known
+	regularity   regularity
+	opening      opening
+
+	period    *Period    // nil before the first
+	head      int64      // DTS of the sample of the period that is furthest
+	first     MSN        // the segment that ends[0] is the end of
+	ends      []int64    // where segments of the period end, for some of the newest
+	followers []follower // the other renditions of the period
+}
+
+// follower is what the beat asks of a rendition that keeps to it.
+type follower interface {
+	place() int64                   // how far it has come in presentation time
+	frames() (f frames, known bool) // how long its frames last
+	openDuration() time.Duration    // of its open segment, 0 where there is none
+}
+
+func newBeat(set Settings) beat {
+	b := beat{
+		cutter:       cutter{segmentMin: set.SegmentMinDuration, segmentMax: set.SegmentMaxDuration, partEarly: set.PartDuration / 2},
+		partDuration: set.PartDuration,
+	}
+	if set.TargetDuration > 0 {
+		b.freeze(int(set.TargetDuration / time.Second))
+	}
+	return b
+}
+
+// begin begins a period, whose first segment has that number.
+func (b *beat) begin(p *Period) { b.period, b.ends, b.head, b.followers = p, nil, 0, nil }
+
+// end is where the segment of that number ends. It is not known before the leader
+// has come there, or, while that is away, another rendition.
+func (b *beat) end(n MSN) (at int64, known bool) {
+	i := max(0, int(n-b.first))
+	if i >= len(b.ends) {
+		return 0, false
+	}
+	return b.ends[i], true
+}
+
+// number is that of the segment which has what lies there.
+func (b *beat) number(at int64) MSN {
+	i := len(b.ends)
+	for i > 0 && b.ends[i-1] > at {
+		i--
+	}
+	return b.first + MSN(i)
+}
+
+// lead notes the end of the newest segment.
+func (b *beat) lead(at int64) {
+	const keep = 64 // nobody is ever that far behind
+	b.ends = append(b.ends, at)
+	if over := len(b.ends) - keep; over > 0 {
+		b.ends, b.first = b.ends[over:], b.first+MSN(over)
+	}
+}
+
+// leadAway notes the ends that the head has come to while the leader is away:
+// segments get as long as before, by the clock of those that are there.
+func (b *beat) leadAway() {
+	for next := b.next(); next <= b.head; next = b.next() {
+		b.lead(next)
+	}
+}
+
+// next is where the newest segment ends while the leader is away: as far behind the
+// last end as segments last, or, where another rendition had gone beyond that before
+// anybody knew that the leader is away, where that is.
+func (b *beat) next() int64 {
+	length := b.regularity.segment
+	if length == 0 || b.target > 0 && length > longestOf(b.target) {
+		length = b.segmentMin
+	}
+	last := b.period.Start
+	if n := len(b.ends); n > 0 {
+		last = b.ends[n-1]
+	}
+	const unit = 100 * time.Millisecond
+	next := last + int64(length)
+	for _, f := range b.followers {
+		if at := f.place(); at-next > int64(unit) {
+			next = min(at, last+int64(b.segmentMax))
+		}
+	}
+	return next
+}
+
+// measure lays the grid of parts for frames of the leader that long, or fits it to
+// what is now known of segments.
+func (b *beat) measure(leading frames) {
+	all := []frames{leading}
+	for _, f := range b.followers {
+		if f, known := f.frames(); known {
+			all = append(all, f)
+		}
+	}
+	segment := time.Duration(0)
+	if b.regularity.sure {
+		segment = b.regularity.segment
+	}
+	if b.grid.step == 0 {
+		b.grid = newGrid(b.partDuration, segment, all...)
+	} else {
+		b.grid = b.grid.with(segment, all...)
+	}
+}
+
+// loosen lays a grid where nobody knows how long frames last.
+func (b *beat) loosen() {
+	if b.grid.step == 0 {
+		b.grid = looseGrid(b.partDuration)
+	}
+}
+
+// tell takes how far keyframes are apart, by what the encoder says of them.
+func (b *beat) tell(gop time.Duration) {
+	if gop == 0 || b.regularity.segment > 0 {
+		return
+	}
+	b.regularity = told(segmentOf(gop, b.segmentMin))
+	if b.target == 0 {
+		b.freeze(targetDuration(b.regularity.segment, b.segmentMin))
+	}
+}
+
+// ended takes the duration of a segment of the leader.
+func (b *beat) ended(segment time.Duration) {
+	b.loosen() // it was one frame
+	if b.target > 0 {
+		return
+	}
+	for _, f := range b.followers {
+		segment = max(segment, f.openDuration())
+	}
+	b.freeze(targetDuration(segment, b.segmentMin))
+}
+
+// freeze settles the target duration for the life of the publication: players
+// stop for good when it changes.
+func (b *beat) freeze(target int) { b.target, b.segmentMax = target, longestOf(target) }
+
+// longest is the most that a segment may last.
+func (b *beat) longest() time.Duration { return longestOf(b.target) }

@@ -1,0 +1,115 @@
+package packager
+
+import (
+	"time"
+
+	"github.com/sluice-live/sluice/remux"
+)
+
+// cutBefore ends what the coming sample is not part of.
+func (w *writer) cutBefore(s remux.Sample) error {
+	switch w.decide(s) {
+	case cutSegment:
+		if w.leads {
+			if !w.open.Gaps {
+				w.beat.regularity.note(w.sinceKeyframe(), w.duration(int64(s.Duration)))
+			}
+			w.beat.opening = openingDone
+			w.leadTo(s)
+			return w.closeSegment()
+		}
+		if !w.isVideo() && !w.part.perFrame && w.beat.grid.scrap(w.duration(w.part.settled)) && len(w.open.Parts) > 0 {
+			w.carry()
+			return nil
+		}
+		return w.closeSegment()
+	case cutOpening:
+		w.beat.opening = openingSecond
+		w.leadTo(s)
+		return w.closeSegment()
+	case cutPart:
+		return w.closePart()
+	}
+	return nil
+}
+
+// decide tells what the coming sample is not part of.
+func (w *writer) decide(s remux.Sample) cut {
+	if w.open == nil {
+		return cutNothing
+	}
+	if w.part.empty() && w.bulkySegment(s.Sync) {
+		return cutSegment
+	}
+	segment, part, next := w.duration(w.open.Duration), w.duration(w.part.settled), w.duration(int64(s.Duration))
+	if !w.leads {
+		return w.beat.follower(segment, part, next, w.beyond(s))
+	}
+	switch w.beat.opening {
+	case openingFirst:
+		if w.beat.target > 0 && len(w.open.Parts) > 0 {
+			return cutOpening
+		}
+	case openingSecond:
+		segment = w.sinceKeyframe()
+	}
+	if owed, ok := w.beat.end(w.msn); ok && w.shown(s) >= owed { // others have ended this one
+		return cutSegment
+	}
+	if w.open.Gaps && w.open.Samples == 0 && w.part.empty() {
+		return cutSegment // a segment's date is that of its first sample
+	}
+	if s.OpenGOP && w.open.Independent {
+		// How many pictures lead differs: groups are as long as they are shown.
+		segment = max(segment, w.duration(s.DTS+int64(s.CompositionOffset)-w.group.shown))
+	}
+	return w.beat.leader(segment, part, next, s.Sync, w.open.Independent || w.beat.opening != openingDone)
+}
+
+// shown is when the middle of a sample is shown, ns: it decides on which side of
+// an end the sample lies.
+func (w *writer) shown(s remux.Sample) int64 {
+	return w.nanoseconds(s.DTS + int64(s.CompositionOffset) + int64(s.Duration)/2)
+}
+
+// beyond tells whether a follower's segment ends before the coming sample. A picture
+// that needs the ones before begins no segment, unless another segment would be over,
+// too: numbers must not part.
+func (w *writer) beyond(s remux.Sample) bool {
+	end, known := w.beat.end(w.msn)
+	if !known {
+		return false
+	}
+	if !w.isVideo() {
+		return w.nanoseconds(s.DTS+int64(s.Duration)/2) >= end
+	}
+	if !s.Sync {
+		if end, known = w.beat.end(w.msn + 1); !known {
+			return false
+		}
+	}
+	return w.shown(s) >= end
+}
+
+// leadTo notes that the leader's segment ends in front of a sample. Where the others
+// have ended theirs while the leader was away, its end is that.
+func (w *writer) leadTo(s remux.Sample) {
+	if _, owed := w.beat.end(w.msn); owed {
+		return
+	}
+	at := s.DTS + int64(s.CompositionOffset)
+	if s.OpenGOP { // pictures come that are shown before it
+		at = w.open.PTS + w.open.Duration
+	}
+	w.beat.lead(w.nanoseconds(at))
+}
+
+// sinceKeyframe is the duration of the leader's open segment, with what the
+// first of a publication took of its GOP.
+func (w *writer) sinceKeyframe() time.Duration {
+	d := w.duration(w.open.Duration)
+	if w.beat.opening == openingSecond {
+		d += w.closed[len(w.closed)-1].duration()
+	}
+	return d
+}

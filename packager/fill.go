@@ -1,0 +1,146 @@
+package packager
+
+import (
+	"time"
+
+	"github.com/sluice-live/sluice/remux"
+)
+
+// absence is what is known of samples that stay away, in the newest period. Their time
+// is filled: with units of silence where the track has them, else with gaps, which
+// are parts that no bytes stand behind.
+type absence struct {
+	late        lateness
+	wrote       bool  // there is a sample in the period
+	leastOffset int32 // composition offset of the period's samples, ticks
+	away        bool
+	since       int64 // media time, ns since 1970
+	trackless   bool  // the encoder has no track for it: no sample will come
+}
+
+// begin begins a period.
+func (a *absence) begin() { a.wrote, a.away, a.trackless = false, false, false }
+
+// note takes a sample that is written.
+func (a *absence) note(compositionOffset int32) {
+	if !a.wrote || compositionOffset < a.leastOffset {
+		a.leastOffset = compositionOffset
+	}
+	a.wrote = true
+}
+
+const (
+	// soundPatience and picturePatience are how much later than usual samples may
+	// come. A picture that stands still costs viewers less than one that is cut.
+	soundPatience   = 300 * time.Millisecond
+	picturePatience = time.Second
+
+	// mostFill is how much is filled at a time.
+	mostFill = time.Minute
+)
+
+// patience is how far a rendition may be behind the head.
+func (w *writer) patience() time.Duration {
+	a := &w.absence
+	if a.trackless {
+		return 0
+	}
+	if !w.isVideo() {
+		return a.late.usual() + soundPatience
+	}
+	// An encoder that sends few frames is not away between them.
+	frame := w.duration(int64(w.newest.lasts))
+	return a.late.usual() + max(picturePatience, 3*min(frame, time.Second))
+}
+
+// leave notes that samples stay away from here on.
+func (w *writer) leave() {
+	if a := &w.absence; !a.away {
+		a.away, a.since = true, w.place()
+	}
+}
+
+// back ends the absence of a rendition whose sample has come. It returns false
+// where the sample's place was filled already: it comes too late.
+func (w *writer) back(s remux.Sample) (inTime bool, err error) {
+	a := &w.absence
+	if !a.away {
+		return true, nil
+	}
+	if w.canBeSilent() {
+		if a.wrote && s.DTS+int64(s.Duration)/2 < w.newest.end {
+			return false, nil
+		}
+		a.away = false
+		return true, w.silenceTo(s)
+	}
+	shown := s.CompositionOffset
+	if !s.Sync && a.wrote { // pictures behind it may be shown before it
+		shown = min(shown, a.leastOffset)
+	}
+	if err := w.gapTo(w.nanoseconds(s.DTS + int64(shown))); err != nil {
+		return true, err
+	}
+	a.away = false
+	return true, nil
+}
+
+// bridge closes a hole in front of a sample that has come before anybody lost
+// patience. Sound gets silence. Pictures that can be decoded without the ones
+// before begin behind a gap. Others are decoded where those before end, and shown
+// when they should be: players would drop them behind a hole.
+func (w *writer) bridge(s remux.Sample) error {
+	if !w.absence.wrote || w.beat.grid.step == 0 {
+		return nil
+	}
+	hole := s.DTS - w.newest.end
+	if !w.isVideo() && w.canBeSilent() {
+		if hole < 2*int64(w.header.Track.UnitDuration) {
+			return nil
+		}
+		return w.silenceTo(s)
+	}
+	if s.Sync && w.duration(hole) >= scrap {
+		return w.gapTo(w.nanoseconds(s.DTS + int64(s.CompositionOffset)))
+	}
+	if w.newest.pending && w.duration(w.part.settled+w.expected()+hole) > w.beat.grid.target {
+		if room := w.room(); room > w.expected() && hole > 0 {
+			*w.part.duration() = uint32(min(room, w.expected()+hole))
+		}
+		w.seal()
+		return w.closePart()
+	}
+	return nil
+}
+
+// room is how many ticks there are from the newest sample, if it is pending, or
+// from its end to where the part ends.
+func (w *writer) room() int64 {
+	const rounding = 5 * time.Millisecond
+	step, target := w.beat.grid.step, w.beat.grid.target
+	left := target
+	if w.open != nil && step > 0 {
+		d, part := w.duration(w.open.Duration), w.duration(w.part.settled)
+		left = ((d+rounding)/step+1)*step - d
+		left = min(max(left, time.Duration(fill*float64(target))-part), target-part)
+	}
+	return int64(left) * int64(w.part.timescale) / int64(time.Second)
+}
+
+// fill takes the time up to until, ns, of a rendition that stays away.
+func (w *writer) fill(until int64) error {
+	until = min(until, w.place()+int64(mostFill)) // the next sample has the rest filled
+	w.leave()
+	if w.canBeSilent() {
+		return w.fillSilence(until)
+	}
+	return w.fillGap(until)
+}
+
+// fillTo does so to the tick.
+func (w *writer) fillTo(until int64) error {
+	if w.canBeSilent() {
+		return w.fillSilence(until)
+	}
+	return w.gapTo(until)
+}
