@@ -1,14 +1,14 @@
 package httpserve
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 	"time"
 
+	watching "github.com/sluice-live/sluice/httpserve/access"
+	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
@@ -26,7 +26,7 @@ func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 			s.Metrics.Refused(metrics.Operating)
 			http.Error(w, "without admin.token, ask by the name localhost or by an address", http.StatusForbidden)
 			return
-		case s.AdminToken != "" && !same(shown(r), s.AdminToken):
+		case s.AdminToken != "" && !access.Same(shown(r), s.AdminToken):
 			if shown(r) != "" {
 				s.Metrics.Refused(metrics.Operating)
 				select {
@@ -44,17 +44,11 @@ func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 
 // shown is the token in a request, or empty.
 func shown(r *http.Request) string {
-	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token)
+	if token, ok := watching.Bearer(r); ok {
+		return token
 	}
 	_, password, _ := r.BasicAuth()
 	return password
-}
-
-// same compares without telling, by the time it takes, how much is the same.
-func same(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
 // local tells whether a Host is none that somebody else can have chosen.

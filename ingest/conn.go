@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/ingest/amf"
 	"github.com/sluice-live/sluice/ingest/chunk"
 	"github.com/sluice-live/sluice/ingest/flv"
@@ -263,7 +264,7 @@ func (c *conn) request(s session, publishingName string) Request {
 		TCURL:     s.tcURL,
 		Login:     s.login,
 		App:       s.app,
-		Remote:    addrPort(c.nc.RemoteAddr()),
+		Remote:    address.WithPort(c.nc.RemoteAddr()),
 		Encrypted: encrypted(c.nc),
 		Software:  s.software,
 	}

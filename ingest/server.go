@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -94,16 +93,6 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 	default:
 		log.Info().AnErr("cause", err).Msg("connection closed")
 	}
-}
-
-// addrPort is the peer's address, or the zero value where the transport has
-// none (in-memory pipes).
-func addrPort(a net.Addr) netip.AddrPort {
-	if t, ok := a.(*net.TCPAddr); ok {
-		ap := t.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-	}
-	return netip.AddrPort{}
 }
 
 func encrypted(nc net.Conn) bool {

@@ -14,7 +14,7 @@ const module = "github.com/sluice-live/sluice/"
 var rooms = map[string][]string{
 	"config":                {"config/address", "packager"}, // packager's law says what a stream can be called
 	"config/address":        {},
-	"ingest":                {"ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake", "ingest/metrics"},
+	"ingest":                {"config/address", "ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake", "ingest/metrics"},
 	"ingest/access":         {"config/address"},
 	"ingest/amf":            {},
 	"ingest/chunk":          {},
@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"packager/dash":         {"remux", "packager"},
 	"packager/hls":          {"remux", "packager"},
 	"packager/packagertest": {"remux", "packager"},
-	"httpserve":             {"config/address", "ingest/metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
+	"httpserve":             {"config/address", "httpserve/access", "ingest/access", "ingest/metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
 	"httpserve/access":      {"config/address", "ingest/access"}, // tokens and webhook are the same for both sides
 	"web":                   {},
 	"cmd/sluice": {"cmd/sluice/gate", "cmd/sluice/memory", "cmd/sluice/ports", "cmd/sluice/probe", "config", "config/address", "httpserve", "httpserve/access",

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-live/sluice/config"
 	watching "github.com/sluice-live/sluice/httpserve/access"
+	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/packager"
 )
 
@@ -39,8 +40,7 @@ func sign(args, environ []string, now time.Time, w io.Writer) error {
 	if flags.NArg() != 1 {
 		return errors.New(strings.TrimSpace(signUsage))
 	}
-	app, name, _ := strings.Cut(strings.Trim(flags.Arg(0), "/"), "/")
-	stream, err := packager.ParseStreamName(app, name)
+	stream, err := packager.ParseStreamName(access.SplitPath(strings.Trim(flags.Arg(0), "/")))
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,8 @@ func TestSignFaults(t *testing.T) {
 		{[]string{"live/cam1"}, nil, "watch.token_keys"},
 		{nil, key, "APP/NAME"},
 		{[]string{"live"}, key, "empty"},
-		{[]string{"live/../x"}, key, "dot"},
+		{[]string{"live/../x"}, key, "has a slash"},
+		{[]string{"live/.x"}, key, "dot"},
 		{[]string{"-viewer", "a~acl=/*", "live/cam1"}, key, "viewer"},
 	} {
 		err := sign(c.args, c.environ, time.Now(), new(bytes.Buffer))

@@ -13,14 +13,20 @@ import (
 
 // Of returns the plain address of a peer, or an invalid one where the transport
 // has none (in-memory pipes).
-func Of(a net.Addr) netip.Addr {
+func Of(a net.Addr) netip.Addr { return WithPort(a).Addr() }
+
+// WithPort is Of with the peer's port.
+func WithPort(a net.Addr) netip.AddrPort {
+	var ap netip.AddrPort
 	switch a := a.(type) {
 	case *net.TCPAddr:
-		return Plain(a.AddrPort().Addr())
+		ap = a.AddrPort()
 	case *net.UDPAddr:
-		return Plain(a.AddrPort().Addr())
+		ap = a.AddrPort()
+	default:
+		return ap
 	}
-	return netip.Addr{}
+	return netip.AddrPortFrom(Plain(ap.Addr()), ap.Port())
 }
 
 // Plain returns the spelling of an address that all of its others stand for.

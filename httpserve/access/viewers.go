@@ -8,7 +8,6 @@ package access
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -98,9 +97,9 @@ func (v *Viewers) Trusts(r *http.Request) bool {
 	if v.s.CDNSecret == "" {
 		return false
 	}
-	secret := []byte(v.s.CDNSecret)
-	bearer, _ := bearer(r)
-	return hmac.Equal([]byte(r.Header.Get(CDNHeader)), secret) || hmac.Equal([]byte(bearer), secret)
+	secret := v.s.CDNSecret
+	bearer, _ := Bearer(r)
+	return access.Same(r.Header.Get(CDNHeader), secret) || access.Same(bearer, secret)
 }
 
 // NeedsPass tells whether viewers need a pass; else their network and the page
@@ -297,7 +296,7 @@ var tokenNames = []string{"token", "jwt", "hdnts", "hdnea", "__token__"}
 // shown returns the token in a request, without the spaces around it.
 func shown(r *http.Request) (string, error) {
 	var found []string
-	if b, ok := bearer(r); ok {
+	if b, ok := Bearer(r); ok {
 		found = append(found, b)
 	}
 	query := r.URL.Query()
@@ -315,7 +314,8 @@ func shown(r *http.Request) (string, error) {
 	return strings.TrimSpace(found[0]), nil
 }
 
-func bearer(r *http.Request) (string, bool) {
+// Bearer returns the token of the Authorization header, if it has a Bearer token.
+func Bearer(r *http.Request) (string, bool) {
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		return "", false

@@ -29,6 +29,14 @@ var (
 	ErrUnknown = errors.New("access could not be checked")
 )
 
+// SplitPath parts APP/NAME. What is in front of the last slash is the app, also
+// where it has slashes itself: no stream can be called so, but a webhook can give
+// it another name.
+func SplitPath(path string) (app, name string) {
+	i := strings.LastIndexByte(path, '/')
+	return path[:max(i, 0)], path[i+1:]
+}
+
 // Claims is what a token says of the one who shows it. Its expiry is not among
 // them: it has been looked at, and bounds no more than the showing. How long
 // somebody stays is for his pass to say.

@@ -100,7 +100,7 @@ func (c *challenges) login(users Users, args adobeArgs, now time.Time) (User, er
 		return User{}, &Rejection{loginFailed, fmt.Errorf("%w: an answer to a challenge that is not open", ErrDenied)}
 	}
 	sum := md5.Sum([]byte(hash + args.opaque + args.challenge))
-	if right := equal(args.response, base64.StdEncoding.EncodeToString(sum[:])); !right || !known {
+	if right := Same(args.response, base64.StdEncoding.EncodeToString(sum[:])); !right || !known {
 		return User{}, &Rejection{loginFailed, fmt.Errorf("%w: wrong user or password", ErrDenied)}
 	}
 	return User{args.user, users[args.user]}, nil

@@ -130,7 +130,7 @@ func renamed(q Question, location string) (Answer, error) {
 	}
 	name := strings.Trim(location, "/")
 	if !strings.Contains(name, "/") {
-		app, _ := splitPath(q.Path)
+		app, _ := SplitPath(q.Path)
 		name = app + "/" + name
 	}
 	return Answer{Path: name}, nil
@@ -270,7 +270,7 @@ func (q Question) form() []byte {
 	if q.Done {
 		call += "_done"
 	}
-	app, name := splitPath(q.Path)
+	app, name := SplitPath(q.Path)
 	v := url.Values{
 		"call": {call}, "app": {app}, "name": {name}, "clientid": {q.ID},
 		"flashver": {q.UserAgent}, "tcurl": {q.TCURL}, "protocol": {q.Protocol},
@@ -286,10 +286,4 @@ func (q Question) form() []byte {
 		v["arg_"+name] = values
 	}
 	return []byte(v.Encode())
-}
-
-// splitPath parts a stream's path into app and name.
-func splitPath(path string) (app, name string) {
-	i := strings.LastIndexByte(path, '/')
-	return path[:max(i, 0)], path[i+1:]
 }

@@ -35,6 +35,17 @@ func hook(t *testing.T, style Style, answer http.HandlerFunc) *Webhook {
 	return w
 }
 
+// What parts a stream's path is the last slash, for whoever asks.
+func TestSplitPath(t *testing.T) {
+	for path, want := range map[string][2]string{
+		"live/cam1": {"live", "cam1"}, "live/a/cam1": {"live/a", "cam1"}, "cam1": {"", "cam1"}, "live/": {"live", ""}, "": {"", ""},
+	} {
+		if app, name := SplitPath(path); app != want[0] || name != want[1] {
+			t.Errorf("%q: %q and %q", path, app, name)
+		}
+	}
+}
+
 func TestWebhookAnswers(t *testing.T) {
 	reply := func(status int, header ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {

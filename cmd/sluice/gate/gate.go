@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -128,8 +127,7 @@ func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 		g.Metrics.Refused(metrics.Publishing)
 		return "", nil, g.refusal(ctx, err)
 	}
-	app, key, _ := strings.Cut(admission.Path, "/")
-	name, err := packager.ParseStreamName(app, key)
+	name, err := packager.ParseStreamName(access.SplitPath(admission.Path))
 	if err != nil {
 		return "", nil, err
 	}
