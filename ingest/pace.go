@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-live/sluice/ingest/chunk"
 	"github.com/sluice-live/sluice/ingest/metrics"
+	"github.com/sluice-live/sluice/ingest/rate"
 )
 
 const (
@@ -23,29 +24,31 @@ func (s *Server) exceeds(what metrics.Limit, format string, args ...any) error {
 	return &metrics.Exceeded{Limit: what, Text: fmt.Sprintf(format, args...)}
 }
 
-// bucket is a rate that may be exceeded for a moment.
-type bucket struct {
-	rate, size float64 // a second, at once
-	level      float64 // what was taken and not yet forgotten
-	at         time.Time
+// meter is what has come of something, and what may.
+type meter struct {
+	limit rate.Limit
+	rate.Bucket
 }
 
-// take tells whether there is room for n more.
-func (b *bucket) take(n float64, now time.Time) bool {
-	if !b.at.IsZero() {
-		b.level = max(0, b.level-b.rate*now.Sub(b.at).Seconds())
-	}
-	b.at = now
-	b.level += n
-	return b.level <= b.size
+// take tells whether n more may come.
+func (m *meter) take(n float64, now time.Time) bool { return m.Take(m.limit, n, now) }
+
+// atOnce lets as much come at once as in a second.
+func atOnce(perSecond float64) meter {
+	return meter{limit: rate.Limit{PerSecond: perSecond, Burst: perSecond}}
+}
+
+// caughtUp lets one who stood still catch up with that.
+func (l Limits) caughtUp(perSecond float64) meter {
+	return meter{limit: rate.Limit{PerSecond: perSecond, Burst: perSecond * (bitrateTime + l.IdleTimeout).Seconds()}}
 }
 
 // pace is how fast a peer may go, in each way in which it can keep us busy.
 type pace struct {
-	bytes, messages, controls, commands bucket
+	bytes, messages, controls, commands meter
 
-	counted uint64 // messages of the reader that were taken from their bucket
-	tags    uint64 // inside of aggregates, since the last read
+	passed uint64 // messages of the reader that were taken from theirs
+	tags   uint64 // inside of aggregates, since the last read
 
 	messageTime time.Duration
 	complete    bool      // a message has been since the last read
@@ -53,37 +56,35 @@ type pace struct {
 }
 
 func newPace(l Limits) pace {
-	bytes := float64(l.Bitrate) / 8
 	return pace{
-		// One that stood still has that much to catch up with.
-		bytes:       bucket{rate: bytes, size: bytes * (bitrateTime + l.IdleTimeout).Seconds()},
-		messages:    bucket{rate: strangerRate, size: strangerRate},
-		controls:    bucket{rate: controlRate, size: controlRate},
-		commands:    bucket{rate: commandRate, size: commandRate},
+		bytes:       l.caughtUp(float64(l.Bitrate) / 8),
+		messages:    atOnce(strangerRate),
+		controls:    atOnce(controlRate),
+		commands:    atOnce(commandRate),
 		messageTime: l.MessageTimeout,
 	}
 }
 
 // admitted lets a publisher have the rate of media.
 func (p *pace) admitted(l Limits) {
-	p.messages = bucket{rate: messageRate, size: messageRate * (bitrateTime + l.IdleTimeout).Seconds()}
+	p.messages = l.caughtUp(messageRate)
 }
 
 // left takes it back.
-func (p *pace) left() { p.messages = bucket{rate: strangerRate, size: strangerRate} }
+func (p *pace) left() { p.messages = atOnce(strangerRate) }
 
 // received is told of each read. It counts messages, too: what lies between two
 // reads is no more than a buffer has room for.
 func (c *conn) received(n int, now time.Time) error {
 	p := &c.pace
 	c.held.Store(int64(c.reader.Held()))
-	if p.bytes.rate > 0 && !p.bytes.take(float64(n), now) {
+	if p.bytes.limit.PerSecond > 0 && !p.bytes.take(float64(n), now) {
 		return c.server.exceeds(metrics.Bitrate, "more than %d kbit/s for longer than a stall explains: rtmp.max_bitrate in the configuration is the limit",
 			c.server.Limits.Bitrate/1000)
 	}
 	messages := c.reader.Messages()
-	came := messages - p.counted + p.tags
-	p.counted, p.tags = messages, 0
+	came := messages - p.passed + p.tags
+	p.passed, p.tags = messages, 0
 	if !p.messages.take(float64(came), now) {
 		return c.crowded()
 	}
@@ -97,12 +98,12 @@ func (c *conn) received(n int, now time.Time) error {
 
 // crowded is the error of too many messages.
 func (c *conn) crowded() error {
-	return c.server.exceeds(metrics.MessageRate, "more than %.0f messages a second for longer than a stall explains: most of them carry nothing", c.pace.messages.rate)
+	return c.server.exceeds(metrics.MessageRate, "more than %.0f messages a second for longer than a stall explains: most of them carry nothing", c.pace.messages.limit.PerSecond)
 }
 
 // unwrapped is told of each tag inside an aggregate message.
 func (c *conn) unwrapped() error {
-	if c.pace.tags++; float64(c.pace.tags) > c.pace.messages.size {
+	if c.pace.tags++; float64(c.pace.tags) > c.pace.messages.limit.Burst {
 		return c.crowded()
 	}
 	return nil

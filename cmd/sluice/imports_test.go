@@ -14,7 +14,7 @@ const module = "github.com/sluice-live/sluice/"
 var rooms = map[string][]string{
 	"config":                {"config/address", "packager"}, // packager's law says what a stream can be called
 	"config/address":        {},
-	"ingest":                {"config/address", "ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake", "ingest/metrics"},
+	"ingest":                {"config/address", "ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake", "ingest/metrics", "ingest/rate"},
 	"ingest/access":         {"config/address"},
 	"ingest/amf":            {},
 	"ingest/chunk":          {},
@@ -23,6 +23,7 @@ var rooms = map[string][]string{
 	"ingest/gather":         {},
 	"ingest/handshake":      {},
 	"ingest/metrics":        {},
+	"ingest/rate":           {},
 	"remux":                 {"ingest/amf", "ingest/flv"},
 	"packager":              {"remux", "packager/cmaf"},
 	"packager/cmaf":         {"remux"},
@@ -35,7 +36,7 @@ var rooms = map[string][]string{
 	"cmd/sluice": {"cmd/sluice/gate", "cmd/sluice/memory", "cmd/sluice/ports", "cmd/sluice/probe", "config", "config/address", "httpserve", "httpserve/access",
 		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/metrics", "packager", "web"},
 	"cmd/sluice/cert":   {"config", "ingest/metrics"},
-	"cmd/sluice/door":   {"config/address", "ingest/metrics"},
+	"cmd/sluice/door":   {"config/address", "ingest/metrics", "ingest/rate"},
 	"cmd/sluice/gate":   {"cmd/sluice/memory", "config/address", "ingest", "ingest/access", "ingest/flv", "ingest/metrics", "packager", "remux"},
 	"cmd/sluice/memory": {"config", "ingest/metrics", "packager"},
 	"cmd/sluice/ports":  {"cmd/sluice/cert", "cmd/sluice/door", "config", "config/address", "ingest/gather", "ingest/metrics"},

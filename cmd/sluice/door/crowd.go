@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/ingest/metrics"
+	"github.com/sluice-live/sluice/ingest/rate"
 )
 
 // crowd knows how many connections each address has, and how fast they came.
@@ -22,10 +23,10 @@ type crowd struct {
 
 // guest is one address.
 type guest struct {
-	key    netip.Prefix
-	open   int
-	tokens float64 // new connections that it may make at once
-	filled time.Time
+	key  netip.Prefix
+	open int
+	came rate.Bucket // new connections
+	last time.Time   // that one came, or wanted to
 }
 
 // maxStrangers bounds the addresses without a connection that are remembered.
@@ -52,17 +53,17 @@ func (c *crowd) enter(a netip.Addr, t *ticket) (metrics.Limit, bool) {
 	if c.limits.PerAddress > 0 && g.open >= c.limits.PerAddress {
 		return metrics.ConnectionsPerAddress, false
 	}
-	if c.limits.Rate > 0 {
-		if g.tokens = min(float64(c.limits.Burst), g.tokens+c.limits.Rate*now.Sub(g.filled).Seconds()); g.tokens < 1 {
-			g.filled = now
-			return metrics.ConnectionRate, false
-		}
-		g.tokens--
+	g.last = now
+	if c.limits.Rate > 0 && !g.came.Take(c.rate(), 1, now) {
+		return metrics.ConnectionRate, false
 	}
-	g.filled = now
 	g.open++
 	t.guest = g
 	return "", true
+}
+
+func (c *crowd) rate() rate.Limit {
+	return rate.Limit{PerSecond: c.limits.Rate, Burst: float64(c.limits.Burst)}
 }
 
 func (c *crowd) guest(a netip.Addr, now time.Time) *guest {
@@ -73,7 +74,7 @@ func (c *crowd) guest(a netip.Addr, now time.Time) *guest {
 	if len(c.guests) >= maxStrangers {
 		c.forget(now)
 	}
-	g := &guest{key: key, tokens: float64(c.limits.Burst), filled: now}
+	g := &guest{key: key, last: now}
 	c.guests[key] = g
 	return g
 }
@@ -84,14 +85,14 @@ func (c *crowd) guest(a netip.Addr, now time.Time) *guest {
 func (c *crowd) forget(now time.Time) {
 	refill := time.Second
 	if c.limits.Rate > 0 {
-		refill = time.Duration(float64(c.limits.Burst) / c.limits.Rate * float64(time.Second))
+		refill = c.rate().Refill()
 	}
 	if now.Sub(c.swept) < refill {
 		refill = 0
 	}
 	c.swept = now
 	for key, g := range c.guests {
-		if g.open == 0 && now.Sub(g.filled) >= refill {
+		if g.open == 0 && now.Sub(g.last) >= refill {
 			delete(c.guests, key)
 		}
 	}

@@ -59,7 +59,7 @@ type session struct {
 	ingest.Sink
 	peer   ingest.Peer
 	number int64                 // counts the sessions
-	stop   atomic.Pointer[error] // why it is sent away
+	away   atomic.Pointer[error] // why it is sent away
 	over   chan struct{}         // closed when the stream is free again
 	end    func(cause error)
 	left   func() // what is to be done when all is over
@@ -77,7 +77,7 @@ func (s *session) held() int {
 
 // WriteTag is part of ingest.Sink.
 func (s *session) WriteTag(tag flv.Tag) error {
-	if why := s.stop.Load(); why != nil {
+	if why := s.away.Load(); why != nil {
 		return *why
 	}
 	return s.Sink.WriteTag(tag)
@@ -233,7 +233,7 @@ func (g *Gate) claims() (claims []memory.Claim, publishers []*session) {
 	var all []published
 	for _, stream := range g.Catalog.Streams() {
 		p := published{stream: stream}
-		if s := g.sessions[stream.Window().Stream]; s != nil && s.stop.Load() == nil { // else it is about to go
+		if s := g.sessions[stream.Window().Stream]; s != nil && s.away.Load() == nil { // else it is about to go
 			p.by, p.rank = s, s.number
 		}
 		all = append(all, p)
@@ -277,9 +277,11 @@ func (g *Gate) Patrol() {
 	}
 }
 
+// sendAway ends a session by its next tag, so that its encoder hears why. One whose
+// connection is dead, and hears nothing, is hung up on (takeover).
 func (g *Gate) sendAway(s *session, why error) {
 	err := g.limited(why)
-	s.stop.Store(&err)
+	s.away.Store(&err)
 }
 
 // limited counts a refusal, if it is one.
