@@ -38,11 +38,7 @@ func withCaptions(t testing.TB, tags []flv.Tag) (out []flv.Tag) {
 	}
 	for _, tag := range tags {
 		if tag.Type == flv.TagVideo {
-			v, err := flv.ParseVideo(tag.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if v.Packet == flv.PacketFrame {
+			if v := packetOf(t, tag); v.Type == flv.PacketFrame {
 				p := next()
 				message := append([]byte("\xB5\x00\x31GA94\x03\x41\xFF\xFC"), odd(p[0]), odd(p[1]), 0xFF)
 				nal := append(append([]byte{6, 4, byte(len(message))}, message...), 0x80)

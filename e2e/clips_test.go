@@ -84,26 +84,27 @@ func readClip(t testing.TB, path string) source {
 	t.Helper()
 	var s source
 	for _, tag := range clipTags(t, path) {
-		switch tag.Type {
-		case flv.TagVideo:
-			v, err := flv.ParseVideo(tag.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if v.Packet == flv.PacketFrame {
-				s.video = append(s.video, accessUnit{int64(tag.Timestamp), int64(v.CompositionTime), v.Keyframe, v.Data})
-			}
-		case flv.TagAudio:
-			a, err := flv.ParseAudio(tag.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if a.Packet == flv.PacketFrame {
-				s.audio = append(s.audio, accessUnit{int64(tag.Timestamp), 0, true, a.Data})
-			}
+		switch p := packetOf(t, tag); {
+		case p.Type != flv.PacketFrame:
+		case p.Kind == flv.Video:
+			s.video = append(s.video, accessUnit{int64(tag.Timestamp), int64(p.Composition), p.Keyframe, p.Data})
+		default:
+			s.audio = append(s.audio, accessUnit{int64(tag.Timestamp), 0, true, p.Data})
 		}
 	}
 	return s
+}
+
+// packetOf is what a clip's tag carries.
+func packetOf(t testing.TB, tag flv.Tag) (p flv.Packet) {
+	t.Helper()
+	var err error
+	for p, err = range flv.Packets(tag) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
 }
 
 // clipTags reads all tags of a clip.

@@ -34,11 +34,7 @@ func withADTS(t testing.TB, tags []flv.Tag, bare bool) (out []flv.Tag) {
 	var config []byte
 	for _, tag := range tags {
 		if tag.Type == flv.TagAudio {
-			a, err := flv.ParseAudio(tag.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if a.Packet == flv.PacketConfig {
+			if a := packetOf(t, tag); a.Type == flv.PacketConfig {
 				if config = a.Data; bare {
 					continue
 				}

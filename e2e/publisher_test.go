@@ -57,8 +57,8 @@ func (p *publisher) send(ctx context.Context, rtmp *client.Publisher, tags []flv
 		if err := rtmp.WriteTag(tag); err != nil {
 			return err
 		}
-		if first && tag.Type == flv.TagVideo {
-			if v, err := flv.ParseVideo(tag.Body); err == nil && v.Keyframe && v.Packet == flv.PacketFrame {
+		for v, err := range flv.Packets(tag) {
+			if first && err == nil && v.Keyframe && v.Type == flv.PacketFrame {
 				p.keyframe <- time.Now()
 				first = false
 			}

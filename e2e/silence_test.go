@@ -124,11 +124,7 @@ func TestSilenceBetween(t *testing.T) {
 				if tag.Type != flv.TagAudio {
 					continue
 				}
-				a, err := flv.ParseAudio(tag.Body)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if a.Packet == flv.PacketConfig {
+				if a := packetOf(t, tag); a.Type == flv.PacketConfig {
 					config = bytes.TrimSuffix(a.Data, []byte{0x56, 0xE5, 0}) // ffmpeg says that there is no SBR
 				} else {
 					units = append(units, a.Data)

@@ -195,26 +195,43 @@ func tagOf(m chunk.Message) (flv.Tag, bool) {
 	return tag, true
 }
 
-// earlyTags are metadata and decoder configurations that an encoder sent
-// before it was let in: the last of each type. Frames before that are
-// nobody's loss.
-type earlyTags []flv.Tag
+// earlyTags are metadata and decoder configurations that an encoder sent before it
+// was let in: the last of each track. Frames before that are nobody's loss.
+type earlyTags []earlyTag
+
+type earlyTag struct {
+	flv.Tag
+	of []origin
+}
+
+// origin is whose configuration a packet is, or that it is metadata.
+type origin struct {
+	packet flv.PacketType
+	kind   flv.Kind
+	track  uint8
+}
+
+// mostEarlyTags are more tracks than an encoder sends.
+const mostEarlyTags = 16
 
 func (e *earlyTags) keep(m chunk.Message) {
 	tag, ok := tagOf(m)
 	if !ok {
 		return
 	}
-	switch tag.Type {
-	case flv.TagVideo:
-		if v, err := flv.ParseVideo(tag.Body); err != nil || v.Packet != flv.PacketConfig {
-			return
-		}
-	case flv.TagAudio:
-		if a, err := flv.ParseAudio(tag.Body); err != nil || a.Packet != flv.PacketConfig {
-			return
+	var of []origin
+	for p, err := range flv.Packets(tag) {
+		if err == nil && (p.Type == flv.PacketConfig || p.Type == flv.PacketMetadata) {
+			of = append(of, origin{p.Type, p.Kind, p.TrackID})
 		}
 	}
+	if len(of) == 0 {
+		return
+	}
+	outdated := func(t earlyTag) bool {
+		return !slices.ContainsFunc(t.of, func(o origin) bool { return !slices.Contains(of, o) })
+	}
 	tag.Body = bytes.Clone(tag.Body)
-	*e = append(slices.DeleteFunc(*e, func(t flv.Tag) bool { return t.Type == tag.Type }), tag)
+	*e = append(slices.DeleteFunc(*e, outdated), earlyTag{tag, of})
+	*e = (*e)[max(0, len(*e)-mostEarlyTags):]
 }

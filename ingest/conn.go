@@ -405,8 +405,8 @@ func (c *conn) copyTags(p *publication) (bye bool, err error) {
 		}
 		return nil
 	}
-	for _, tag := range p.early {
-		if err := write(tag); err != nil {
+	for _, t := range p.early {
+		if err := write(t.Tag); err != nil {
 			return false, err
 		}
 	}

@@ -135,7 +135,7 @@ func FuzzFrames(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := remux.New(p, func() time.Time { return c.now }, func(what string) { t.Errorf("dropped: %s", what) })
+		r := remux.New(p, func() time.Time { return c.now }, remux.Hooks{Note: func(what string) { t.Errorf("dropped: %s", what) }})
 		for _, tag := range c.config() {
 			if err := r.WriteTag(tag); err != nil {
 				t.Fatal(err)

@@ -114,15 +114,6 @@ func (c *AAC) equal(o Codec) bool {
 	return ok && bytes.Equal(c.Config, d.Config) && bytes.Equal(c.program, d.program)
 }
 
-// silence is an access unit in which nothing is heard; nil where the elements aren't
-// known.
-func (c *AAC) silence() []byte {
-	if len(c.elements) == 0 {
-		return nil
-	}
-	return append(bytes.Clone(c.program), silentUnit(c.elements)...)
-}
-
 // most is how many bytes an access unit may have: 6144 bits for each channel
 // (ISO/IEC 14496-3, section 4.5.3.1).
 func (c *AAC) most() int { return countChannels(c.elements) * 6144 / 8 }

@@ -67,25 +67,3 @@ func (h adtsHeader) codec(unit []byte) (*AAC, error) {
 	}
 	return c.codec()
 }
-
-// peekADTS takes the configuration from ADTS, for encoders that send no other.
-func (r *Remuxer) peekADTS(data []byte, timestamp uint32) error {
-	a := &r.audio
-	if !isADTS(data) || a.codec != nil && a.adts == nil {
-		return nil
-	}
-	h, unit, _, err := cutADTS(data)
-	if err != nil || a.adts != nil && *a.adts == h {
-		return nil // what is wrong with it is said where it is written
-	}
-	codec, err := h.codec(unit)
-	if err != nil {
-		r.drop(unusable(Audio, err))
-		return nil
-	}
-	if err := r.setAudio(codec, timestamp); err != nil {
-		return err
-	}
-	a.adts = &h
-	return nil
-}

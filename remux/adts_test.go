@@ -139,8 +139,8 @@ func FuzzAudioUnits(f *testing.F) {
 	f.Add("", adts(2, 48000, 0, 7, unhex("a09900a0002110002110")))
 	f.Fuzz(func(t *testing.T, config string, data []byte) {
 		feed := newFeed(t)
-		if c, err := newAAC([]byte(config)); err == nil {
-			feed.r.audio.codec = c
+		if _, err := newAAC([]byte(config)); err == nil {
+			feed.tag(flv.TagAudio, 0, []byte{0xAF, 0}, []byte(config))
 		}
 		before := bytes.Clone(data)
 		feed.audio(0, data)

@@ -57,7 +57,7 @@ func (m *meter) run(t *testing.T, ppm float64, length time.Duration) {
 	m.base = base
 	rnd := rand.New(rand.NewPCG(1, uint64(ppm+1000)))
 	now := time.Unix(base, 0)
-	r := New(m, func() time.Time { return now }, func(s string) { t.Error(s) })
+	r := New(m, func() time.Time { return now }, Hooks{Note: func(s string) { t.Error(s) }})
 	write := func(typ flv.TagType, ts float64, body []byte) {
 		if err := r.WriteTag(flv.Tag{Type: typ, Timestamp: uint32(math.Round(ts * 1000)), Body: body}); err != nil {
 			t.Fatal(err)

@@ -11,17 +11,35 @@ import (
 // framesToTell is how many it takes.
 const framesToTell = 6
 
-// statedFrame is how long a frame lasts as the encoder says, in ns; 0 when it says
+// frameRate is how long the frames of a video track last.
+type frameRate struct {
+	clock *videoClock
+	told  *metadata
+
+	gop       int   // greatest distance of keyframes in frames, 0 when unknown
+	first     int64 // how long frames last at first, in ns; 0 where that isn't sure
+	misstated bool  // that isn't what the encoder states
+}
+
+// stated is how long a frame lasts as the encoder says, in ns; 0 when it says
 // nothing.
-func (r *Remuxer) statedFrame() int64 {
-	rate := Rational{Num: uint32(r.metadata.frameRate), Den: 1000}
-	if c := r.video.codec; c != nil && c.FrameRate.Num > 0 {
-		rate = c.FrameRate
+func (f *frameRate) stated(c Codec) int64 {
+	rate := Rational{Num: uint32(f.told.frameRate), Den: 1000}
+	if c != nil && c.track().Picture.FrameRate.Num > 0 {
+		rate = c.track().Picture.FrameRate
 	}
 	if rate.Num == 0 {
 		return 0
 	}
 	return int64(rate.Den) * int64(time.Second) / int64(rate.Num)
+}
+
+// begin is told how long the first frames last, in ns, as far as they tell.
+func (f *frameRate) begin(frame int64, sure bool, c Codec) {
+	f.first, f.misstated = 0, frame > 0 && !asStated(frame, f.stated(c))
+	if sure {
+		f.first = frame
+	}
 }
 
 // asStated tells whether a duration is that which was stated, give or take what
@@ -30,27 +48,21 @@ func asStated(frame, stated int64) bool {
 	return near(frame, stated, stated/10+int64(2*time.Millisecond))
 }
 
-// firstFrames is how long the frames from the first keyframe on last that wait, in
-// ns; 0 before there are two, and not sure while more would tell more.
-func (r *Remuxer) firstFrames() (frame int64, sure bool) {
-	var steps []int64
-	last := int64(-1)
-	for _, q := range r.queue {
-		switch {
-		case kindOf(q.tag) != Video:
-		case last < 0:
-			if q.at == r.start {
-				last = q.at
-			}
-		default:
-			steps = append(steps, max(q.at-last, 0)) // timestamps may be repeated
-			last = max(last, q.at)
-		}
-	}
-	if len(steps) == 0 {
+// measure is how long frames at these places last, in ns; 0 before there are two,
+// and not sure while more would tell more.
+func (f *frameRate) measure(places []place, c Codec) (frame int64, sure bool) {
+	if len(places) < 2 {
 		return 0, false
 	}
-	if stated := r.statedFrame(); stated == 0 || r.video.gop == 0 || asStated(steps[0], stated) {
+	last := places[0]
+	steps := make([]int64, 0, len(places)-1)
+	for _, p := range places[1:] {
+		steps = append(steps, int64(max(p.behind(last), 0))) // timestamps may be repeated
+		if p.behind(last) > 0 {
+			last = p
+		}
+	}
+	if stated := f.stated(c); stated == 0 || f.gop == 0 || asStated(steps[0], stated) {
 		return steps[0], true // nothing depends on more
 	}
 	sure = len(steps) >= framesToTell-1
@@ -73,14 +85,14 @@ func usualFrame(frame int64) int64 {
 
 // keyframeInterval is what the encoder tells of it: so many frames, of which each
 // lasts as long as it does, whatever is stated.
-func (r *Remuxer) keyframeInterval() time.Duration {
-	frame := r.statedFrame()
-	if v := &r.video; v.misstated {
-		if frame = v.firstFrame; v.clock.started {
-			frame = v.clock.frame * int64(time.Second) / VideoTimescale
+func (f *frameRate) keyframeInterval(c Codec) time.Duration {
+	frame := f.stated(c)
+	if f.misstated {
+		if frame = f.first; f.clock.started {
+			frame = f.clock.frame * int64(time.Second) / VideoTimescale
 		}
 	}
-	if d := time.Duration(int64(r.video.gop) * frame); d > 0 && d < 10*time.Minute {
+	if d := time.Duration(int64(f.gop) * frame); d > 0 && d < 10*time.Minute {
 		return d
 	}
 	return 0

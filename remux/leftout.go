@@ -43,7 +43,7 @@ func unusable(k Kind, err error) error {
 }
 
 // leaveOut tells of it, once as long as it is so.
-func (r *Remuxer) leaveOut(l leftOut) {
+func (r *reports) leaveOut(l leftOut) {
 	const most = 8
 	if slices.Contains(r.leftOut, l) || len(r.leftOut) == most {
 		return
@@ -53,39 +53,33 @@ func (r *Remuxer) leaveOut(l leftOut) {
 }
 
 // takenIn forgets what was left out of a track that is there now.
-func (r *Remuxer) takenIn(k Kind) {
+func (r *reports) takenIn(k Kind) {
 	before := len(r.leftOut)
 	if r.leftOut = slices.DeleteFunc(r.leftOut, func(l leftOut) bool { return l.kind == k }); len(r.leftOut) < before {
 		r.tellLeftOut()
 	}
 }
 
-func (r *Remuxer) tellLeftOut() {
-	if r.OnLeaveOut == nil {
+func (r *reports) tellLeftOut() {
+	if r.hooks.LeaveOut == nil {
 		return
 	}
 	texts := make([]string, 0, len(r.leftOut))
 	for _, l := range r.leftOut {
 		texts = append(texts, l.text)
 	}
-	r.OnLeaveOut(texts)
+	r.hooks.LeaveOut(texts)
 }
 
 // withoutConfig drops a frame of a track that there is no decoder for. Where it is
 // known why, that was said.
-func (r *Remuxer) withoutConfig(l leftOut) {
-	if !slices.ContainsFunc(r.leftOut, func(o leftOut) bool { return o.kind == l.kind }) {
-		r.drop(l)
+func (r *reports) withoutConfig(k Kind) {
+	if slices.ContainsFunc(r.leftOut, func(o leftOut) bool { return o.kind == k }) {
+		return
 	}
-}
-
-// joining says what browsers make of pictures where decoding can start.
-func (r *Remuxer) joining(au *accessUnit) {
-	switch {
-	case au.idr || au.recovery < 0:
-	case au.recovery == 0:
-		r.say(errOpenGroups)
-	default:
-		r.say(errIntraRefresh)
+	if k == Video {
+		r.drop(errNoVideoConfig)
+	} else {
+		r.drop(errNoAudioConfig)
 	}
 }

@@ -82,7 +82,7 @@ func TestLeftOut(t *testing.T) {
 	} {
 		f := newFeed(t)
 		var told []string
-		f.r.OnLeaveOut = func(list []string) { told = list }
+		f.r.hooks.LeaveOut = func(list []string) { told = list }
 		c.send(f)
 		f.r.Close(nil)
 		if len(told) != len(c.want) {

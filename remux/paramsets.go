@@ -122,26 +122,25 @@ func withoutSPS(data []byte) []byte {
 
 // parameterSets notes those of an access unit. They take effect where decoding can
 // start; until then the frames that need them have them in band.
-func (r *Remuxer) parameterSets(au *accessUnit, sync bool) {
-	v := &r.video
-	if au.sps == nil && au.pps == nil && (!sync || v.lateSPS == nil && v.latePPS == nil && (v.codec == nil || len(v.codec.SPS) == 1)) {
-		return
+func (a *avc) parameterSets(au *accessUnit, sync bool) error {
+	if au.sps == nil && au.pps == nil && (!sync || a.lateSPS == nil && a.latePPS == nil && (a.decoder == nil || len(a.decoder.SPS) == 1)) {
+		return nil
 	}
 	sps, mended := mendAll(au.sps)
 	if mended && au.slice != nil {
 		au.data = withoutSPS(au.data)
 	}
-	sps, pps := mergeSets(v.lateSPS, sps, spsID), mergeSets(v.latePPS, au.pps, ppsID)
+	sps, pps := mergeSets(a.lateSPS, sps, spsID), mergeSets(a.latePPS, au.pps, ppsID)
 	if !sync {
-		v.lateSPS, v.latePPS = keepSets(sps), keepSets(pps)
-		return
+		a.lateSPS, a.latePPS = keepSets(sps), keepSets(pps)
+		return nil
 	}
-	v.lateSPS, v.latePPS = nil, nil
-	if c := v.codec; c != nil {
-		sps, pps = mergeSets(c.SPS, sps, spsID), mergeSets(c.PPS, pps, ppsID)
+	a.lateSPS, a.latePPS = nil, nil
+	if d := a.decoder; d != nil {
+		sps, pps = mergeSets(d.SPS, sps, spsID), mergeSets(d.PPS, pps, ppsID)
 		sps = activeFirst(sps, pps, au.slice)
 	}
-	r.setVideo(sps, pps)
+	return a.use(sps, pps)
 }
 
 // keepSets copies sets that live in a frame, as far as a record could hold them.

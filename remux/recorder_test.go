@@ -28,24 +28,38 @@ type recorder struct {
 	closed  int
 	cause   error
 
-	shown []int64  // when frames are, ticks
-	fresh bool     // no video sample yet in this period
-	last  [2]int64 // DTS in ns by Kind
+	byID map[string]*recorded
+}
+
+// recorded is what came of a track.
+type recorded struct {
+	shown  []int64 // when frames are, ticks
+	joined bool    // a sample has come in this period
+	last   int64   // DTS in ns
 }
 
 func (o *recorder) Begin(now time.Time) time.Time { return now }
 
 func (o *recorder) SetTracks(tracks []Track) error {
-	if len(tracks) == 0 || len(tracks) > 2 || len(tracks) == 2 && (tracks[0].Kind() != Video || tracks[1].Kind() != Audio) {
-		o.t.Errorf("tracks %v", tracks)
+	if len(tracks) == 0 {
+		o.t.Error("a period without tracks")
+	}
+	if o.byID == nil {
+		o.byID = make(map[string]*recorded)
 	}
 	var names []string
-	for _, track := range tracks {
-		names = append(names, track.Codec.String())
+	for i, track := range tracks {
+		names = append(names, track.Codecs)
+		if i > 0 && (track.Kind() < tracks[i-1].Kind() || track.Kind() == tracks[i-1].Kind() && track.ID <= tracks[i-1].ID) {
+			o.t.Errorf("%s comes behind %s", track.ID, tracks[i-1].ID)
+		}
+		if o.byID[track.ID] == nil {
+			o.byID[track.ID] = new(recorded)
+		}
+		o.byID[track.ID].joined = false
 	}
 	o.events = append(o.events, "tracks "+strings.Join(names, " "))
 	o.periods = append(o.periods, tracks)
-	o.fresh = true
 	return nil
 }
 
@@ -54,21 +68,21 @@ func (o *recorder) WriteSample(s Sample) error {
 		o.t.Fatal("a sample before all tracks")
 	}
 	track := o.periods[len(o.periods)-1][s.Track]
-	rate := int64(track.Timescale)
+	rate, before := int64(track.Timescale), o.byID[track.ID]
 	ns := s.DTS/rate*1e9 + s.DTS%rate*1e9/rate
-	if last := o.last[track.Kind()]; ns <= last { // over periods, too
-		o.t.Errorf("%v: DTS goes from %d to %d ns", track.Kind(), last, ns)
+	if ns <= before.last { // over periods, too
+		o.t.Errorf("%s: DTS goes from %d to %d ns", track.ID, before.last, ns)
 	}
-	o.last[track.Kind()] = ns
+	before.last = ns
 	if s.Duration == 0 || len(s.Data) == 0 {
 		o.t.Errorf("a sample of %d ticks and %d bytes", s.Duration, len(s.Data))
 	}
 	line := fmt.Sprintf("%v %s", track.Kind(), at(track, s.DTS))
 	if track.Kind() == Video {
-		if o.fresh && !s.Sync {
+		if !before.joined && !s.Sync {
 			o.t.Error("a period begins inside a group of pictures")
 		}
-		o.fresh = false
+		before.joined = true
 		checkNALUnits(o.t, s.Data)
 		if s.Sync {
 			line += " key"
@@ -79,10 +93,10 @@ func (o *recorder) WriteSample(s Sample) error {
 	}
 	if track.Kind() == Video {
 		pts := s.DTS + int64(s.CompositionOffset)
-		if slices.Contains(o.shown[max(0, len(o.shown)-15):], pts) {
+		if slices.Contains(before.shown[max(0, len(before.shown)-15):], pts) {
 			o.t.Errorf("two frames are shown at %s", at(track, pts))
 		}
-		o.shown = append(o.shown, pts)
+		before.shown = append(before.shown, pts)
 	}
 	if track.Kind() == Audio {
 		o.units = append(o.units, bytes.Clone(s.Data))
@@ -133,7 +147,7 @@ type feed struct {
 
 func newFeed(t testing.TB) *feed {
 	f := &feed{t: t, out: &recorder{t: t}, now: time.UnixMilli(base)}
-	f.r = New(f.out, func() time.Time { return f.now }, func(s string) { f.notes = append(f.notes, s) })
+	f.r = New(f.out, func() time.Time { return f.now }, Hooks{Note: func(s string) { f.notes = append(f.notes, s) }})
 	return f
 }
 

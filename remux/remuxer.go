@@ -3,561 +3,300 @@ package remux
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
-	"github.com/sluice-live/sluice/ingest/amf"
 	"github.com/sluice-live/sluice/ingest/flv"
 )
 
 // Remuxer turns the tags of one publication into tracks and samples. It is an
 // ingest.Sink and is used by one goroutine.
 //
-//	        gather                        wait                      flow
-//	tags until both decoders   audio until the first video   samples as they come;
-//	are known ───────────────▶ keyframe, and that until ───▶ new decoders take over
-//	                           the frame behind it           at the next keyframe
+//	tag ─ flv.Packets ─▶ packet ─ timeline ─▶ frame ─ lobby ─▶ frame ─ bitstream ─▶ unit ─ clock ─▶ Sample
+//
+//	                                 gather                        wait                   flow
+//	the lobby's stages:   frames until the decoders   sound until the first video   frames go through;
+//	                      of all tracks are known ──▶ keyframe, and that until ───▶ new decoders take over
+//	                                                  the frame behind it           at the next keyframe
 type Remuxer struct {
-	OnDrop func() // called for each frame or configuration that can't be used; may be nil
+	reports
+	out Output
+	now func() time.Time
 
-	// OnLeaveOut is told what viewers don't get, whenever that changes, in sentences
-	// that end with what to set in the encoder. It may be nil, and keep the list.
-	OnLeaveOut func([]string)
+	began    time.Time // when the first frame came; zero before it
+	metadata metadata
+	silence  *uint32 // timestamp of the first tag that can't be used; nil before it
 
-	// OnCaptions is told which channels of captions the picture has, whenever there is
-	// another one. It may be nil.
-	OnCaptions func(Captions)
+	sources []*source // video first
+	line    timeline
+	lobby   lobby
+	period  period
 
-	out  Output
-	now  func() time.Time
-	note func(string)
-
-	began time.Time
-	clock timeline
-	video videoTrack
-	audio audioTrack
-	held  [2]flv.Tag // by Kind: copies of frames whose timestamps can't be believed yet
-
-	silence *uint32 // timestamp of the first frame that can't be used; nil before it
-
-	changes bucket // of periods that the encoder may yet begin
-
-	queue      []queued // copies of frames that can't be written yet
-	queueBytes int
-	waiting    int          // bytes of the queue and of held
-	holds      atomic.Int64 // the same, for others
-	first      int64        // ns of the first frame, −1 before it
-	start      int64        // ns of the first video keyframe in the queue, −1 when there is none
-	tracks     []Track      // of the current period; nil before the first
-	noted      map[string]bool
-	leftOut    []leftOut
-	captions   Captions
-	metadata   struct {
-		video, audio int // bit/s
-		frameRate    int // per 1000 s
-	}
-}
-
-type videoTrack struct {
-	reader avcReader
-	codec  *H264 // to be used from the next keyframe on
-	index  int   // in tracks, −1 when not among them
-	clock  videoClock
-	sawIDR bool
-
-	firstFrame int64 // how long frames last at first, in ns; 0 where that isn't sure
-	misstated  bool  // that isn't what the encoder states
-
-	lateSPS, latePPS [][]byte // came in band since decoding could start
-	gop              int      // greatest distance of keyframes in frames, 0 when unknown
-}
-
-type audioTrack struct {
-	codec   *AAC
-	adts    *adtsHeader // that the codec was taken from; nil where a configuration was sent
-	index   int
-	clock   audioClock
-	scratch []byte
+	holds atomic.Int64 // bytes that wait, for others
 }
 
 // New returns a Remuxer that writes to out. now is the wall clock, of which no
-// step is seen; note is told in words, once for each kind, of what had to be
-// dropped.
-func New(out Output, now func() time.Time, note func(string)) *Remuxer {
-	return &Remuxer{
-		out:   out,
-		now:   now,
-		note:  note,
-		video: videoTrack{reader: avcReader{lengthSize: 4}, index: -1},
-		audio: audioTrack{index: -1},
-		first: -1,
-		start: -1,
-		noted: make(map[string]bool),
-	}
+// step is seen.
+func New(out Output, now func() time.Time, hooks Hooks) *Remuxer {
+	return &Remuxer{reports: reports{hooks: hooks}, out: out, now: now}
 }
 
 // WriteTag takes one tag. Damaged or unknown ones are dropped; an error means
 // that nothing can be made of this stream.
 func (r *Remuxer) WriteTag(tag flv.Tag) error {
-	err := r.writeTag(tag)
-	if n := r.queueBytes + len(r.held[Video].Body) + len(r.held[Audio].Body); n != r.waiting {
-		r.waiting = n
-		r.holds.Store(int64(n))
+	now := r.now()
+	for p, err := range flv.Packets(tag) {
+		if err != nil {
+			r.drop(unusable(p.Kind, err))
+			err = r.checkSilence(tag)
+		} else {
+			err = r.packet(p, now)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	r.count()
+	return nil
+}
+
+func (r *Remuxer) packet(p flv.Packet, now time.Time) error {
+	if p.Type == flv.PacketMetadata {
+		r.metadata.read(p.Data)
+		return nil
+	}
+	if p.Type != flv.PacketConfig && p.Type != flv.PacketFrame {
+		return nil
+	}
+	s := r.source(p)
+	switch {
+	case s == nil:
+		return nil
+	case p.Type == flv.PacketConfig:
+		return r.configure(s, p, now.Sub(r.began))
+	case p.FourCC != s.fourCC:
+		r.withoutConfig(s.kind)
+		return nil
+	}
+	if r.began.IsZero() {
+		r.began = now
+		r.line.began = r.out.Begin(now)
+	}
+	return r.frame(s, p, now.Sub(r.began))
 }
 
 // Held is how many bytes wait here: for decoders, for a keyframe, or for the frame that
 // tells whether their timestamps can be believed. Anybody may ask at any time.
 func (r *Remuxer) Held() int { return int(r.holds.Load()) }
 
-func (r *Remuxer) writeTag(tag flv.Tag) error {
-	switch tag.Type {
-	case flv.TagScript:
-		r.script(tag.Body)
-		return nil
-	case flv.TagVideo:
-		v, err := flv.ParseVideo(tag.Body)
-		if err != nil {
-			r.drop(unusable(Video, err))
-			return r.checkSilence(tag)
-		}
-		switch v.Packet {
-		case flv.PacketConfig:
-			return r.configureVideo(v.Data, tag.Timestamp)
-		case flv.PacketFrame:
-			return r.frame(tag)
-		}
-	case flv.TagAudio:
-		a, err := flv.ParseAudio(tag.Body)
-		if err != nil {
-			r.drop(unusable(Audio, err))
-			return r.checkSilence(tag)
-		}
-		switch a.Packet {
-		case flv.PacketConfig:
-			return r.configureAudio(a.Data, tag.Timestamp)
-		case flv.PacketFrame:
-			if err := r.peekADTS(a.Data, tag.Timestamp); err != nil {
-				return err
-			}
-			return r.frame(tag)
-		}
+func (r *Remuxer) count() {
+	n := r.lobby.bytes
+	for _, s := range r.sources {
+		n += len(s.held.Data)
 	}
-	return nil
+	if int64(n) != r.holds.Load() {
+		r.holds.Store(int64(n))
+	}
 }
 
 // Close writes what waits and ends the output.
 func (r *Remuxer) Close(cause error) {
-	err := r.finish()
+	err := r.finish(r.now().Sub(r.began))
 	if cause == nil {
 		cause = err
 	}
 	r.out.Close(cause)
 }
 
-func (r *Remuxer) finish() error {
-	for k := range r.held {
-		if err := r.settle(Kind(k), fateKept); err != nil {
+func (r *Remuxer) finish(arrived time.Duration) error {
+	for _, s := range r.sources {
+		if err := r.settle(s, fateKept, arrived); err != nil {
 			return err
 		}
 	}
-	if r.tracks == nil && (r.audio.codec != nil || r.video.codec != nil && r.start >= 0) {
+	if r.lobby.stage != stageFlow && (known(r.sources, Audio) || r.lobby.ready(r.sources)) {
 		// Shorter than the time that is given to a second track.
-		return r.release()
+		return r.release(arrived)
 	}
 	return nil
 }
 
-func (r *Remuxer) drop(err error) {
-	if errors.Is(err, flv.ErrEmpty) {
-		return
-	}
-	if r.OnDrop != nil {
-		r.OnDrop()
-	}
-	r.say(err)
-}
-
-// say tells something once.
-func (r *Remuxer) say(err error) {
-	if l := (leftOut{}); errors.As(err, &l) {
-		r.leaveOut(l)
-	}
-	if text := err.Error(); !r.noted[text] && len(r.noted) < 32 {
-		r.noted[text] = true
-		r.note(text)
-	}
-}
-
-// script takes the bit rates out of onMetaData. Nothing else in it is needed,
-// and little can be trusted.
-func (r *Remuxer) script(body []byte) {
-	values, _ := amf.Decode(body)
-	if len(values) < 2 || values[0] != any("onMetaData") {
-		return
-	}
-	number := func(key string) int {
-		n, _ := amf.Properties(values[1]).Number(key)
-		if n > 0 && n < 1e6 { // false for NaN
-			return int(n * 1000)
-		}
-		return 0
-	}
-	r.metadata.video, r.metadata.audio = number("videodatarate"), number("audiodatarate")
-	r.metadata.frameRate = number("framerate")
-}
-
-func (r *Remuxer) configureVideo(record []byte, timestamp uint32) error {
-	c, err := parseAVCConfig(record)
-	if err != nil {
-		r.drop(err)
+// checkSilence gives up on a stream that sends only what can't be used.
+func (r *Remuxer) checkSilence(tag flv.Tag) error {
+	if known(r.sources, Video) || known(r.sources, Audio) || len(tag.Body) == 0 {
 		return nil
 	}
-	c.sps, _ = mendAll(c.sps)
-	if k := r.video.codec; k != nil && r.video.reader.lengthSize == c.lengthSize && holdsAll(k.SPS, c.sps) && holdsAll(k.PPS, c.pps) {
-		return nil
+	// Not on the timeline: what can't be used must not move it.
+	if r.silence == nil {
+		r.silence = &tag.Timestamp
 	}
-	if err := r.settleBefore(Video, timestamp); err != nil {
-		return err
+	if milliseconds(tag.Timestamp-*r.silence) >= int64(silentTime) {
+		return errNothing
 	}
-	if err := r.outdate(Video); err != nil {
-		return err
-	}
-	r.video.reader.lengthSize = c.lengthSize
-	r.video.lateSPS, r.video.latePPS = nil, nil
-	r.setVideo(c.sps, c.pps)
 	return nil
 }
 
-// setVideo notes the decoder for the next keyframe. Parameter sets come as a
-// whole or in parts, by a record or in band; the same ones again change nothing.
-func (r *Remuxer) setVideo(sps, pps [][]byte) {
-	if c := r.video.codec; c != nil {
-		if len(sps) == 0 {
-			sps = c.SPS
-		}
-		if len(pps) == 0 {
-			pps = c.PPS
-		}
-		if equalAll(sps, c.SPS) && equalAll(pps, c.PPS) {
-			return
-		}
+// configure takes a configuration of a track. What waits is decoded as it was
+// encoded: it is released or, if it is before the first keyframe, dropped.
+func (r *Remuxer) configure(s *source, p flv.Packet, arrived time.Duration) error {
+	bits := s.bits
+	if p.FourCC != s.fourCC {
+		bits = newCodec(p.FourCC)
 	}
-	if len(sps) == 0 || len(pps) == 0 {
-		return // the rest comes in band
-	}
-	codec, err := newH264(sps, pps)
+	next, err := bits.configure(p.Data)
 	if err != nil {
-		r.drop(err)
-		return
+		r.drop(unusable(s.kind, err))
 	}
-	r.video.codec = codec
-}
-
-func (r *Remuxer) configureAudio(config []byte, timestamp uint32) error {
-	codec, err := newAAC(config)
-	if err != nil {
-		r.drop(unusable(Audio, err))
+	if next == s.bits {
 		return nil
 	}
-	r.audio.adts = nil
-	return r.setAudio(codec, timestamp)
-}
-
-// setAudio notes the decoder of what comes behind a timestamp.
-func (r *Remuxer) setAudio(codec *AAC, timestamp uint32) error {
-	if c := r.audio.codec; c != nil && c.equal(codec) {
-		return nil
+	if s.held.source != nil {
+		// The configuration's timestamp says as much as that of the frame behind it,
+		// unless it has none.
+		if err := r.settle(s, s.lane.judge(p.Timestamp, arrived), arrived); err != nil {
+			return err
+		}
 	}
-	if err := r.settleBefore(Audio, timestamp); err != nil {
-		return err
+	if s.bits.codec() != nil && r.lobby.holds(s) {
+		if r.lobby.ready(r.sources) {
+			if err := r.release(arrived); err != nil {
+				return err
+			}
+		} else {
+			r.lobby.drop(func(f frame) bool { return f.source == s })
+		}
 	}
-	if err := r.outdate(Audio); err != nil {
-		return err
-	}
-	r.audio.codec = codec
-	r.clock.usual[Audio] = int64(time.Second) * int64(codec.FrameSamples) / int64(codec.SampleRate)
+	s.bits, s.fourCC = next, p.FourCC
+	s.learn()
 	return nil
 }
 
 var errStray = errors.New("a frame far off the timestamps before and behind it, which are believed")
 
-// frame puts one audio or video frame on the timeline, and with it the one
-// that had to wait for that.
-func (r *Remuxer) frame(tag flv.Tag) error {
-	k := kindOf(tag)
-	p := r.clock.at(k, tag.Timestamp, r.arrived())
-	mended := r.clock.mended
-	before := r.held[k]
-	r.held[k] = flv.Tag{}
-	if err := r.judged(before, p.held, p.heldAt); err != nil {
+// frame puts one frame on the timeline, and with it the one that had to wait for
+// that.
+func (r *Remuxer) frame(s *source, p flv.Packet, arrived time.Duration) error {
+	at := r.line.at(s.lane, p.Timestamp, arrived)
+	before := s.held
+	s.held = frame{}
+	before.place = at.heldAt
+	if err := r.judged(before, at.held, arrived); err != nil {
 		return err
 	}
-	if p.wait {
-		tag.Body = bytes.Clone(tag.Body)
-		r.held[k] = tag
+	if at.wait {
+		p.Data = bytes.Clone(p.Data)
+		s.held = frame{Packet: p, source: s}
 		return nil
 	}
-	return r.pass(tag, p.at+r.clock.mended-mended) // where the frame before began a period
+	return r.pass(frame{p, s, at.place}, arrived)
 }
 
-func kindOf(tag flv.Tag) Kind {
-	if tag.Type == flv.TagVideo {
-		return Video
+// settle passes on the frame that waits for another one of its track, if any.
+func (r *Remuxer) settle(s *source, f fate, arrived time.Duration) error {
+	held := s.held
+	if held.source == nil {
+		return nil
 	}
-	return Audio
+	s.held = frame{}
+	held.place = r.line.settle(s.lane, f)
+	return r.judged(held, f, arrived)
 }
 
 // judged passes on the frame that waited, if it is to be kept.
-func (r *Remuxer) judged(tag flv.Tag, f fate, at int64) error {
+func (r *Remuxer) judged(held frame, f fate, arrived time.Duration) error {
 	if f == fateNone {
 		return nil
 	}
 	if f == fateStray {
 		r.drop(errStray)
-		if kindOf(tag) != Video {
-			return nil
-		}
 		// Much depends on a keyframe: it goes where it belongs.
-		if v, err := flv.ParseVideo(tag.Body); err != nil || !v.Keyframe {
-			r.video.clock.lost++
+		if !held.Keyframe {
+			held.source.clock.lose()
 			return nil
 		}
 	}
-	return r.pass(tag, at)
-}
-
-// settle passes on the frame that waits for another one of its kind, if any.
-func (r *Remuxer) settle(k Kind, f fate) error {
-	tag := r.held[k]
-	if tag.Body == nil {
-		return nil
-	}
-	r.held[k] = flv.Tag{}
-	return r.judged(tag, f, r.clock.settle(k, f))
-}
-
-// settleBefore does so before another decoder, whose timestamp says as much as
-// that of the frame behind it, unless it has none.
-func (r *Remuxer) settleBefore(k Kind, timestamp uint32) error {
-	if r.held[k].Body == nil {
-		return nil
-	}
-	return r.settle(k, r.clock.tracks[k].judge(timestamp, r.arrived()))
-}
-
-// arrived is the time since the first frame came.
-func (r *Remuxer) arrived() time.Duration {
-	now := r.now()
-	if r.began.IsZero() {
-		r.began = now
-		r.clock.began = r.out.Begin(now)
-	}
-	return now.Sub(r.began)
+	return r.pass(held, arrived)
 }
 
 // pass takes a frame through the stages.
-func (r *Remuxer) pass(tag flv.Tag, at int64) error {
-	if r.tracks == nil && r.clock.broken {
-		later, err := r.cutShort()
-		if err != nil {
+func (r *Remuxer) pass(f frame, arrived time.Duration) error {
+	f.place.at += int64(f.Nanos)
+	if r.lobby.stage != stageFlow && r.line.breach.open {
+		if err := r.cutShort(arrived); err != nil {
 			return err
 		}
-		at += later
 	}
-	if r.first < 0 {
-		r.first = at
+	if r.lobby.stage == stageFlow {
+		return r.write(f, arrived)
 	}
-	if r.tracks != nil {
-		return r.write(tag, at)
-	}
-	if tag.Type == flv.TagVideo && r.video.codec == nil {
-		r.peekParameterSets(tag)
-	}
-	tag.Body = bytes.Clone(tag.Body)
-	r.queue = append(r.queue, queued{tag, at})
-	r.queueBytes += queuedCost + len(tag.Body)
-	if v, err := flv.ParseVideo(tag.Body); tag.Type == flv.TagVideo && err == nil && v.Keyframe && r.start < 0 {
-		r.start = at
-		if au, err := r.video.reader.accessUnit(v.Data); err == nil {
-			r.video.gop = keyframeInterval(au.data)
+	if key := r.lobby.enter(f); key || f.source.bits.codec() == nil {
+		if err := r.peek(f, key); err != nil {
+			r.drop(unusable(f.source.kind, err))
 		}
 	}
-	return r.advance(time.Duration(at - r.first))
+	begins, err := r.lobby.decide(r.sources, f.place)
+	if err == errNothing {
+		return err
+	}
+	if err != nil {
+		r.drop(err)
+	}
+	if begins {
+		return r.release(arrived)
+	}
+	return nil
 }
 
-// setTracks begins a period with the decoders that are known now.
-func (r *Remuxer) setTracks(withVideo bool) error {
-	var tracks []Track
-	changed := r.video.changed(r.tracks)
-	r.video.index, r.audio.index = -1, -1
-	if c := r.video.codec; c != nil && withVideo {
-		r.video.index = len(tracks)
-		if changed { // else it was said before, and frames said more
-			r.video.clock.expect(c.FrameRate)
+// peek takes from a frame that waits what it says beside its picture or sound.
+func (r *Remuxer) peek(f frame, key bool) error {
+	gop, err := f.source.bits.peek(f.Data)
+	f.source.learn()
+	if key {
+		f.source.rate.gop = gop
+	}
+	return err
+}
+
+// cutShort ends the waiting where the line breaks in the middle of it: with what
+// there is, or, where nothing can be made of that, without.
+func (r *Remuxer) cutShort(arrived time.Duration) error {
+	if r.lobby.ready(r.sources) {
+		return r.release(arrived)
+	}
+	// The line went on smoothly, and there is no period yet that could break.
+	if r.line.mend(arrived) > 0 {
+		r.lobby.empty()
+	}
+	return nil
+}
+
+// release begins the first period and writes what waited for it.
+func (r *Remuxer) release(arrived time.Duration) error {
+	key := r.lobby.key
+	frame, sure := r.lobby.firstFrames()
+	frames := r.lobby.leave()
+	seen := make(map[*source]bool)
+	for _, f := range frames {
+		if f.Keyframe && !seen[f.source] { // so that its parameter sets are those of the period
+			seen[f.source] = true
+			if err := r.peek(f, false); err != nil {
+				r.drop(unusable(f.source.kind, err))
+			}
 		}
-		t := TrackOf(c)
-		t.ID, t.Bitrate, t.KeyframeInterval = "v1", r.metadata.video, r.keyframeInterval()
-		tracks = append(tracks, t)
 	}
-	if c := r.audio.codec; c != nil {
-		r.audio.index = len(tracks)
-		r.audio.clock.setRate(int64(c.SampleRate))
-		r.audio.clock.frame = int64(c.FrameSamples)
-		t := TrackOf(c)
-		t.ID, t.Bitrate = "a1", r.metadata.audio
-		tracks = append(tracks, t)
+	if s := key.source; s != nil {
+		s.rate.begin(frame, sure, s.bits.codec())
 	}
-	r.tracks = tracks
-	for _, t := range tracks {
-		r.takenIn(t.Kind())
+	if err := r.setTracks(key.source != nil); err != nil {
+		return err
 	}
-	return r.out.SetTracks(tracks)
-}
-
-// changed tells whether the decoder is another one than the period began with.
-func (v *videoTrack) changed(tracks []Track) bool {
-	return v.codec != nil && (v.index < 0 || tracks[v.index].Codec != Codec(v.codec))
-}
-
-func (a *audioTrack) changed(tracks []Track) bool {
-	return a.codec != nil && (a.index < 0 || tracks[a.index].Codec != Codec(a.codec))
-}
-
-// write passes one frame on as a sample.
-func (r *Remuxer) write(tag flv.Tag, at int64) error {
-	if tag.Type == flv.TagVideo {
-		return r.writeVideo(tag, at)
+	if key.source != nil && frame > 0 {
+		key.source.rate.clock.frame = ticks(frame, VideoTimescale)
 	}
-	return r.writeAudio(tag, at)
-}
-
-// stale tells whether a new period is due, and may begin: each costs viewers a
-// request and a look at the decoder, so an encoder has only so many.
-func (r *Remuxer) stale() bool {
-	if !r.clock.mendable() && !r.video.changed(r.tracks) && !r.audio.changed(r.tracks) {
-		return false
-	}
-	if !r.changes.take(r.arrived()) {
-		r.drop(errFlood)
-		return false
-	}
-	return true
-}
-
-var errFlood = errors.New("the decoder configuration or the timestamps change all the time: frames are dropped in between")
-
-// bucket allows some at once, and some in the long run.
-type bucket struct {
-	taken int
-	since time.Duration
-}
-
-func (b *bucket) take(now time.Duration) bool {
-	const (
-		most   = 10
-		refill = 5 * time.Second
-	)
-	for b.taken > 0 && now-b.since >= refill {
-		b.taken--
-		b.since += refill
-	}
-	if b.taken == most {
-		return false
-	}
-	if b.taken == 0 {
-		b.since = now
-	}
-	b.taken++
-	return true
-}
-
-// renew begins a period. It returns by how many ns all that follows is later,
-// where the line was broken.
-func (r *Remuxer) renew(withVideo bool) (later int64, err error) {
-	if r.clock.broken {
-		later = r.clock.mend(r.arrived())
-	}
-	return later, r.setTracks(withVideo)
-}
-
-func (r *Remuxer) writeVideo(tag flv.Tag, at int64) error {
-	v, err := flv.ParseVideo(tag.Body)
-	if err != nil {
-		return nil // can't be: it was parsed on arrival
-	}
-	au, err := r.video.reader.accessUnit(v.Data)
-	if err != nil {
-		r.drop(fmt.Errorf("video frame: %w", err))
-		return nil
-	}
-	// The encoder's word is taken only where it sends no IDR pictures at all:
-	// others call every I-frame a keyframe.
-	r.video.sawIDR = r.video.sawIDR || au.idr
-	sync := au.idr || au.recovery == 0 || v.Keyframe && !r.video.sawIDR
-	r.parameterSets(&au, sync)
-	r.joining(&au)
-	r.noteCaptions(au.captions)
-	if sync && r.stale() {
-		later, err := r.renew(true)
-		if err != nil {
+	for _, f := range frames {
+		if err := r.write(f, arrived); err != nil {
 			return err
 		}
-		at += later
 	}
-	if r.video.codec == nil {
-		r.withoutConfig(errNoVideoConfig)
-		return nil
-	}
-	if r.video.index < 0 || r.video.changed(r.tracks) {
-		return nil // from the next keyframe on
-	}
-	if !sync && !r.video.clock.started {
-		return nil
-	}
-	dts, offset := r.video.clock.place(at, compositionTicks(v.CompositionTime))
-	return r.out.WriteSample(Sample{
-		Track:             r.video.index,
-		DTS:               dts,
-		Duration:          uint32(r.video.clock.frame),
-		CompositionOffset: int32(offset),
-		Sync:              sync,
-		OpenGOP:           sync && !au.idr,
-		Data:              au.data,
-	})
-}
-
-// compositionTicks turns a composition time into ticks. No encoder shows a
-// picture seconds from when it is decoded: such a number is a mistake.
-func compositionTicks(ms int32) int64 {
-	const most = 5000
-	if ms > most || ms < -most {
-		return 0
-	}
-	return int64(ms) * millisecond
-}
-
-func (r *Remuxer) writeAudio(tag flv.Tag, at int64) error {
-	a, err := flv.ParseAudio(tag.Body)
-	if err != nil {
-		return nil // can't be: it was parsed on arrival
-	}
-	if r.video.index < 0 && (r.clock.mendable() || r.audio.changed(r.tracks)) && r.changes.take(r.arrived()) {
-		// Without a picture there is no keyframe to wait for.
-		later, err := r.renew(false)
-		if err != nil {
-			return err
-		}
-		at += later
-	}
-	if r.audio.codec == nil {
-		r.withoutConfig(errNoAudioConfig)
-		return nil
-	}
-	if r.audio.index < 0 || r.audio.changed(r.tracks) {
-		return nil
-	}
-	return r.writeUnits(a.Data, at)
+	return nil
 }

@@ -285,11 +285,10 @@ func TestClip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v, err := flv.ParseVideo(tag.Body); tag.Type == flv.TagVideo && err == nil && v.Packet == flv.PacketFrame {
-			in[Video]++
-		}
-		if a, err := flv.ParseAudio(tag.Body); tag.Type == flv.TagAudio && err == nil && a.Packet == flv.PacketFrame {
-			in[Audio]++
+		for p, err := range flv.Packets(tag) {
+			if err == nil && p.Type == flv.PacketFrame {
+				in[p.Kind]++
+			}
 		}
 		if f.tag(tag.Type, tag.Timestamp, tag.Body); f.err != nil {
 			t.Fatal(f.err)
@@ -368,8 +367,8 @@ func TestWaitIsBounded(t *testing.T) {
 				continue
 			}
 			held := 0
-			for _, q := range f.r.queue {
-				held += cap(q.tag.Body)
+			for _, q := range f.r.lobby.frames {
+				held += cap(q.Data)
 			}
 			if held > gatherBytes+1<<20 {
 				t.Errorf("%s: %d bytes wait after %d frames", name, held, i)
@@ -382,7 +381,7 @@ func TestWaitIsBounded(t *testing.T) {
 	for range 20_000 { // tags so small that their bookkeeping is what they cost
 		f.tag(flv.TagAudio, 0, []byte{0xAF, 1, 0})
 	}
-	if n := len(f.r.queue); n > gatherBytes/queuedCost {
+	if n := len(f.r.lobby.frames); n > gatherBytes/queuedCost {
 		t.Errorf("%d tags wait", n)
 	}
 }
@@ -1093,7 +1092,7 @@ func FuzzRemuxer(f *testing.F) {
 
 func BenchmarkRemuxer(b *testing.B) {
 	f := newFeed(b)
-	r := New(discard{}, time.Now, func(string) {})
+	r := New(discard{}, time.Now, Hooks{})
 	f.r = r
 	f.configs()
 	f.key(0)

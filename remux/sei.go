@@ -95,14 +95,3 @@ func captions(b []byte) (c Captions) {
 	}
 	return c
 }
-
-// noteCaptions tells of channels that were not there before.
-func (r *Remuxer) noteCaptions(c Captions) {
-	if c|r.captions == r.captions {
-		return
-	}
-	r.captions |= c
-	if r.OnCaptions != nil {
-		r.OnCaptions(r.captions)
-	}
-}

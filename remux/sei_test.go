@@ -59,7 +59,7 @@ func TestCaptions(t *testing.T) {
 	} {
 		f := newFeed(t)
 		var told []Captions
-		f.r.OnCaptions = func(c Captions) { told = append(told, c) }
+		f.r.hooks.Captions = func(c Captions) { told = append(told, c) }
 		f.videoConfig(record(highSPS, highPPS))
 		for i := range uint32(3) {
 			var nals [][]byte

@@ -1,5 +1,16 @@
 package remux
 
+import "bytes"
+
+// silence is an access unit in which nothing is heard; nil where the elements aren't
+// known.
+func (c *AAC) silence() []byte {
+	if len(c.elements) == 0 {
+		return nil
+	}
+	return append(bytes.Clone(c.program), silentUnit(c.elements)...)
+}
+
 // silentUnit returns an access unit in which nothing is heard: none of its elements
 // has spectral data. Decoders of HE-AAC, which find nothing about the upper half of
 // the spectrum in it, leave that empty.

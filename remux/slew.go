@@ -12,6 +12,7 @@ type slew struct {
 	from  int64   // place on the line
 	shift int64   // ns there
 	rate  float64 // from there on
+	prior float64 // rate up to there
 
 	until    int64 // place at which the rate is set anew
 	earliest int64 // how far ahead of the clock the line was at most, ns
@@ -25,7 +26,11 @@ const (
 )
 
 func (s *slew) at(line int64) int64 {
-	return s.shift + int64(s.rate*float64(line-s.from))
+	rate := s.rate
+	if line < s.from {
+		rate = s.prior
+	}
+	return s.shift + int64(rate*float64(line-s.from))
 }
 
 // heard takes how far the line is ahead of the clock at some place.
@@ -38,7 +43,7 @@ func (s *slew) heard(line, ahead int64) {
 	if line < s.until {
 		return
 	}
-	s.shift, s.from = s.at(line), line
+	s.shift, s.from, s.prior = s.at(line), line, s.rate
 	s.rate = min(max(-float64(s.earliest)/float64(slewTime), -maxSlew), maxSlew)
 	s.until, s.earliest, s.before = line+int64(slewWindow), ahead, s.earliest
 }
@@ -51,26 +56,3 @@ func (s *slew) restart() { *s = slew{shift: s.shift} }
 
 // slight is how late a line may be: slewing makes up for it.
 const slight = 500 * time.Millisecond
-
-// backlog tells one silence from another where the timestamps jumped in it: the
-// encoder was away, and all that follows is late by that, or a network stood
-// still, and what it held back comes in a burst.
-type backlog struct {
-	unsure bool
-	most   int64 // how far ahead of the clock the line has been since, ns
-	at     int64 // where on the line that was
-}
-
-// heard takes how far the line is ahead of the clock at some place.
-func (b *backlog) heard(line, ahead int64) {
-	const nearer = 100 * time.Millisecond
-	if b.unsure && ahead > b.most+int64(nearer) {
-		b.most, b.at = ahead, line
-	}
-}
-
-// settled tells whether the line, which has come that far, comes no nearer to
-// the clock any more.
-func (b *backlog) settled(line int64) bool {
-	return !b.unsure || b.most >= -int64(slight) || line-b.at >= int64(time.Second)
-}

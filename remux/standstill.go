@@ -1,6 +1,9 @@
 package remux
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A standstill is timestamps that stand still, or crawl, while frames come at their
 // pace: an encoder whose clock hangs. Each such frame is taken to last as long as
@@ -45,10 +48,9 @@ func (p *pace) learn(step int64) {
 
 // paced takes a step of a track's timestamps, and returns the one to make in its
 // place.
-func (t *timeline) paced(k Kind, step int64, arrived time.Duration) int64 {
-	c := &t.tracks[k]
+func (t *timeline) paced(c *lane, step int64, arrived time.Duration) int64 {
 	p := &c.pace
-	lasts := p.lasts(t.usual[k])
+	lasts := p.lasts(c.usual)
 	hardly := step == 0 || step > 0 && step < lasts/4
 	if lasts == 0 { // they never moved
 		lasts = min(int64(arrived-c.heard), int64(maxStep))
@@ -79,13 +81,13 @@ func (t *timeline) paced(k Kind, step int64, arrived time.Duration) int64 {
 }
 
 // present is where a track's line would be if nothing were late.
-func (t *timeline) present(c *trackClock, arrived time.Duration) int64 {
+func (t *timeline) present(c *lane, arrived time.Duration) int64 {
 	return t.began.UnixNano() + int64(arrived) + t.slew.best() - t.slew.at(c.line())
 }
 
 // giveBack is how much of a step goes into what the track has strayed by: what is
 // more than a frame, and a little of each where its clock did not stand still for good.
-func (c *trackClock) giveBack(step, lasts int64, sure bool) int64 {
+func (c *lane) giveBack(step, lasts int64, sure bool) int64 {
 	back := step - lasts
 	if !sure {
 		back = max(back, step/4)
@@ -95,8 +97,7 @@ func (c *trackClock) giveBack(step, lasts int64, sure bool) int64 {
 
 // thaw takes a standstill back where the timestamps leap to where they would be
 // without. It returns the step that the track makes then.
-func (t *timeline) thaw(k Kind, delta uint32, arrived time.Duration) (step int64, ok bool) {
-	c := &t.tracks[k]
+func (t *timeline) thaw(c *lane, delta uint32, arrived time.Duration) (step int64, ok bool) {
 	d := milliseconds(delta)
 	if c.pace.still == 0 || d <= int64(maxStep) {
 		return 0, false
@@ -106,19 +107,25 @@ func (t *timeline) thaw(k Kind, delta uint32, arrived time.Duration) (step int64
 		return 0, false
 	}
 	c.pace.still = 0
-	return max(to-c.line(), c.pace.lasts(t.usual[k])/4, int64(time.Millisecond)), true
+	return max(to-c.line(), c.pace.lasts(c.usual)/4, int64(time.Millisecond)), true
 }
 
 // reunite ends a standstill when no track stands still any more, and lets them be
 // as far apart as they were.
 func (t *timeline) reunite() {
-	a, b := &t.tracks[0], &t.tracks[1]
-	if !t.still || a.pace.still > 0 || b.pace.still > 0 {
+	if !t.still {
 		return
 	}
+	most := int64(math.MinInt64)
+	for _, c := range t.lanes {
+		if c.pace.still > 0 {
+			return
+		}
+		most = max(most, c.strayed)
+	}
 	t.still = false
-	most := max(a.strayed, b.strayed)
-	a.offset += most - a.strayed
-	b.offset += most - b.strayed
-	a.strayed, b.strayed = 0, 0
+	for _, c := range t.lanes {
+		c.offset += most - c.strayed
+		c.strayed = 0
+	}
 }

@@ -1,23 +1,20 @@
 // Package remux turns FLV tags into tracks and samples on one clean timeline.
 package remux
 
-import "time"
+import (
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/flv"
+)
 
 // Kind tells video from audio.
-type Kind uint8
+type Kind = flv.Kind
 
 // The kinds of tracks.
 const (
-	Video Kind = iota
-	Audio
+	Video = flv.Video
+	Audio = flv.Audio
 )
-
-func (k Kind) String() string {
-	if k == Video {
-		return "video"
-	}
-	return "audio"
-}
 
 // Track describes the samples of one elementary stream.
 type Track struct {

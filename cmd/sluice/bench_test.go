@@ -45,12 +45,14 @@ func benchStream(tb testing.TB, chunkSize uint32) []byte {
 				continue // an encoder sends it once
 			}
 			body := bytes.Clone(tag.Body)
-			if v, err := flv.ParseVideo(body); tag.Type == flv.TagVideo && err == nil && v.Packet == flv.PacketFrame {
-				size := inter
-				if v.Keyframe {
-					size = key
+			for p, err := range flv.Packets(tag) {
+				switch {
+				case err != nil || p.Kind != flv.Video || p.Type != flv.PacketFrame:
+				case p.Keyframe:
+					body = fill(body, key)
+				default:
+					body = fill(body, inter)
 				}
-				body = fill(body, size)
 			}
 			w.WriteMessage(chunk.Message{
 				ChunkStreamID: 4, StreamID: 1, Timestamp: tag.Timestamp + n*loop, Type: chunk.Type(tag.Type), Body: body,
@@ -78,7 +80,7 @@ func fill(b []byte, size int) []byte {
 
 // remuxer returns one that writes to out.
 func remuxer(out remux.Output) *remux.Remuxer {
-	return remux.New(out, time.Now, func(string) {})
+	return remux.New(out, time.Now, remux.Hooks{})
 }
 
 // publication returns one with the default window.

@@ -23,53 +23,50 @@ func unhex(s string) []byte {
 	return b
 }
 
-var videos = []struct {
+var bodies = []struct {
 	name, body string
-	want       flv.Video
+	kind       flv.TagType
+	want       flv.Packet
 	err        string // of the error, "" for none
 }{
-	{"keyframe", "17 01 000000 65 88", flv.Video{Packet: flv.PacketFrame, Keyframe: true, Data: unhex("65 88")}, ""},
-	{"inter frame", "27 01 000050 41", flv.Video{Packet: flv.PacketFrame, CompositionTime: 80, Data: unhex("41")}, ""},
-	{"generated keyframe", "47 01 000000 65", flv.Video{Packet: flv.PacketFrame, Keyframe: true, Data: unhex("65")}, ""},
-	{"configuration", "17 00 000000 01 64", flv.Video{Keyframe: true, Data: unhex("01 64")}, ""},
-	{"end of sequence", "17 02 000000", flv.Video{Packet: flv.PacketEndOfSequence, Keyframe: true, Data: []byte{}}, ""},
-	{"composition time −1", "27 01 ffffff 41", flv.Video{Packet: flv.PacketFrame, CompositionTime: -1, Data: unhex("41")}, ""},
-	{"composition time −2^23", "27 01 800000 41", flv.Video{Packet: flv.PacketFrame, CompositionTime: -1 << 23, Data: unhex("41")}, ""},
-	{"composition time 2^23−1", "27 01 7fffff 41", flv.Video{Packet: flv.PacketFrame, CompositionTime: 1<<23 - 1, Data: unhex("41")}, ""},
-	{"packet type of tomorrow", "27 07 000000 41", flv.Video{Packet: 7, Data: unhex("41")}, ""},
-	{"nothing", "", flv.Video{}, "empty tag"},
-	{"one byte", "17", flv.Video{}, "tag ends inside its header"},
-	{"four bytes", "17 01 0000", flv.Video{}, "tag ends inside its header"},
-	{"frame without data", "17 01 000000", flv.Video{}, "empty tag"},
-	{"configuration without data", "17 00 000000", flv.Video{}, "empty tag"},
-	{"seek command", "57 00", flv.Video{}, "empty tag"},
-	{"seek command of one byte", "50", flv.Video{}, "empty tag"},
-	{"HEVC by FourCC", "90 68766331 01", flv.Video{}, `video by FourCC "hvc1" is not supported`},
-	{"FourCC cut short", "90 6876", flv.Video{}, `video by FourCC (none) is not supported`},
-	{"DJI's garbage", "ff ffffffff ff", flv.Video{}, `video by FourCC "\xff\xff\xff\xff" is not supported`},
-	{"VP6", "14 00", flv.Video{}, "video codec VP6 is not supported"},
-	{"HEVC by codec id", "1c 01 000000 26", flv.Video{}, "video codec HEVC by codec id 12 is not supported"},
-	{"codec id 15", "1f", flv.Video{}, "video codec 15 is not supported"},
-}
-
-var audios = []struct {
-	name, body string
-	want       flv.Audio
-	err        string
-}{
-	{"frame", "af 01 21 10", flv.Audio{Packet: flv.PacketFrame, Data: unhex("21 10")}, ""},
-	{"configuration", "af 00 11 90", flv.Audio{Data: unhex("11 90")}, ""},
-	{"rate, size and type mean nothing", "a0 01 21", flv.Audio{Packet: flv.PacketFrame, Data: unhex("21")}, ""},
-	{"nothing", "", flv.Audio{}, "empty tag"},
-	{"one byte", "af", flv.Audio{}, "tag ends inside its header"},
-	{"frame without data", "af 01", flv.Audio{}, "empty tag"},
-	{"configuration without data", "af 00", flv.Audio{}, "empty tag"},
-	{"MP3", "2f ff fb", flv.Audio{}, "audio format MP3 is not supported"},
-	{"Speex", "b2 00", flv.Audio{}, "audio format Speex is not supported"},
-	{"µ-law", "82 00", flv.Audio{}, "audio format G.711 µ-law is not supported"},
-	{"DJI's format 15", "ff", flv.Audio{}, "audio format 15 is not supported"},
-	{"Opus by FourCC", "90 4f707573", flv.Audio{}, `audio by FourCC "Opus" is not supported`},
-	{"FourCC missing", "90", flv.Audio{}, "audio by FourCC (none) is not supported"},
+	{"keyframe", "17 01 000000 65 88", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AVC1, Type: flv.PacketFrame, Keyframe: true, Data: unhex("65 88")}, ""},
+	{"inter frame", "27 01 000050 41", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AVC1, Type: flv.PacketFrame, Composition: 80, Data: unhex("41")}, ""},
+	{"generated keyframe", "47 01 000000 65", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AVC1, Type: flv.PacketFrame, Keyframe: true, Data: unhex("65")}, ""},
+	{"configuration", "17 00 000000 01 64", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AVC1, Keyframe: true, Data: unhex("01 64")}, ""},
+	{"end of sequence", "17 02 000000", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AVC1, Type: flv.PacketEnd, Keyframe: true, Data: []byte{}}, ""},
+	{"composition time −1", "27 01 ffffff 41", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AVC1, Type: flv.PacketFrame, Composition: -1, Data: unhex("41")}, ""},
+	{"composition time −2^23", "27 01 800000 41", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AVC1, Type: flv.PacketFrame, Composition: -1 << 23, Data: unhex("41")}, ""},
+	{"composition time 2^23−1", "27 01 7fffff 41", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AVC1, Type: flv.PacketFrame, Composition: 1<<23 - 1, Data: unhex("41")}, ""},
+	{"packet type of tomorrow", "27 07 000000 41", flv.TagVideo, flv.Packet{}, ""},
+	{"nothing", "", flv.TagVideo, flv.Packet{}, "empty tag"},
+	{"one byte", "17", flv.TagVideo, flv.Packet{}, "tag ends inside its header"},
+	{"four bytes", "17 01 0000", flv.TagVideo, flv.Packet{}, "tag ends inside its header"},
+	{"frame without data", "17 01 000000", flv.TagVideo, flv.Packet{}, "empty tag"},
+	{"configuration without data", "17 00 000000", flv.TagVideo, flv.Packet{}, "empty tag"},
+	{"seek command", "57 00", flv.TagVideo, flv.Packet{}, "empty tag"},
+	{"seek command of one byte", "50", flv.TagVideo, flv.Packet{}, "empty tag"},
+	{"HEVC by FourCC", "90 68766331 01", flv.TagVideo, flv.Packet{}, `video by FourCC "hvc1" is not supported`},
+	{"FourCC cut short", "90 6876", flv.TagVideo, flv.Packet{}, `video by FourCC (none) is not supported`},
+	{"DJI's garbage", "ff ffffffff ff", flv.TagVideo, flv.Packet{}, `video by FourCC "\xff\xff\xff\xff" is not supported`},
+	{"VP6", "14 00", flv.TagVideo, flv.Packet{}, "video codec VP6 is not supported"},
+	{"HEVC by codec id", "1c 01 000000 26", flv.TagVideo, flv.Packet{}, "video codec HEVC by codec id 12 is not supported"},
+	{"codec id 15", "1f", flv.TagVideo, flv.Packet{}, "video codec 15 is not supported"},
+	{"frame", "af 01 21 10", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.MP4A, Type: flv.PacketFrame, Data: unhex("21 10")}, ""},
+	{"configuration", "af 00 11 90", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.MP4A, Data: unhex("11 90")}, ""},
+	{"rate, size and type mean nothing", "a0 01 21", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.MP4A, Type: flv.PacketFrame, Data: unhex("21")}, ""},
+	{"nothing", "", flv.TagAudio, flv.Packet{}, "empty tag"},
+	{"one byte", "af", flv.TagAudio, flv.Packet{}, "tag ends inside its header"},
+	{"frame without data", "af 01", flv.TagAudio, flv.Packet{}, "empty tag"},
+	{"configuration without data", "af 00", flv.TagAudio, flv.Packet{}, "empty tag"},
+	{"MP3", "2f ff fb", flv.TagAudio, flv.Packet{}, "audio format MP3 is not supported"},
+	{"Speex", "b2 00", flv.TagAudio, flv.Packet{}, "audio format Speex is not supported"},
+	{"µ-law", "82 00", flv.TagAudio, flv.Packet{}, "audio format G.711 µ-law is not supported"},
+	{"DJI's format 15", "ff", flv.TagAudio, flv.Packet{}, "audio format 15 is not supported"},
+	{"Opus by FourCC", "90 4f707573", flv.TagAudio, flv.Packet{}, `audio by FourCC "Opus" is not supported`},
+	{"FourCC missing", "90", flv.TagAudio, flv.Packet{}, "audio by FourCC (none) is not supported"},
+	{"script", "02 0001 78", flv.TagScript, flv.Packet{Type: flv.PacketMetadata, Data: unhex("02 0001 78")}, ""},
+	{"empty script", "", flv.TagScript, flv.Packet{Type: flv.PacketMetadata}, ""},
+	{"tag type 3", "17 01 000000 65", 3, flv.Packet{}, ""},
 }
 
 func text(err error) string {
@@ -79,23 +76,43 @@ func text(err error) string {
 	return err.Error()
 }
 
-func TestParseVideo(t *testing.T) {
-	for _, c := range videos {
-		got, err := flv.ParseVideo(unhex(c.body))
-		if text(err) != c.err || err == nil && fmt.Sprint(got) != fmt.Sprint(c.want) {
+// packet is the only packet of a tag.
+func packet(tag flv.Tag) (p flv.Packet, n int, err error) {
+	for p, err = range flv.Packets(tag) {
+		n++
+	}
+	return p, n, err
+}
+
+func TestPackets(t *testing.T) {
+	for _, c := range bodies {
+		got, n, err := packet(flv.Tag{Type: c.kind, Timestamp: 7, Body: unhex(c.body)})
+		c.want.Timestamp = got.Timestamp
+		if text(err) != c.err || err == nil && fmt.Sprint(got) != fmt.Sprint(c.want) || n > 1 {
 			t.Errorf("%s: %v, %v; want %v, %q", c.name, got, err, c.want, c.err)
+		}
+		if n == 1 && got.Timestamp != 7 {
+			t.Errorf("%s: at %d", c.name, got.Timestamp)
+		}
+		if err != nil && (got.Kind == flv.Video) != (c.kind == flv.TagVideo) {
+			t.Errorf("%s: what can't be read is said to be %v", c.name, got.Kind)
 		}
 		checkType(t, err)
 	}
 }
 
-func TestParseAudio(t *testing.T) {
-	for _, c := range audios {
-		got, err := flv.ParseAudio(unhex(c.body))
-		if text(err) != c.err || err == nil && fmt.Sprint(got) != fmt.Sprint(c.want) {
-			t.Errorf("%s: %v, %v; want %v, %q", c.name, got, err, c.want, c.err)
+// A tag is parsed with no allocation.
+func TestPacketsAllocate(t *testing.T) {
+	tag := flv.Tag{Type: flv.TagVideo, Body: unhex("17 01 000000 65 88")}
+	sum := 0
+	if n := testing.AllocsPerRun(100, func() {
+		for p, err := range flv.Packets(tag) {
+			if err == nil {
+				sum += len(p.Data)
+			}
 		}
-		checkType(t, err)
+	}); n != 0 || sum == 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 
@@ -230,25 +247,21 @@ func TestReaderPrefixes(t *testing.T) {
 
 // FuzzTag holds the parsers of bodies to: no panic, typed errors, no copies.
 func FuzzTag(f *testing.F) {
-	for _, c := range videos {
-		f.Add(unhex(c.body), uint32(0))
-	}
-	for _, c := range audios {
+	for _, c := range bodies {
 		f.Add(unhex(c.body), uint32(0))
 	}
 	for _, c := range aggregates {
 		f.Add(unhex(c.body), c.timestamp)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, timestamp uint32) {
-		v, err := flv.ParseVideo(body)
-		checkType(t, err)
-		if err == nil && len(v.Data) != len(body)-5 {
-			t.Errorf("video data of %d bytes out of %d", len(v.Data), len(body))
+		for _, kind := range []flv.TagType{flv.TagVideo, flv.TagAudio, flv.TagScript} {
+			p, n, err := packet(flv.Tag{Type: kind, Body: body})
+			checkType(t, err)
+			if err == nil && n == 1 && kind == flv.TagVideo && len(p.Data) != len(body)-5 {
+				t.Errorf("video data of %d bytes out of %d", len(p.Data), len(body))
+			}
+			checkInside(t, body, p.Data)
 		}
-		checkInside(t, body, v.Data)
-		a, err := flv.ParseAudio(body)
-		checkType(t, err)
-		checkInside(t, body, a.Data)
 
 		total, first := 0, true
 		flv.SplitAggregate(body, timestamp, func(tag flv.Tag) error {

@@ -64,7 +64,7 @@ func play(t *testing.T, e encoder) []snapshot {
 		t.Fatal(err)
 	}
 	stream, _ := c.Lookup(name)
-	m := remux.New(p, clock, func(what string) { t.Error(what) })
+	m := remux.New(p, clock, remux.Hooks{Note: func(what string) { t.Error(what) }})
 
 	var seen []snapshot
 	last := stream.Window()

@@ -140,13 +140,14 @@ func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	}
 	log := g.Log.With().Str("room", "remux").Stringer("stream", name).Logger()
 	log.Info().Stringer("remote", r.Remote).Str("by", admission.By).Msg("let in")
-	note := func(what string) { log.Info().Str("what", what).Msg("dropped") }
-	remuxer := remux.New(publication, g.Now, note)
-	remuxer.OnDrop = g.Metrics.Dropped
+	remuxer := remux.New(publication, g.Now, remux.Hooks{
+		Note:     func(what string) { log.Info().Str("what", what).Msg("dropped") },
+		Drop:     g.Metrics.Dropped,
+		LeaveOut: publication.LeaveOut,
+		Captions: publication.Caption,
+	})
 	publication.LeaveOut(nil) // as with the encoder before
 	publication.Caption(0)
-	remuxer.OnCaptions = publication.Caption
-	remuxer.OnLeaveOut = publication.LeaveOut
 	publication.OnLate = g.late(log)
 	s := g.enter(name, r.Peer, remuxer)
 	s.left = func() {

@@ -34,7 +34,7 @@ func TestRepeatedTimestamps(t *testing.T) {
 			if len(f.out.samples) != 300 {
 				t.Fatalf("%d frames", len(f.out.samples))
 			}
-			pts := f.out.shown
+			pts := f.out.byID["v1"].shown
 			slices.Sort(pts)
 			for i, p := range pts {
 				if off := p - pts[0] - int64(i)*3000; off < -4500 || off > 4500 {

@@ -1,0 +1,89 @@
+package remux
+
+import "errors"
+
+var errLargeUnit = errors.New("an AAC access unit is larger than the codec allows")
+
+// aacFrames is AAC as FLV carries it: bare access units behind a configuration, or
+// ADTS, which may be all that says what it is.
+type aacFrames struct {
+	decoder *AAC       // nil before there is one
+	adts    adtsHeader // that the decoder was taken from; zero where a configuration was sent
+	scratch []byte
+}
+
+func newAACFrames() bitstream { return new(aacFrames) }
+
+func (a *aacFrames) codec() Codec {
+	if a.decoder == nil {
+		return nil
+	}
+	return a.decoder
+}
+
+func (a *aacFrames) configure(record []byte) (bitstream, error) {
+	d, err := newAAC(record)
+	if err != nil {
+		return a, err
+	}
+	a.adts = adtsHeader{}
+	if a.decoder != nil && a.decoder.equal(d) {
+		return a, nil
+	}
+	return &aacFrames{decoder: d}, nil
+}
+
+func (a *aacFrames) peek(data []byte) (gop int, err error) {
+	if !isADTS(data) {
+		return 0, nil
+	}
+	h, unit, _, err := cutADTS(data)
+	if err != nil {
+		return 0, nil
+	}
+	return 0, a.told(h, unit)
+}
+
+// told takes the configuration from an ADTS header, for encoders that send no other.
+func (a *aacFrames) told(h adtsHeader, unit []byte) error {
+	if a.decoder != nil && (a.adts == adtsHeader{} || a.adts == h) {
+		return nil
+	}
+	d, err := h.codec(unit)
+	if err != nil {
+		return err
+	}
+	if a.decoder == nil || !a.decoder.equal(d) {
+		a.decoder = d
+	}
+	a.adts = h
+	return nil
+}
+
+func (a *aacFrames) next(data []byte, _ bool) (u unit, rest []byte, err error) {
+	u = unit{data: data, sync: true}
+	var odd error
+	if isADTS(data) {
+		var h adtsHeader
+		if h, u.data, rest, err = cutADTS(data); err != nil {
+			return unit{}, nil, err
+		}
+		if !isADTS(rest) {
+			rest = nil // padding
+		}
+		odd = a.told(h, u.data)
+	}
+	d := a.decoder
+	if d == nil {
+		return u, rest, odd
+	}
+	u.samples = d.FrameSamples
+	if len(u.data) > d.most() {
+		return unit{}, rest, errLargeUnit
+	}
+	if p := d.program; p != nil && u.data[0]>>5 != elementPCE {
+		a.scratch = append(append(a.scratch[:0], p...), u.data...)
+		u.data = a.scratch
+	}
+	return u, rest, odd
+}

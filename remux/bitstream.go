@@ -1,0 +1,52 @@
+package remux
+
+import "github.com/sluice-live/sluice/ingest/flv"
+
+// codecs are those that are taken. One more is a line here, a file of its own, and a
+// case in packager/cmaf.
+var codecs = map[flv.FourCC]func() bitstream{
+	flv.AVC1: newAVC,
+	flv.MP4A: newAACFrames,
+}
+
+// bitstream reads what an encoder sends of one track: the seam of a codec.
+type bitstream interface {
+	// codec is the decoder of what comes from the next place on where decoding can
+	// start; nil before there is one.
+	codec() Codec
+
+	// configure takes a configuration, and returns the bitstream that reads the
+	// frames behind it: itself where it says nothing new. Frames that wait are read
+	// by the old one. An error tells what of it can't be used, and may come with
+	// another bitstream. The record is borrowed.
+	configure(record []byte) (bitstream, error)
+
+	// peek takes the configuration that a frame has in band, as if decoding started
+	// there. gop is how many frames keyframes are apart at most, 0 where the encoder
+	// doesn't tell. An error is about that configuration: what is wrong with the
+	// frame is for next to say.
+	peek(data []byte) (gop int, err error)
+
+	// next takes the first access unit of a frame that the encoder calls a keyframe,
+	// or not; rest is what comes behind it. An error with a unit is about its
+	// configuration in band; without one there is nothing to write.
+	next(data []byte, keyframe bool) (u unit, rest []byte, err error)
+}
+
+// unit is an access unit as samples have it.
+type unit struct {
+	data     []byte // borrowed: valid until the next one is taken
+	sync     bool   // decoding can start here
+	openGOP  bool   // … but units behind it that are shown before it need what was before
+	samples  int    // that it lasts, of sound
+	captions Captions
+	odd      error // what browsers make of it; nil where they play it
+}
+
+// newCodec is the bitstream of a codec, nil where that isn't taken.
+func newCodec(f flv.FourCC) bitstream {
+	if n := codecs[f]; n != nil {
+		return n()
+	}
+	return nil
+}

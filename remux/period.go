@@ -1,0 +1,164 @@
+package remux
+
+import (
+	"errors"
+	"time"
+)
+
+// period is the stretch between two calls of SetTracks.
+type period struct {
+	pictured bool   // it has video
+	changes  bucket // periods that the encoder may yet begin: each costs viewers a request and a look at the decoder
+}
+
+var (
+	errFlood      = errors.New("the decoder configuration or the timestamps change all the time: frames are dropped in between")
+	errManyTracks = errors.New("more tracks than are taken")
+	errManyUnits  = errors.New("an audio tag has too many ADTS frames")
+)
+
+// maxUnits is how many access units a frame may have.
+const maxUnits = 64
+
+// write passes on the access units of a frame, the first of which belongs where the
+// frame does; the others follow on it.
+func (r *Remuxer) write(f frame, arrived time.Duration) error {
+	s, later := f.source, int64(0)
+	for data, n := f.Data, 0; len(data) > 0; n++ {
+		if n == maxUnits {
+			r.drop(errManyUnits)
+			return nil
+		}
+		u, rest, err := s.bits.next(data, f.Keyframe)
+		data = rest
+		if err != nil {
+			r.drop(unusable(s.kind, err))
+		}
+		if len(u.data) == 0 {
+			continue
+		}
+		if u.odd != nil {
+			r.say(u.odd)
+		}
+		r.caption(u.captions)
+		if u.sync && r.leads(s, arrived) && r.due(f) {
+			if err := r.renew(s.kind, arrived); err != nil {
+				return err
+			}
+		}
+		if s.bits.codec() == nil {
+			r.withoutConfig(s.kind)
+			return nil
+		}
+		if s.changed() || !u.sync && !s.joined {
+			return nil // from the next keyframe on
+		}
+		s.joined = true
+		dts, duration, offset := s.clock.sample(r.line.ns(f.place)+later, f.Composition, u)
+		if err := r.out.WriteSample(Sample{
+			Track:             s.index,
+			DTS:               dts,
+			Duration:          duration,
+			CompositionOffset: offset,
+			Sync:              u.sync,
+			OpenGOP:           u.openGOP,
+			Data:              u.data,
+		}); err != nil {
+			return err
+		}
+		later += s.lane.usual
+	}
+	return nil
+}
+
+// leads tells whether periods begin with units of a track: of the first video track
+// that is there, or of any where there is none.
+func (r *Remuxer) leads(s *source, arrived time.Duration) bool {
+	if s.kind != Video {
+		return !r.period.pictured // without a picture there is no keyframe to wait for
+	}
+	for _, o := range r.sources {
+		if o == s {
+			break
+		}
+		if o.bits.codec() != nil && arrived-o.lane.heard <= maxStepForward {
+			return false
+		}
+	}
+	return true
+}
+
+// due tells whether a new period is, where a frame is one to begin it with.
+func (r *Remuxer) due(f frame) bool {
+	if r.line.mendable(f.place) {
+		return true
+	}
+	for _, s := range r.sources {
+		if s.changed() && s.kind >= f.source.kind { // no picture begins without a keyframe
+			return true
+		}
+	}
+	return false
+}
+
+// renew begins a period with a frame of a kind, if one may begin.
+func (r *Remuxer) renew(k Kind, arrived time.Duration) error {
+	if !r.period.changes.take(arrived) {
+		if k == Video {
+			r.drop(errFlood)
+		}
+		return nil
+	}
+	if r.line.breach.open {
+		r.line.mend(arrived)
+	}
+	return r.setTracks(k == Video)
+}
+
+// setTracks begins a period with the decoders that are known now.
+func (r *Remuxer) setTracks(withVideo bool) error {
+	var tracks []Track
+	r.period.pictured = false
+	for _, s := range r.sources {
+		changed := s.changed()
+		s.codec, s.joined = nil, false
+		t, ok := s.track(&r.metadata)
+		if !ok || s.kind == Video && !withVideo {
+			continue
+		}
+		s.codec, s.index = t.Codec, len(tracks)
+		s.learn()
+		if changed { // else it was said before, and frames said more
+			s.clock.begin(t)
+		}
+		r.period.pictured = r.period.pictured || s.kind == Video
+		tracks = append(tracks, t)
+		r.takenIn(s.kind)
+	}
+	return r.out.SetTracks(tracks)
+}
+
+// bucket allows some at once, and some in the long run.
+type bucket struct {
+	taken int
+	since time.Duration
+}
+
+func (b *bucket) take(now time.Duration) bool {
+	const (
+		most   = 10
+		refill = 5 * time.Second
+	)
+	for b.taken > 0 && now-b.since >= refill {
+		b.taken--
+		b.since += refill
+	}
+	if b.taken == most {
+		return false
+	}
+	if b.taken == 0 {
+		b.since = now
+	}
+	b.taken++
+	return true
+}

@@ -1,0 +1,71 @@
+package remux
+
+import (
+	"errors"
+
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+// Hooks are told what a Remuxer meets, by the goroutine that writes. Each may be nil.
+type Hooks struct {
+	// Note is told in words, once for each kind, of what had to be dropped.
+	Note func(string)
+
+	// Drop is called for each frame or configuration that can't be used.
+	Drop func()
+
+	// LeaveOut is told what viewers don't get, whenever that changes, in sentences
+	// that end with what to set in the encoder. It may keep the list.
+	LeaveOut func([]string)
+
+	// Captions is told which channels of captions the picture has, whenever there is
+	// another one.
+	Captions func(Captions)
+}
+
+// reports tells the hooks what they haven't heard.
+type reports struct {
+	hooks    Hooks
+	noted    map[string]bool
+	leftOut  []leftOut
+	captions Captions
+}
+
+// drop tells of a frame or a configuration that can't be used.
+func (r *reports) drop(err error) {
+	if errors.Is(err, flv.ErrEmpty) {
+		return
+	}
+	if r.hooks.Drop != nil {
+		r.hooks.Drop()
+	}
+	r.say(err)
+}
+
+// say tells something once.
+func (r *reports) say(err error) {
+	if l := (leftOut{}); errors.As(err, &l) {
+		r.leaveOut(l)
+	}
+	const most = 32
+	if text := err.Error(); !r.noted[text] && len(r.noted) < most {
+		if r.noted == nil {
+			r.noted = make(map[string]bool)
+		}
+		r.noted[text] = true
+		if r.hooks.Note != nil {
+			r.hooks.Note(text)
+		}
+	}
+}
+
+// caption tells of channels that were not there before.
+func (r *reports) caption(c Captions) {
+	if c|r.captions == r.captions {
+		return
+	}
+	r.captions |= c
+	if r.hooks.Captions != nil {
+		r.hooks.Captions(r.captions)
+	}
+}

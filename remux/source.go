@@ -1,0 +1,103 @@
+package remux
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+// source is one track as the encoder sends it.
+type source struct {
+	kind   Kind
+	number uint8 // the encoder's
+	name   string
+	fourCC flv.FourCC
+	bits   bitstream
+	lane   *lane
+	clock  clock
+	rate   *frameRate // nil of sound
+	held   frame      // whose timestamp can't be believed yet; zero when there is none
+
+	// Of the current period:
+	codec  Codec // nil where the track isn't in it
+	index  int   // in its tracks
+	joined bool  // decoding has started
+}
+
+// frame is a packet on its way, at its place on the line.
+type frame struct {
+	flv.Packet
+	source *source
+	place  place
+}
+
+// mostSources are more tracks than an encoder sends.
+const mostSources = 16
+
+// source is the track that a packet is of; nil for one that can't be taken.
+func (r *Remuxer) source(p flv.Packet) *source {
+	for _, s := range r.sources {
+		if s.kind == p.Kind && s.number == p.TrackID && (s.fourCC == p.FourCC || codecs[p.FourCC] != nil) {
+			return s
+		}
+	}
+	bits := newCodec(p.FourCC)
+	if bits == nil {
+		r.drop(unusable(p.Kind, &flv.UnsupportedError{Format: fmt.Sprintf("%v by FourCC %q", p.Kind, p.FourCC)}))
+		return nil
+	}
+	if len(r.sources) == mostSources {
+		r.drop(errManyTracks)
+		return nil
+	}
+	s := &source{
+		kind: p.Kind, number: p.TrackID, name: fmt.Sprintf("%c%d", p.Kind.String()[0], int(p.TrackID)+1),
+		fourCC: p.FourCC, bits: bits, lane: r.line.lane(),
+	}
+	if s.kind == Video {
+		clock := new(videoClock)
+		s.clock, s.rate = clock, &frameRate{clock: clock, told: &r.metadata}
+	} else {
+		s.clock = new(audioClock)
+	}
+	at, _ := slices.BinarySearchFunc(r.sources, s, func(a, b *source) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.number, b.number))
+	})
+	r.sources = slices.Insert(r.sources, at, s) // the order of tracks in a period
+	return s
+}
+
+// changed tells whether the decoder is another one than the period began with.
+func (s *source) changed() bool {
+	c := s.bits.codec()
+	return c != nil && c != s.codec
+}
+
+// learn takes note of a decoder.
+func (s *source) learn() {
+	if c := s.bits.codec(); c != nil {
+		t := c.track()
+		s.lane.usual = int64(time.Second) * int64(t.UnitDuration) / int64(t.Timescale)
+	}
+}
+
+// track is what the source is in a period that begins; false where there is no
+// decoder for it.
+func (s *source) track(m *metadata) (Track, bool) {
+	c := s.bits.codec()
+	if c == nil {
+		return Track{}, false
+	}
+	t := TrackOf(c)
+	t.ID = s.name
+	if s.number == 0 {
+		t.Bitrate = m.bitrate[s.kind]
+	}
+	if s.rate != nil {
+		t.KeyframeInterval = s.rate.keyframeInterval(c)
+	}
+	return t, true
+}
