@@ -82,5 +82,10 @@ func TestHeld(t *testing.T) {
 	if n := f.r.Held(); n < 1<<20 {
 		t.Errorf("%d bytes wait", n)
 	}
+	f.inter(1000)
+	f.inter(2000)
+	if n := f.r.Held(); n != 0 {
+		t.Errorf("%d bytes wait, and all frames are written", n)
+	}
 	f.r.Close(nil)
 }

@@ -82,8 +82,18 @@ func (b Budget) ClaimOfPublished(stream *packager.Stream, beside int64) Claim {
 		c.least = max(youngReserve, c.held)
 	}
 	c.full = max(c.least, w.Need(packager.WholeSegments(b.Segments)))
-	c.held, c.least, c.full = c.held+beside, c.least+beside, c.full+beside
+	c.held += beside
+	beside += partInProduction(w)
+	c.least, c.full = c.least+beside, c.full+beside
 	return c
+}
+
+// partInProduction is what a part takes before it is closed.
+func partInProduction(w *packager.Window) int64 {
+	if w.TargetDuration == 0 {
+		return 0
+	}
+	return w.Need(1) * w.PartTarget.Milliseconds() / (1000 * int64(w.TargetDuration))
 }
 
 // Divide shares the budget out to streams that somebody publishes, the oldest
