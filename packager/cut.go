@@ -18,7 +18,9 @@ func (w *writer) cutBefore(s remux.Sample) error {
 			w.leadTo(s)
 			return w.closeSegment()
 		}
-		if !w.isVideo() && !w.part.perFrame && w.beat.grid.scrap(w.duration(w.part.settled)) && len(w.open.Parts) > 0 {
+		if w.isVideo() {
+			w.foresight.offBeat = w.isOffBeat(s)
+		} else if !w.part.perFrame && w.beat.grid.scrap(w.duration(w.part.settled)) && len(w.open.Parts) > 0 {
 			w.carry()
 			return nil
 		}
@@ -89,6 +91,14 @@ func (w *writer) beyond(s remux.Sample) bool {
 		}
 	}
 	return w.shown(s) >= end
+}
+
+// isOffBeat tells whether a picture that begins a follower's segment lies more than a
+// frame from where the leader's segment ended.
+func (w *writer) isOffBeat(s remux.Sample) bool {
+	end, _ := w.beat.end(w.msn)
+	off := w.duration(s.DTS+int64(s.CompositionOffset)) - time.Duration(end)
+	return off.Abs() > w.duration(int64(s.Duration))
 }
 
 // leadTo notes that the leader's segment ends in front of a sample. Where the others

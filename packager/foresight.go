@@ -8,6 +8,7 @@ type foresight struct {
 	expected int64 // how long it should get from its Start on, 0 when that can't be known
 	next     int64 // the same of the one behind it
 	promise  int64 // where that one starts; 0 where it wasn't foreseen
+	offBeat  bool  // the last segment ended at a keyframe that is not where the leader's was
 }
 
 // foresee says of each open segment how long it should get. It says so once in
@@ -15,7 +16,7 @@ type foresight struct {
 func (p *Publication) foresee() {
 	for _, w := range p.writers {
 		w.foresight.expected, w.foresight.next = 0, 0
-		if w.open == nil || p.leader.open == nil {
+		if w.open == nil || p.leader.open == nil || w.foresight.offBeat {
 			continue
 		}
 		if end, known := w.beat.end(w.msn); known && !w.leads {
@@ -73,7 +74,7 @@ func (w *writer) followTo(span int64) int64 {
 		}
 		part++
 	}
-	if part < n && !w.part.perFrame && w.beat.grid.scrap(w.duration(part*frame)) {
+	if part < n && !w.isVideo() && !w.part.perFrame && w.beat.grid.scrap(w.duration(part*frame)) {
 		n -= part
 	}
 	return n * frame

@@ -112,7 +112,10 @@ func (p *Publication) SetTracks(tracks []remux.Track) error {
 	var count [2]int
 	for _, t := range tracks {
 		count[t.Kind()]++
-		id := RenditionID(fmt.Sprintf("%c%d", t.Kind().String()[0], count[t.Kind()]))
+		id := RenditionID(t.ID)
+		if id == "" {
+			id = RenditionID(fmt.Sprintf("%c%d", t.Kind().String()[0], count[t.Kind()]))
+		}
 		w := p.writer(id, before)
 		w.begin(t)
 		p.writers = append(p.writers, w)
@@ -133,7 +136,9 @@ func (p *Publication) SetTracks(tracks []remux.Track) error {
 	if p.led() != led {
 		p.beat.regularity = regularity{}
 	}
-	if p.beat.opening == openingSecond { // the rest of its GOP is not to come
+	// The rest of the first GOP is not to come, or there are several pictures to choose
+	// from: players change from one to another where segments begin with keyframes.
+	if p.beat.opening == openingSecond || count[remux.Video] > 1 {
 		p.beat.opening = openingDone
 	}
 	return nil

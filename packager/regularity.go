@@ -4,7 +4,8 @@ import "time"
 
 // opening is how far the beginning of a publication is. Players want one whole
 // segment before they begin, and a GOP is long: the first segment ends with
-// its first part, without a keyframe, and the second with the first GOP.
+// its first part, without a keyframe, and the second with the first GOP. A stream of
+// several pictures begins with a whole GOP.
 type opening uint8
 
 const (

@@ -61,7 +61,7 @@ func (w *writer) begin(t remux.Track) {
 	}
 	w.header, w.leads = h, false
 	w.part.timescale, w.part.perFrame = t.Timescale, w.set.FrameFragments
-	w.newest.sealed, w.foresight.promise = false, 0
+	w.newest.sealed, w.foresight.promise, w.foresight.offBeat = false, 0, false
 }
 
 // isVideo tells that only some of its samples can be decoded without others.
