@@ -38,7 +38,8 @@ func mustLoad(t *testing.T, args, environ []string) Config {
 	return c
 }
 
-// The shipped file says exactly what we do without it, and says it about every field.
+// The shipped file is where defaults come from: it has every field, and each of them the value that
+// users were promised.
 func TestSampleIsDefault(t *testing.T) {
 	at(t, "sluice.yaml", string(Sample))
 	if diff := cmp.Diff(Default(), mustLoad(t, nil, nil)); diff != "" {
@@ -48,10 +49,25 @@ func TestSampleIsDefault(t *testing.T) {
 	c := Default()
 	l := newLoader(fieldsOf(&c))
 	l.parseYAML("sluice.yaml", Sample)
+	var all strings.Builder
 	for _, f := range l.fields {
 		if !strings.HasPrefix(l.origin[f.path], "sluice.yaml:") {
 			t.Errorf("sluice.yaml does not name %s", f.path)
 		}
+		fmt.Fprintf(&all, "%s %s\n", f.path, f)
+	}
+	for _, want := range []string{
+		"rtmp.addr :1935", "rtmp.tls_addr :1936", "http.addr :8080", "http.tls_addr ", "admin.addr 127.0.0.1:9090", "publish.from ", "watch.from ",
+		"publish.login auto", "rtmp.unlimited_from private", "window.segments 8", "window.segment_min_duration 2s", "window.part_duration 500ms",
+		"window.max_memory 0", "window.grace 30s", "window.linger 1m30s", "http.http3 false", "log.format console",
+	} {
+		if !strings.Contains("\n"+all.String(), "\n"+want+"\n") {
+			t.Errorf("the default is not %q", want)
+		}
+	}
+	c.RTMP.UnlimitedFrom[0] = "any"
+	if Default().RTMP.UnlimitedFrom[0] != "private" {
+		t.Error("who changes his defaults changes everybody's")
 	}
 }
 
@@ -604,8 +620,11 @@ func TestNames(t *testing.T) {
 	seen := map[string]string{"-config": "the file's own flag"}
 	c := Default()
 	for _, f := range fieldsOf(&c) {
-		if f.usage == "" || f.section == "" || strings.HasSuffix(f.path, ".") {
+		if strings.HasSuffix(f.path, ".") {
 			t.Errorf("%q lacks a tag", f.path)
+		}
+		if short(told()[f.path]) == "" || short(told()[f.group]) == "" {
+			t.Errorf("sluice.yaml has no word on %s, or on its group", f.path)
 		}
 		if first, ok := seen[flagName(f.path)]; ok {
 			t.Errorf("%s and %s are both %s", first, f.path, flagName(f.path))
@@ -623,7 +642,7 @@ func TestHelp(t *testing.T) {
 		}
 		c := Default()
 		for _, f := range fieldsOf(&c) {
-			want := "  " + flagName(f.path) + " "
+			want := "\n  " + flagName(f.path)
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%s does not list %s", arg, flagName(f.path))
 			}
@@ -641,10 +660,10 @@ func TestHelp(t *testing.T) {
 	var out bytes.Buffer
 	Help(&out)
 	for _, want := range []string{
-		"\nPublishers (RTMP)\n" +
-			"  -rtmp-addr                    RTMP listen address, empty = off (default \":1935\")\n",
-		"  -rtmp-max-message-size        largest RTMP message (default 10MiB)\n",
-		"  -http-tls-addr                HTTPS listen address, empty = off (default \"\")\n",
+		"\nrtmp: Publishers: where encoders connect, and how much each may ask for\n" +
+			"  -rtmp-addr \":1935\"\n        RTMP listen address\n",
+		"  -rtmp-max-message-size 10MiB\n        Largest RTMP message, 1MiB to 16MiB; a message holds one frame\n",
+		"  -http-tls-addr \"\"\n        HTTPS listen address, such as \":8443\"\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("help lacks\n%s\nin\n%s", want, out.String())

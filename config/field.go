@@ -14,26 +14,25 @@ import (
 // A field is one setting: the file, the environment, the flags and the help all go by the same list
 // of them, so none can know a setting the others don't.
 type field struct {
-	path    string // rtmp.addr
-	usage   string
-	section string // usage of the group the field is in
-	ptr     any    // *string, *bool, *int, *time.Duration, *Size, *[]string or *map[string]string
+	path  string // rtmp.addr
+	group string // rtmp
+	ptr   any    // *string, *bool, *int, *time.Duration, *Size, *[]string or *map[string]string
 }
 
 // fieldsOf lists the fields of the struct that ptr points to, in the order they are declared.
 func fieldsOf(ptr any) []field {
-	return walk("", "", reflect.ValueOf(ptr).Elem())
+	return walk("", reflect.ValueOf(ptr).Elem())
 }
 
-func walk(prefix, section string, group reflect.Value) []field {
+func walk(group string, fields reflect.Value) []field {
 	var list []field
-	for sf, v := range group.Fields() {
-		path, usage := prefix+sf.Tag.Get("yaml"), sf.Tag.Get("usage")
+	for sf, v := range fields.Fields() {
+		path := strings.TrimPrefix(group+"."+sf.Tag.Get("yaml"), ".")
 		if v.Kind() == reflect.Struct {
-			list = append(list, walk(path+".", usage, v)...)
+			list = append(list, walk(path, v)...)
 			continue
 		}
-		list = append(list, field{path: path, usage: usage, section: section, ptr: v.Addr().Interface()})
+		list = append(list, field{path: path, group: group, ptr: v.Addr().Interface()})
 	}
 	return list
 }
