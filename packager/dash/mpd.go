@@ -79,11 +79,18 @@ func service(w *packager.Window) *mpd.ServiceDescriptionType {
 // foreseen tells whether the segments in production can be listed.
 func foreseen(w *packager.Window) bool {
 	for i := range w.Renditions {
-		if r := &w.Renditions[i]; r.ExpectedDuration == 0 && r.Header != nil && !r.OpenGap && !r.Away {
+		if r := &w.Renditions[i]; r.ExpectedDuration == 0 && comes(r) {
 			return false
 		}
 	}
 	return true
+}
+
+// comes tells whether there is a segment of the rendition in production whose media
+// can be foreseen. Sound that is away is: it is silence. A period must list it from its
+// beginning on, as players look for a period's renditions only then.
+func comes(r *packager.Rendition) bool {
+	return r.Header != nil && !r.OpenGap && (!r.Away || len(r.Header.Track.Silence) > 0)
 }
 
 // ahead tells whether the segments behind those are listed, too. Players that
@@ -93,7 +100,7 @@ func foreseen(w *packager.Window) bool {
 func ahead(w *packager.Window) bool {
 	const most = 250 * time.Millisecond
 	for i := range w.Renditions {
-		if r := &w.Renditions[i]; r.NextDuration == 0 && r.Header != nil && !r.OpenGap && !r.Away {
+		if r := &w.Renditions[i]; r.NextDuration == 0 && comes(r) {
 			return false
 		}
 	}
@@ -182,7 +189,7 @@ func listed(w *packager.Window, r *packager.Rendition) []listing {
 	}
 	// One that has gaps is listed when it is complete: how much of it is media
 	// shows only then.
-	if w.State != packager.Ended && foreseen(w) && r.Header != nil && !r.OpenGap && !r.Away {
+	if w.State != packager.Ended && foreseen(w) && comes(r) {
 		list = append(list, listing{r.Header, r.OpenStart, r.OpenPTS, r.ExpectedDuration, sap(r.OpenIndependent, r.OpenLeading)})
 		if ahead(w) {
 			next := r.OpenStart + r.ExpectedDuration

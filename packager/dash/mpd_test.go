@@ -61,6 +61,36 @@ func TestManifests(t *testing.T) {
 	golden(t, "ended.mpd", f)
 }
 
+// F31: players look for the renditions of a period when they first see it. An encoder
+// that comes back without sound has its silence in all manifests that list its picture.
+func TestF31PeriodListsItsSilence(t *testing.T) {
+	f := packagertest.New(t)
+	for range 3 {
+		f.GOP(60)
+	}
+	f.SetTracks(packagertest.Tracks()[0])
+	f.Mute = true
+	pictures := 0
+	for range 12 {
+		f.GOP(15)
+		text, err := dash.MPD(f.Stream.Window())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, last, _ := bytes.Cut(text, []byte("</Period>"))
+		picture, sound := bytes.Contains(last, []byte(`contentType="video"`)), bytes.Contains(last, []byte(`contentType="audio"`))
+		if picture {
+			pictures++
+		}
+		if picture && !sound {
+			t.Fatalf("the second period has a picture and no sound:\n%s", last)
+		}
+	}
+	if pictures == 0 {
+		t.Fatal("there was no second period")
+	}
+}
+
 // TestAhead lists the segment behind the one in production for players that are
 // near live, and for no others: it may never come. Where it does, it has the
 // name that was listed.

@@ -1,5 +1,6 @@
 // DASH through dash.js and Media Source Extensions. See player.js for what a playback is.
 
+import { stepOver } from './holes.js';
 import { library } from './library.js';
 
 const settings = {
@@ -43,6 +44,7 @@ export async function playDASH(video, url, tell, signal) {
   });
   dash.attachView(video);
   dash.attachSource(url);
+  stepOver(video, signal, { nudge: true });
 
   let stays = false; // where the viewer went
   let calm = false;

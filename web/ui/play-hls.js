@@ -1,5 +1,6 @@
 // HLS through hls.js and Media Source Extensions. See player.js for what a playback is.
 
+import { stepOver } from './holes.js';
 import { library } from './library.js';
 import { look } from './look.js';
 import { serverNow } from './clock.js';
@@ -67,6 +68,7 @@ export async function playHLS(video, url, tell, signal) {
     if (to - video.currentTime > 0.1 && end - to > 0.2) video.currentTime = to;
   }, { once: true, signal });
   hls.attachMedia(video);
+  stepOver(video, signal, { nudge: false });
   hls.loadSource(url);
 
   return {
