@@ -73,8 +73,8 @@ func TestSampleIsDefault(t *testing.T) {
 
 func TestDefaultIsValid(t *testing.T) {
 	c := Default()
-	if err := c.Validate(); err != nil {
-		t.Error(err)
+	if faults := c.faults(); len(faults) > 0 {
+		t.Error(faults)
 	}
 }
 
@@ -207,7 +207,7 @@ func TestFaults(t *testing.T) {
 		{name: "flag without value", args: []string{"-http-addr"},
 			want: `flag needs an argument: -http-addr`},
 
-		// Values that make no sense: one line for every rule of Validate.
+		// Values that make no sense: one line for every rule.
 		{name: "addresses", file: "rtmp:\n  addr: \"1935\"\n  tls_addr: \":65536\"\nhttp:\n  addr: \":http\"\nadmin:\n  addr: \"::1:80\"\n",
 			want: `sluice.yaml:2: rtmp.addr: "1935" is not an address such as :8080 or 127.0.0.1:8080
 sluice.yaml:3: rtmp.tls_addr: ":65536" has a port that is not between 0 and 65535
@@ -391,18 +391,6 @@ SLUICE_LOG_LEVEL: "loud" is not one of debug, info, warn, error`},
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// Validate without Load names the fields alone.
-func TestValidate(t *testing.T) {
-	c := Default()
-	c.Log.Level = "loud"
-	c.Window.SegmentMaxDuration = time.Second
-	want := "window.segment_max_duration: 1s is shorter than window.segment_min_duration 2s\n" +
-		`log.level: "loud" is not one of debug, info, warn, error`
-	if err := c.Validate(); err == nil || err.Error() != want {
-		t.Errorf("got  %v\nwant %v", err, want)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -26,16 +25,6 @@ type fault struct {
 	path  string // the field at fault
 	text  string
 	other string // the field it clashes with, or empty; text ends with that field's value
-}
-
-// Validate reports all faults of c at once, each with the path of its field, or nil. It looks at
-// the disk to see that certificates and keys can be read.
-func (c *Config) Validate() error {
-	var errs []error
-	for _, f := range c.faults() {
-		errs = append(errs, fmt.Errorf("%s: %s", f.path, f.text))
-	}
-	return errors.Join(errs...)
 }
 
 func (c *Config) faults() []fault {

@@ -60,7 +60,7 @@ func parseDirective(query string) (directive, error) {
 // it: the segment in production and the one behind it. A player that uses no
 // parts asks for a part index far ahead, which is legal too.
 func (d directive) legal(r *packager.Rendition) bool {
-	return !d.blocks || d.msn <= r.Open+1
+	return d.msn <= r.Open+1
 }
 
 // reached tells whether the rendition has got that far. A segment whose parts

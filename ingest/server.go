@@ -102,8 +102,5 @@ func encrypted(nc net.Conn) bool {
 
 // phase wraps the error of one step of a connection.
 func phase(name string, err error) error {
-	if err == nil {
-		return nil
-	}
 	return fmt.Errorf("%s: %w", name, err)
 }

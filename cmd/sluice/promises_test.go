@@ -8,6 +8,37 @@ import (
 	"testing"
 )
 
+// Each fault and each law that a test names by its number has its line in docs.
+func TestEveryNumberIsTold(t *testing.T) {
+	told := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^\| ([FN]\d+) \|`).FindAllStringSubmatch(read(t, "docs/faults.md")+read(t, "docs/security.md"), -1) {
+		told[m[1]] = true
+	}
+	used := regexp.MustCompile(`(?:\bTest|\b|")([FN]\d{1,2})(?:[A-Z]|\b)`)
+	root := os.DirFS("../..")
+	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && strings.HasSuffix(path, "node_modules") {
+			return err
+		}
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		text, err := fs.ReadFile(root, path)
+		for _, m := range used.FindAllSubmatch(text, -1) {
+			if !told[string(m[1])] {
+				t.Errorf("%s: %s is told nowhere", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(told) < 39 {
+		t.Errorf("only %d are told", len(told))
+	}
+}
+
 // What docs/security.md promises is shown by tests: each one that it names is
 // there, and no row of threats is without.
 func TestEveryPromiseHasItsTest(t *testing.T) {

@@ -62,9 +62,6 @@ func serveFor(t *testing.T, publish func(*config.Publish)) *station {
 	c := config.Default()
 	c.RTMP.Addr, c.RTMP.TLSAddr, c.HTTP.Addr, c.Admin.Addr = "127.0.0.1:0", "", "127.0.0.1:0", ""
 	publish(&c.Publish)
-	if err := c.Validate(); err != nil {
-		t.Fatal(err)
-	}
 	log := &book{lines: make(chan string, 1000)}
 	a, err := listen(c, zerolog.New(log))
 	if err != nil {

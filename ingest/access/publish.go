@@ -35,7 +35,7 @@ type Settings struct {
 	Login   Login
 	Tokens  *Verifier // or nil
 	Webhook *Webhook  // or nil
-	Notify  bool      // the webhook of the end of what it has let in
+	Notify  bool      // tell the webhook when a publication that it admitted ends
 	Now     func() time.Time
 }
 

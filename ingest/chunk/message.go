@@ -17,10 +17,8 @@ const (
 	TypeAudio          Type = 8
 	TypeVideo          Type = 9
 	TypeDataAMF3       Type = 15
-	TypeSharedAMF3     Type = 16
 	TypeCommandAMF3    Type = 17
 	TypeDataAMF0       Type = 18
-	TypeSharedAMF0     Type = 19
 	TypeCommandAMF0    Type = 20
 	TypeAggregate      Type = 22
 	ControlStreamID         = 2 // chunk stream of protocol control messages (section 5.4)

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listener gathers what comes on the TCP connections that l accepts. It is l
-// itself where the system has not what that takes; the error says what.
+// Listener gathers what comes on the TCP connections that l accepts. Without epoll
+// and timerfd, it returns l unchanged, and why.
 func Listener(l net.Listener) (net.Listener, error) {
 	loop, err := newLoop()
 	if err != nil {

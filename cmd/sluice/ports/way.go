@@ -60,8 +60,8 @@ func newServer(h http.Handler, log zerolog.Logger) *http.Server {
 	}
 }
 
-// mistakes takes what net/http says of peers' mistakes. They make as many as they
-// like: that is for who looks for one.
+// mistakes takes what net/http says of peers' mistakes. Peers can cause any number
+// of these: debug level only.
 type mistakes struct{ log zerolog.Logger }
 
 func (m mistakes) Write(b []byte) (int, error) {

@@ -22,9 +22,7 @@ const usage = `sluice probe [-for 10s] [-v] URL plays an HLS or DASH URL and rep
 `
 
 // Run plays the URL in args, as those of the command line, and writes a report
-// to out. The error is flag.ErrHelp, or not nil when something is wrong with what
-// it played.
-// when something is wrong with what it played.
+// to out. It returns flag.ErrHelp, or an error if what it played has faults.
 func Run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("probe", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // main prints the error
