@@ -128,14 +128,9 @@ func lastEnd(w *packager.Window) time.Duration {
 func periods(w *packager.Window) []*mpd.Period {
 	var out []*mpd.Period
 	byID := make(map[*packager.Period]*mpd.Period)
-	for i := range w.Renditions {
-		r := &w.Renditions[i]
-		for rest := listed(w, r); len(rest) > 0; {
-			n := 1
-			for n < len(rest) && rest[n].header == rest[0].header {
-				n++
-			}
-			from := rest[0].header.Period
+	for _, set := range w.Sets() {
+		for _, stretch := range stretches(w, set) {
+			from := stretch.period()
 			p, ok := byID[from]
 			if !ok {
 				p = mpd.NewPeriod()
@@ -144,11 +139,45 @@ func periods(w *packager.Window) []*mpd.Period {
 				byID[from] = p
 				out = insert(out, p)
 			}
-			p.AdaptationSets = append(p.AdaptationSets, adaptationSet(w, uint32(i+1), r, rest[:n]))
-			rest = rest[n:]
+			p.AdaptationSets = append(p.AdaptationSets, adaptationSet(w, set, stretch))
 		}
 	}
 	return out
+}
+
+// run is the segments of a rendition in one period, at least one.
+type run struct {
+	rendition *packager.Rendition
+	segments  []listing
+}
+
+func (r run) header() *packager.Header { return r.segments[0].header }
+
+// stretch is what a set has in one period: the run of each rendition that has any.
+type stretch []run
+
+func (s stretch) period() *packager.Period { return s[0].header().Period }
+
+// stretches returns them for each period, in the order in which they are met.
+func stretches(w *packager.Window, set packager.Set) []stretch {
+	var all []stretch
+	for _, r := range set.Renditions {
+		for rest := listed(w, r); len(rest) > 0; {
+			n := 1
+			for n < len(rest) && rest[n].header == rest[0].header {
+				n++
+			}
+			this := run{r, rest[:n]}
+			i := slices.IndexFunc(all, func(s stretch) bool { return s.period() == this.header().Period && s[0].rendition != r })
+			if i < 0 {
+				all = append(all, stretch{this})
+			} else {
+				all[i] = append(all[i], this)
+			}
+			rest = rest[n:]
+		}
+	}
+	return all
 }
 
 // listing is a segment as the timeline lists it.
@@ -230,15 +259,16 @@ func start(p *packager.Period) time.Duration {
 	return time.Duration(p.Start).Truncate(time.Millisecond)
 }
 
-// adaptationSet draws the segments of one rendition in one period.
-func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []listing) *mpd.AdaptationSetType {
-	h := list[0].header
+// adaptationSet draws what a set has in one period. Where it is a single rendition,
+// what is said of its segments is said of the set.
+func adaptationSet(w *packager.Window, set packager.Set, s stretch) *mpd.AdaptationSetType {
+	h := s[0].header()
 	t := h.Track
-	a := mpd.NewAdaptationSetWithParams(t.Kind().String(), t.Kind().String()+"/mp4", true, 1)
-	a.Id = &id
+	a := mpd.NewAdaptationSetWithParams(t.Kind().String(), t.Kind().String()+"/mp4", set.Aligned, 1)
+	a.Id = mpd.Ptr(uint32(set.Number))
 	a.Lang = t.Language
-	a.StartWithSAP = startWithSAP(list)
-	if h.Before != nil { // one decoder plays both
+	a.StartWithSAP = startWithSAP(s)
+	if !slices.ContainsFunc(s, func(r run) bool { return r.header().Before == nil }) { // one decoder plays both
 		a.SupplementalProperties = []*mpd.DescriptorType{mpd.NewDescriptor("urn:mpeg:dash:period-connectivity:2015", periodID(h.Before), "")}
 	}
 	if channels := w.Captions.Channels(); t.Kind() == remux.Video && len(channels) > 0 {
@@ -247,16 +277,32 @@ func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []
 		a.Accessibilities = []*mpd.DescriptorType{mpd.NewDescriptor("urn:scte:dash:cc:cea-608:2015", value, "")}
 	}
 	a.Roles = []*mpd.DescriptorType{mpd.NewRole("main")}
+	for _, r := range s {
+		a.Representations = append(a.Representations, representation(r))
+	}
+	if len(s) == 1 {
+		a.SegmentTemplate = template(w, &a.RepresentationBaseType, s[0])
+		return a
+	}
+	for i, rep := range a.Representations {
+		rep.SegmentTemplate = template(w, &rep.RepresentationBaseType, s[i])
+	}
+	return a
+}
+
+// representation draws what is said of a rendition, but for its segments.
+func representation(r run) *mpd.RepresentationType {
+	t := r.header().Track
 	rep := mpd.NewRepresentation()
-	rep.Id = string(r.ID)
+	rep.Id = string(r.rendition.ID)
 	rep.Codecs = t.Codecs
-	rep.Bandwidth = uint32(max(r.Peak, 1))
+	rep.Bandwidth = uint32(max(r.rendition.Peak, 1))
 	if p := t.Picture; p.Width > 0 {
 		rep.Width, rep.Height = uint32(p.Width), uint32(p.Height)
 		if p.SAR[0] > 0 && p.SAR[1] > 0 {
 			rep.Sar = mpd.RatioType(fmt.Sprintf("%d:%d", p.SAR[0], p.SAR[1]))
 		}
-		if f := r.FrameRate; f.Den > 0 {
+		if f := r.rendition.FrameRate; f.Den > 0 {
 			rep.FrameRate = frameRate(f)
 		}
 	}
@@ -266,18 +312,12 @@ func adaptationSet(w *packager.Window, id uint32, r *packager.Rendition, list []
 			mpd.NewDescriptor(mpd.AUDIO_CHANNEL_CONFIGURATION_MPEG_DASH, fmt.Sprint(s.Channels), ""),
 		}
 	}
-	a.Representations = []*mpd.RepresentationType{rep}
-	a.SegmentTemplate = template(h, list)
-	if w.State != packager.Ended {
-		lowLatency(w, a, list[len(list)-1].duration)
-	}
-	return a
+	return rep
 }
 
 // lowLatency tells players that segments can be read while they are produced.
 // Former periods say so, too: Shaka takes the least that any of them says.
-func lowLatency(w *packager.Window, a *mpd.AdaptationSetType, segment int64) {
-	t := a.SegmentTemplate
+func lowLatency(w *packager.Window, a *mpd.RepresentationBaseType, t *mpd.SegmentTemplateType, segment int64) {
 	timescale := int64(*t.Timescale)
 	// Available from the first part on, and not said to be so any earlier.
 	early := time.Duration(segment/timescale*1e9+segment%timescale*1e9/timescale) - w.Grain
@@ -302,19 +342,23 @@ func frameRate(f remux.Rational) mpd.FrameRateType {
 }
 
 // startWithSAP is what can be said of all segments alike.
-func startWithSAP(list []listing) uint32 {
+func startWithSAP(s stretch) uint32 {
 	common := uint32(sapAll)
-	for _, s := range list {
-		if s.sap == sapNone {
-			return sapNone
+	for _, r := range s {
+		for _, l := range r.segments {
+			if l.sap == sapNone {
+				return sapNone
+			}
+			common = max(common, l.sap)
 		}
-		common = max(common, s.sap)
 	}
 	return common
 }
 
-// template lists each segment's true duration: encoders' GOPs are free.
-func template(h *packager.Header, list []listing) *mpd.SegmentTemplateType {
+// template lists each segment's true duration: encoders' GOPs are free. What it says of
+// the newest is said of the Representation, or AdaptationSet, that it is for.
+func template(w *packager.Window, of *mpd.RepresentationBaseType, r run) *mpd.SegmentTemplateType {
+	h := r.header()
 	timescale := h.Track.Timescale
 	offset := uint64(start(h.Period).Milliseconds()) * uint64(timescale) / 1000
 	t := mpd.NewSegmentTemplate()
@@ -325,7 +369,7 @@ func template(h *packager.Header, list []listing) *mpd.SegmentTemplateType {
 	line := mpd.NewSegmentTimeline()
 	var last *mpd.S
 	var next int64
-	for i, s := range list {
+	for i, s := range r.segments {
 		if i > 0 && s.start == next && last.D == uint64(s.duration) {
 			last.R++
 		} else {
@@ -338,5 +382,8 @@ func template(h *packager.Header, list []listing) *mpd.SegmentTemplateType {
 		next = s.start + s.duration
 	}
 	t.SegmentTimeline = line
+	if w.State != packager.Ended {
+		lowLatency(w, of, t, r.segments[len(r.segments)-1].duration)
+	}
 	return t
 }

@@ -166,3 +166,30 @@ func (f *Feed) write(s remux.Sample) {
 		f.look()
 	}
 }
+
+// Pictures returns a Window of a stream that has one program in two sizes, and a sound.
+// The smaller picture's keyframes come so many frames behind the larger one's.
+func Pictures(tb testing.TB, late int) *packager.Window {
+	tb.Helper()
+	f := New(tb)
+	tracks := Tracks()
+	small := *tracks[0].Codec.(*remux.H264)
+	small.Width, small.Height = 480, 270
+	second := remux.TrackOf(&small)
+	second.ID, second.Bitrate = "v2", 300_000
+	f.SetTracks(tracks[0], second, tracks[1])
+	for n := range 10 * 60 {
+		f.video = n
+		for track, size := range []int{2000, 600} {
+			if from := n - track*late; from >= 0 {
+				f.write(remux.Sample{
+					Track: track, DTS: Start.Unix()*90000 + int64(n)*3000, Duration: 3000, Sync: from%60 == 0, Data: make([]byte, size),
+				})
+			}
+		}
+		for ; f.audio*1024*30 < n*48000; f.audio++ {
+			f.write(remux.Sample{Track: 2, DTS: Start.Unix()*48000 + int64(f.audio)*1024, Duration: 1024, Sync: true, Data: make([]byte, 300)})
+		}
+	}
+	return f.Stream.Window()
+}

@@ -1,0 +1,78 @@
+package packager
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-live/sluice/remux"
+)
+
+// Set is a group of renditions that a player may switch between without an ear or an
+// eye noticing more than the quality.
+type Set struct {
+	Number     int          // of its first rendition in the Window, from 1 on
+	Renditions []*Rendition // of one Window, at least one; each has a Newest header
+
+	// Aligned tells that segments of one number begin at the same time in all of
+	// them. Where it is false, they do less than a segment apart.
+	Aligned bool
+}
+
+// Kind is that of all of its renditions.
+func (s Set) Kind() remux.Kind { return s.Renditions[0].Newest().Track.Kind() }
+
+// Sets returns the renditions in their groups, in the order of the first of each. Those
+// that have had nothing yet are in none. Pictures of one codec family are the same in
+// several qualities. Sounds are each by themselves: two of them are two languages.
+func (w *Window) Sets() []Set {
+	sets := make([]Set, 0, len(w.Renditions))
+	for i := range w.Renditions {
+		r := &w.Renditions[i]
+		if r.Newest() == nil {
+			continue
+		}
+		k := slices.IndexFunc(sets, func(s Set) bool { return s.has(r) })
+		if k < 0 {
+			sets = append(sets, Set{Number: i + 1, Renditions: []*Rendition{r}, Aligned: true})
+			continue
+		}
+		s := &sets[k]
+		s.Aligned = s.Aligned && s.Renditions[0].aligned(r)
+		s.Renditions = append(s.Renditions, r)
+	}
+	return sets
+}
+
+// has tells whether a rendition belongs to the set.
+func (s Set) has(r *Rendition) bool {
+	return s.Kind() == remux.Video && r.Newest().Track.Kind() == remux.Video && s.Renditions[0].Family() == r.Family()
+}
+
+// Family is what the codec of a rendition is called, without its profile: avc1. It
+// must have a Newest header.
+func (r *Rendition) Family() string {
+	family, _, _ := strings.Cut(r.Newest().Track.Codecs, ".")
+	return family
+}
+
+// aligned tells whether the listed segments of both that have one number begin at
+// the same time.
+func (r *Rendition) aligned(o *Rendition) bool {
+	const rounding = 10 * time.Millisecond // less than a frame
+	a, b := r.Segments, o.Segments
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0].MSN < b[0].MSN:
+			a = a[1:]
+		case b[0].MSN < a[0].MSN:
+			b = b[1:]
+		default:
+			if a[0].Time().Sub(b[0].Time()).Abs() > rounding {
+				return false
+			}
+			a, b = a[1:], b[1:]
+		}
+	}
+	return true
+}
