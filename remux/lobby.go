@@ -53,15 +53,16 @@ const (
 
 // enter lets a frame wait, and tells whether it is the first keyframe. The frame is
 // copied.
-func (l *lobby) enter(f frame) (key bool) {
+func (l *lobby) enter(f *frame) (key bool) {
 	if !l.begun {
 		l.first, l.begun = f.place, true
 	}
-	f.Data = bytes.Clone(f.Data)
-	l.frames = append(l.frames, f)
+	ours := *f
+	ours.Data = bytes.Clone(f.Data)
+	l.frames = append(l.frames, ours)
 	l.bytes += queuedCost + len(f.Data)
-	if f.Keyframe && f.source.kind == Video && !l.hasKey() {
-		l.key = f
+	if f.Keyframe && f.Kind == Video && !l.hasKey() {
+		l.key = ours
 		return true
 	}
 	return false
@@ -137,7 +138,7 @@ func (l *lobby) firstFrames() (frame int64, sure bool) {
 func (l *lobby) trim() {
 	newest := l.frames[len(l.frames)-1].place
 	l.drop(func(f frame) bool {
-		return f.source.kind == Video || newest.behind(f.place) > leadTime+interleaveTime
+		return f.Kind == Video || newest.behind(f.place) > leadTime+interleaveTime
 	})
 }
 

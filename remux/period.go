@@ -22,7 +22,7 @@ const maxUnits = 64
 
 // write passes on the access units of a frame, the first of which belongs where the
 // frame does; the others follow on it.
-func (r *Remuxer) write(f frame, arrived time.Duration) error {
+func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 	s, later := f.source, int64(0)
 	for data, n := f.Data, 0; len(data) > 0; n++ {
 		if n == maxUnits {
@@ -46,11 +46,10 @@ func (r *Remuxer) write(f frame, arrived time.Duration) error {
 				return err
 			}
 		}
-		if s.bits.codec() == nil {
+		if c := s.bits.codec(); c == nil {
 			r.withoutConfig(s.kind)
 			return nil
-		}
-		if s.changed() || !u.sync && !s.joined {
+		} else if c != s.codec || !u.sync && !s.joined {
 			return nil // from the next keyframe on
 		}
 		s.joined = true
@@ -89,7 +88,7 @@ func (r *Remuxer) leads(s *source, arrived time.Duration) bool {
 }
 
 // due tells whether a new period is, where a frame is one to begin it with.
-func (r *Remuxer) due(f frame) bool {
+func (r *Remuxer) due(f *frame) bool {
 	if r.line.mendable(f.place) {
 		return true
 	}

@@ -50,7 +50,7 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 			r.drop(unusable(p.Kind, err))
 			err = r.checkSilence(tag)
 		} else {
-			err = r.packet(p, now)
+			err = r.packet(&frame{Packet: p}, now)
 		}
 		if err != nil {
 			return err
@@ -60,29 +60,30 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 	return nil
 }
 
-func (r *Remuxer) packet(p flv.Packet, now time.Time) error {
-	if p.Type == flv.PacketMetadata {
-		r.metadata.read(p.Data)
+// packet takes what is a frame as far as its packet goes.
+func (r *Remuxer) packet(f *frame, now time.Time) error {
+	if f.Type == flv.PacketMetadata {
+		r.metadata.read(f.Data)
 		return nil
 	}
-	if p.Type != flv.PacketConfig && p.Type != flv.PacketFrame {
+	if f.Type != flv.PacketConfig && f.Type != flv.PacketFrame {
 		return nil
 	}
-	s := r.source(p)
+	f.source = r.source(&f.Packet)
 	switch {
-	case s == nil:
+	case f.source == nil:
 		return nil
-	case p.Type == flv.PacketConfig:
-		return r.configure(s, p, now.Sub(r.began))
-	case p.FourCC != s.fourCC:
-		r.withoutConfig(s.kind)
+	case f.Type == flv.PacketConfig:
+		return r.configure(f.source, &f.Packet, now.Sub(r.began))
+	case f.FourCC != f.source.fourCC:
+		r.withoutConfig(f.Kind)
 		return nil
 	}
 	if r.began.IsZero() {
 		r.began = now
 		r.line.began = r.out.Begin(now)
 	}
-	return r.frame(s, p, now.Sub(r.began))
+	return r.frame(f, now.Sub(r.began))
 }
 
 // Held is how many bytes wait here: for decoders, for a keyframe, or for the frame that
@@ -138,7 +139,7 @@ func (r *Remuxer) checkSilence(tag flv.Tag) error {
 
 // configure takes a configuration of a track. What waits is decoded as it was
 // encoded: it is released or, if it is before the first keyframe, dropped.
-func (r *Remuxer) configure(s *source, p flv.Packet, arrived time.Duration) error {
+func (r *Remuxer) configure(s *source, p *flv.Packet, arrived time.Duration) error {
 	bits := s.bits
 	if p.FourCC != s.fourCC {
 		bits = newCodec(p.FourCC)
@@ -175,20 +176,24 @@ var errStray = errors.New("a frame far off the timestamps before and behind it, 
 
 // frame puts one frame on the timeline, and with it the one that had to wait for
 // that.
-func (r *Remuxer) frame(s *source, p flv.Packet, arrived time.Duration) error {
-	at := r.line.at(s.lane, p.Timestamp, arrived)
-	before := s.held
-	s.held = frame{}
-	before.place = at.heldAt
-	if err := r.judged(before, at.held, arrived); err != nil {
-		return err
+func (r *Remuxer) frame(f *frame, arrived time.Duration) error {
+	s := f.source
+	at := r.line.at(s.lane, f.Timestamp, arrived)
+	if at.held != fateNone {
+		before := s.held
+		s.held = frame{}
+		before.place = at.heldAt
+		if err := r.judged(&before, at.held, arrived); err != nil {
+			return err
+		}
 	}
 	if at.wait {
-		p.Data = bytes.Clone(p.Data)
-		s.held = frame{Packet: p, source: s}
+		s.held = *f
+		s.held.Data = bytes.Clone(f.Data)
 		return nil
 	}
-	return r.pass(frame{p, s, at.place}, arrived)
+	f.place = at.place
+	return r.pass(f, arrived)
 }
 
 // settle passes on the frame that waits for another one of its track, if any.
@@ -199,14 +204,11 @@ func (r *Remuxer) settle(s *source, f fate, arrived time.Duration) error {
 	}
 	s.held = frame{}
 	held.place = r.line.settle(s.lane, f)
-	return r.judged(held, f, arrived)
+	return r.judged(&held, f, arrived)
 }
 
 // judged passes on the frame that waited, if it is to be kept.
-func (r *Remuxer) judged(held frame, f fate, arrived time.Duration) error {
-	if f == fateNone {
-		return nil
-	}
+func (r *Remuxer) judged(held *frame, f fate, arrived time.Duration) error {
 	if f == fateStray {
 		r.drop(errStray)
 		// Much depends on a keyframe: it goes where it belongs.
@@ -219,7 +221,7 @@ func (r *Remuxer) judged(held frame, f fate, arrived time.Duration) error {
 }
 
 // pass takes a frame through the stages.
-func (r *Remuxer) pass(f frame, arrived time.Duration) error {
+func (r *Remuxer) pass(f *frame, arrived time.Duration) error {
 	f.place.at += int64(f.Nanos)
 	if r.lobby.stage != stageFlow && r.line.breach.open {
 		if err := r.cutShort(arrived); err != nil {
@@ -248,7 +250,7 @@ func (r *Remuxer) pass(f frame, arrived time.Duration) error {
 }
 
 // peek takes from a frame that waits what it says beside its picture or sound.
-func (r *Remuxer) peek(f frame, key bool) error {
+func (r *Remuxer) peek(f *frame, key bool) error {
 	gop, err := f.source.bits.peek(f.Data)
 	f.source.learn()
 	if key {
@@ -276,7 +278,8 @@ func (r *Remuxer) release(arrived time.Duration) error {
 	frame, sure := r.lobby.firstFrames()
 	frames := r.lobby.leave()
 	seen := make(map[*source]bool)
-	for _, f := range frames {
+	for i := range frames {
+		f := &frames[i]
 		if f.Keyframe && !seen[f.source] { // so that its parameter sets are those of the period
 			seen[f.source] = true
 			if err := r.peek(f, false); err != nil {
@@ -293,8 +296,8 @@ func (r *Remuxer) release(arrived time.Duration) error {
 	if key.source != nil && frame > 0 {
 		key.source.rate.clock.frame = ticks(frame, VideoTimescale)
 	}
-	for _, f := range frames {
-		if err := r.write(f, arrived); err != nil {
+	for i := range frames {
+		if err := r.write(&frames[i], arrived); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ type frame struct {
 const mostSources = 16
 
 // source is the track that a packet is of; nil for one that can't be taken.
-func (r *Remuxer) source(p flv.Packet) *source {
+func (r *Remuxer) source(p *flv.Packet) *source {
 	for _, s := range r.sources {
 		if s.kind == p.Kind && s.number == p.TrackID && (s.fourCC == p.FourCC || codecs[p.FourCC] != nil) {
 			return s

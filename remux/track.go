@@ -26,7 +26,8 @@ type Track struct {
 	// nothing.
 	Name, Language string
 
-	Codec     Codec  // for those who write a header; all others find what they need below
+	Codec     Codec // for those who write a header; all others find what they need below
+	kind      Kind
 	Codecs    string // the codec in RFC 6381 form
 	Timescale uint32 // ticks per second of this track's samples
 	Picture   Picture
@@ -73,7 +74,7 @@ type ColourCodes struct {
 // TrackOf is the track that a decoder is for, with all that it says of it.
 func TrackOf(c Codec) Track {
 	t := c.track()
-	t.Codec, t.Codecs = c, c.String()
+	t.Codec, t.Codecs, t.kind = c, c.String(), c.kind()
 	return t
 }
 
@@ -81,7 +82,7 @@ func TrackOf(c Codec) Track {
 func (t Track) Same(o Track) bool { return t.Timescale == o.Timescale && t.Codec.equal(o.Codec) }
 
 // Kind tells video from audio.
-func (t Track) Kind() Kind { return t.Codec.kind() }
+func (t *Track) Kind() Kind { return t.kind }
 
 // Sample is one access unit on the timeline.
 type Sample struct {

@@ -21,7 +21,7 @@ func newMany(t *testing.T) *many {
 
 func (m *many) packet(p flv.Packet) {
 	m.t.Helper()
-	if err := m.r.packet(p, m.now); err != nil {
+	if err := m.r.packet(&frame{Packet: p}, m.now); err != nil {
 		m.t.Fatal(err)
 	}
 }

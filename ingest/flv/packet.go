@@ -9,15 +9,17 @@ import (
 // Packet is what a tag carries of one track. Nobody behind Packets asks how it was
 // framed: AVC and AAC by their old numbers are the FourCCs avc1 and mp4a.
 type Packet struct {
-	Type        PacketType
-	Kind        Kind   // of the track; says nothing where Type is PacketMetadata
-	TrackID     uint8  // 0 for the only track of its kind
+	Type     PacketType
+	Kind     Kind  // of the track; says nothing where Type is PacketMetadata
+	TrackID  uint8 // 0 for the only track of its kind
+	Keyframe bool  // as the encoder says; an IDR NAL unit is the proof
+
 	FourCC      FourCC // 0 where Type is PacketMetadata
-	Keyframe    bool   // as the encoder says; an IDR NAL unit is the proof
 	Timestamp   uint32 // milliseconds modulo 2^32
 	Nanos       uint32 // how far behind Timestamp it is decoded
 	Composition int32  // milliseconds, PTS − DTS; some encoders go below zero
-	Data        []byte // aliases the tag's body
+
+	Data []byte // aliases the tag's body
 }
 
 // PacketType is what a packet is for.
