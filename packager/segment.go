@@ -166,7 +166,11 @@ func (h *Header) Time(ticks int64) time.Time {
 
 // nanoseconds turns ticks into nanoseconds without losing the 64 bits.
 func nanoseconds(ticks int64, timescale uint32) int64 {
+	const short = 1 << 33 // 26 hours at 90 kHz
 	ts := int64(timescale)
+	if ticks < short && ticks > -short { // with one division: there are many in a second
+		return ticks * 1e9 / ts
+	}
 	return ticks/ts*1e9 + ticks%ts*1e9/ts
 }
 

@@ -185,7 +185,9 @@ func (w *writer) expected() int64 {
 // learn takes from the first samples what they tell.
 func (w *writer) learn(s remux.Sample) {
 	if !w.leads {
-		w.join(w.nanoseconds(s.DTS))
+		if w.open == nil {
+			w.join(w.nanoseconds(s.DTS))
+		}
 		return
 	}
 	if w.open != nil && len(w.open.Parts) == 0 && len(w.part.samples) == 1 { // from the second sample on, the frame rate is a fact
