@@ -25,7 +25,7 @@ var (
 )
 
 // Front bounds what strangers can do to h before anything of theirs is looked
-// at. Handler and AdminHandler have it; others on their listeners need it.
+// at. Handler has it; others on its listeners, and operators, need it.
 func (s *Server) Front(h http.Handler) http.Handler { return s.guard(s.noBodies(h)) }
 
 // noBodies refuses requests with a body, whatever else they are. It stands in

@@ -165,7 +165,7 @@ func TestWaits(t *testing.T) {
 			t.Errorf("%d are still counted", n)
 		}
 		scrape := httptest.NewRecorder()
-		s.AdminHandler(func() bool { return true }).ServeHTTP(scrape, httptest.NewRequest("GET", "http://localhost/metrics", nil))
+		s.admin().ServeHTTP(scrape, httptest.NewRequest("GET", "http://localhost/metrics", nil))
 		for _, line := range []string{`sluice_refused_total{what="waits_per_address"} 2`, `sluice_refused_total{what="waits_per_stream"} 1`, "sluice_blocked_requests 0", "sluice_blocked_request_seconds_count 5"} {
 			if !strings.Contains(scrape.Body.String(), "\n"+line+"\n") {
 				t.Errorf("no %s", line)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/sluice-live/sluice/httpserve/admin"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/remux"
 )
@@ -31,6 +32,21 @@ type site struct {
 	p       *packager.Publication
 	next    int64
 }
+
+// house is what operators ask.
+type house struct {
+	catalog *packager.Catalog
+	stops   bool
+}
+
+func (h *house) Ready() bool                 { return !h.stops }
+func (h *house) Streams() []*packager.Stream { return h.catalog.Streams() }
+
+func (s *site) operators(h *house) http.Handler {
+	return s.Front((&admin.Server{House: h, WriteTimeout: s.WriteTimeout, Metrics: s.Metrics, Now: s.Now}).Handler(nil))
+}
+
+func (s *site) admin() http.Handler { return s.operators(&house{catalog: s.Catalog}) }
 
 func newSite(t testing.TB) *site {
 	t.Helper()
@@ -313,8 +329,8 @@ func TestEnd(t *testing.T) {
 func TestAdmin(t *testing.T) {
 	s := newSite(t)
 	s.feed(t, 5)
-	ready := true
-	admin := s.AdminHandler(func() bool { return ready })
+	h := &house{catalog: s.Catalog}
+	admin := s.operators(h)
 	get := func(path string) *http.Response {
 		w := httptest.NewRecorder()
 		admin.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost"+path, nil))
@@ -326,11 +342,21 @@ func TestAdmin(t *testing.T) {
 	if r := get("/readyz"); r.StatusCode != 200 {
 		t.Errorf("readyz: %d", r.StatusCode)
 	}
-	ready = false
+	h.stops = true
 	if r := get("/readyz"); r.StatusCode != 503 {
 		t.Errorf("readyz when stopping: %d", r.StatusCode)
 	}
-	var list struct{ Streams []streamStatus }
+	var list struct {
+		Streams []struct {
+			Name       string
+			Live       bool
+			Bytes      int
+			Renditions []struct {
+				Codec string
+				Bytes int
+			}
+		}
+	}
 	if err := json.NewDecoder(get("/api/v1/streams").Body).Decode(&list); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func TestMetrics(t *testing.T) {
 		s.do("GET", path)
 	}
 	w := httptest.NewRecorder()
-	s.AdminHandler(func() bool { return true }).ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/metrics", nil))
+	s.admin().ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/metrics", nil))
 	for _, line := range []string{
 		`{code="2xx",kind="playlist"} 1`, `{code="2xx",kind="manifest"} 1`, `{code="4xx",kind="manifest"} 1`,
 		`{code="4xx",kind="media"} 1`, `{code="4xx",kind="unknown"} 1`,

@@ -27,10 +27,6 @@ type Server struct {
 	Publishing   func() web.Publishing // what the front page tells of how to publish; nil: nothing
 	Proxies      address.Networks      // whose X-Forwarded-For and Forwarded are believed
 	Waits        Waits
-	AdminToken   string // that operators show; empty: none is asked for
-
-	// Operating stands around what operators ask for, behind the token; or nil.
-	Operating func(http.Handler) http.Handler
 
 	waiters waiters
 }

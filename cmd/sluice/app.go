@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/httpserve"
+	"github.com/sluice-live/sluice/httpserve/admin"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/ingest/chunk"
@@ -67,7 +68,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	a.metrics.Streams(a.states)
 	a.metrics.Pinned(a.pinned)
 	a.gate = &gate.Gate{
-		Catalog: a.catalog, Access: a.rules.publishers.Load, Now: a.clock.now, Log: log, Metrics: a.metrics, Budget: memory.NewBudget(cfg.Window), Health: httpserve.Health,
+		Catalog: a.catalog, Access: a.rules.publishers.Load, Now: a.clock.now, Log: log, Metrics: a.metrics, Budget: memory.NewBudget(cfg.Window), Health: admin.Health,
 	}
 	if err := limitPublications(a.gate, cfg.RTMP); err != nil {
 		return nil, err
@@ -83,7 +84,6 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		Catalog:      a.catalog,
 		Hold:         cfg.HTTP.HoldTimeout,
 		WriteTimeout: cfg.HTTP.WriteTimeout,
-		AdminToken:   cfg.Admin.Token,
 		Waits:        httpserve.Waits{PerAddress: cfg.HTTP.MaxWaitsPerAddress, PerStream: cfg.HTTP.MaxWaitsPerStream},
 		Log:          log.With().Str("room", "httpserve").Logger(),
 		Metrics:      a.metrics,
@@ -107,6 +107,10 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	}
 	return a, nil
 }
+
+// Ready and Streams are what operators ask.
+func (a *app) Ready() bool                 { return a.ready.Load() }
+func (a *app) Streams() []*packager.Stream { return a.catalog.Streams() }
 
 // settings and limits are what the configuration says to the rooms.
 func settings(c config.Window) packager.Settings {
@@ -154,8 +158,8 @@ func (a *app) rooms() ports.Rooms {
 		Viewers: a.http.Handler(),
 		Front:   a.http.Front,
 		Operators: func(attend func(http.Handler) http.Handler) http.Handler {
-			a.http.Operating = attend
-			return a.http.AdminHandler(a.ready.Load)
+			s := &admin.Server{House: a, Token: a.cfg.Admin.Token, WriteTimeout: a.http.WriteTimeout, Metrics: a.metrics, Now: a.clock.now}
+			return a.http.Front(s.Handler(attend))
 		},
 		Log: a.http.Log,
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/sluice-live/sluice/cmd/sluice/ports"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve"
+	"github.com/sluice-live/sluice/httpserve/admin"
 	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/remux"
@@ -428,7 +429,6 @@ func TestF34SlowViewers(t *testing.T) {
 // TestF35Bodies: a body that never comes ends its request within seconds, by
 // whatever method, on whatever listener, whoever asks.
 func TestF35Bodies(t *testing.T) {
-	const token = "0123456789abcdef"
 	bodies := map[string]string{"of a length": "Content-Length: 1000\r\n\r\nx", "in chunks": "Transfer-Encoding: chunked\r\n\r\n5\r\nx"}
 	for _, listener := range []struct {
 		name    string
@@ -437,15 +437,15 @@ func TestF35Bodies(t *testing.T) {
 		headers string
 	}{
 		{"viewers", (*httpserve.Server).Handler, []string{"/", "/live/cam1/index.m3u8", "/time", "/_/ui/player.js", "/nowhere"}, ""},
-		{"operators", adminHandler, []string{"/healthz", "/readyz", "/metrics", "/debug/pprof/symbol", "/nowhere"}, ""},
-		{"operators with the token", adminHandler, []string{"/metrics", "/debug/pprof/symbol"}, "Authorization: Bearer " + token + "\r\n"},
+		{"operators", guardedHandler, []string{"/healthz", "/readyz", "/metrics", "/debug/pprof/symbol", "/nowhere"}, ""},
+		{"operators with the token", guardedHandler, []string{"/metrics", "/debug/pprof/symbol"}, "Authorization: Bearer " + operatorsToken + "\r\n"},
 		{"an authority", acmeHandler, []string{"/", "/.well-known/acme-challenge/x"}, ""},
 	} {
 		for body, ends := range bodies {
 			t.Run(listener.name+", "+body, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					server := &httpserve.Server{Catalog: packager.NewCatalog(packager.Settings{}, time.Now), Hold: 7 * time.Second,
-						WriteTimeout: 30 * time.Second, Log: zerolog.Nop(), Now: time.Now, AdminToken: token}
+						WriteTimeout: 30 * time.Second, Log: zerolog.Nop(), Now: time.Now}
 					s := &stage{t: t, l: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
 					w := ports.TCP(listener.handler(server), s.l, zerolog.Nop())
 					done := make(chan error)
@@ -530,8 +530,14 @@ func TestLongProfile(t *testing.T) {
 	}
 }
 
+const operatorsToken = "0123456789abcdef"
+
 func adminHandler(s *httpserve.Server) http.Handler {
-	return s.AdminHandler(func() bool { return true })
+	return s.Front((&admin.Server{House: &app{catalog: s.Catalog}, WriteTimeout: s.WriteTimeout, Now: s.Now}).Handler(nil))
+}
+
+func guardedHandler(s *httpserve.Server) http.Handler {
+	return s.Front((&admin.Server{House: &app{catalog: s.Catalog}, Token: operatorsToken, WriteTimeout: s.WriteTimeout, Now: s.Now}).Handler(nil))
 }
 
 func acmeHandler(s *httpserve.Server) http.Handler {

@@ -20,7 +20,7 @@ func TestSecretsAreComparedInConstantTime(t *testing.T) {
 		{"../../httpserve/access/signature.go", "parseSigned", "hmac.Equal", "given"},
 		{"../../httpserve/access/pass.go", "read", "hmac.Equal", ""},
 		{"../../httpserve/access/viewers.go", "Trusts", "Same", "secret"},
-		{"../../httpserve/operators.go", "operatorsOnly", "Same", ""},
+		{"../../httpserve/admin/operators.go", "operatorsOnly", "Same", ""},
 	} {
 		file, err := parser.ParseFile(token.NewFileSet(), c.file, nil, 0)
 		if err != nil {

@@ -1,4 +1,4 @@
-package httpserve
+package admin
 
 import (
 	"net"
@@ -20,13 +20,13 @@ const wrongTokenTime = time.Second
 func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case s.AdminToken == "" && !local(r.Host):
+		case s.Token == "" && !local(r.Host):
 			// A page from elsewhere can make a browser on this machine ask us,
 			// by a name of its own that leads here.
 			s.Metrics.Refused(metrics.Operating)
 			http.Error(w, "without admin.token, ask by the name localhost or by an address", http.StatusForbidden)
 			return
-		case s.AdminToken != "" && !access.Same(shown(r), s.AdminToken):
+		case s.Token != "" && !access.Same(shown(r), s.Token):
 			if shown(r) != "" {
 				s.Metrics.Refused(metrics.Operating)
 				select {

@@ -1,11 +1,20 @@
-package httpserve
+package admin
 
 import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/sluice-live/sluice/packager"
 )
+
+// house is a program that lives, and has no stream.
+type house struct{}
+
+func (house) Ready() bool                 { return true }
+func (house) Streams() []*packager.Stream { return nil }
 
 func TestOperatorsOnly(t *testing.T) {
 	const token = "0123456789abcdef"
@@ -38,15 +47,14 @@ func TestOperatorsOnly(t *testing.T) {
 		{"", "127.0.0.1", "/debug/pprof/cmdline", "", 404}, // flags may be secrets
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newSite(t)
-			s.AdminToken = test.token
+			s := &Server{House: house{}, Token: test.token, WriteTimeout: 30 * time.Second, Now: time.Now}
 			r := httptest.NewRequest("GET", test.path, nil)
 			r.Host = test.host
 			if test.shown != "" {
 				r.Header.Set("Authorization", test.shown)
 			}
 			w := httptest.NewRecorder()
-			s.AdminHandler(func() bool { return true }).ServeHTTP(w, r)
+			s.Handler(nil).ServeHTTP(w, r)
 			// Without metrics there is nothing at /metrics, but it isn't refused.
 			if test.path == "/metrics" && w.Code == http.StatusNotFound {
 				w.Code = http.StatusOK
@@ -56,4 +64,23 @@ func TestOperatorsOnly(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A wrong token is answered late: trying is slow. No token is asked for one at
+// once.
+func TestWrongTokenIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{House: house{}, Token: "0123456789abcdef", WriteTimeout: 30 * time.Second, Now: time.Now}
+		for shown, want := range map[string]time.Duration{"": 0, "Bearer 0123456789abcdeX": wrongTokenTime, "Bearer 0123456789abcdef": 0} {
+			r := httptest.NewRequest("GET", "http://localhost/api/v1/streams", nil)
+			if shown != "" {
+				r.Header.Set("Authorization", shown)
+			}
+			began := time.Now()
+			s.Handler(nil).ServeHTTP(httptest.NewRecorder(), r)
+			if took := time.Since(began); took != want {
+				t.Errorf("%q is answered after %v, want %v", shown, took, want)
+			}
+		}
+	})
 }

@@ -1,71 +1,14 @@
-package httpserve
+package admin
 
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"net/http/pprof"
 	"slices"
-	"strconv"
 	"time"
-
-	"github.com/go-chi/chi/v5"
 
 	"github.com/sluice-live/sluice/packager"
 )
-
-// AdminHandler has what the operator and his machines ask for. It belongs on
-// an address that viewers can't reach.
-func (s *Server) AdminHandler(ready func() bool) http.Handler {
-	r := chi.NewRouter()
-	r.Use(s.guard, s.noBodies)
-	// What asks whether the server lives need not know more.
-	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
-	r.Get("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !ready() {
-			http.Error(w, "shutting down", http.StatusServiceUnavailable)
-			return
-		}
-		w.Write([]byte("ok\n"))
-	})
-	r.Group(func(r chi.Router) {
-		r.Use(s.operatorsOnly)
-		if s.Operating != nil {
-			r.Use(s.Operating)
-		}
-		r.Get("/metrics", s.Metrics.Handler().ServeHTTP)
-		r.Get("/api/v1/streams", s.handle(s.streams))
-		r.HandleFunc("/debug/pprof/*", s.profile(pprof.Index))
-		r.HandleFunc("/debug/pprof/profile", s.profile(pprof.Profile))
-		r.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-		r.HandleFunc("/debug/pprof/trace", s.profile(pprof.Trace))
-	})
-	return r
-}
-
-const (
-	profileTime = 30 * time.Second // of one who doesn't say how long it is to be
-	longProfile = 10 * time.Minute // and nobody needs a longer one
-)
-
-// profile gives an answer the time that it is to take, behind which it is
-// written: the deadline is for who doesn't read it.
-func (s *Server) profile(h http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		take := profileTime
-		if text := r.URL.Query().Get("seconds"); text != "" {
-			seconds, err := strconv.ParseFloat(text, 64)
-			if err != nil || !(seconds >= 0 && seconds <= longProfile.Seconds()) {
-				http.Error(w, fmt.Sprintf("seconds: a number from 0 to %v", longProfile.Seconds()), http.StatusBadRequest)
-				return
-			}
-			take = max(take, time.Duration(seconds*float64(time.Second)))
-		}
-		s.limitWrite(w, take)
-		h(w, r)
-	}
-}
 
 // streamStatus is one stream as the API shows it.
 type streamStatus struct {
@@ -92,9 +35,9 @@ type renditionStatus struct {
 	End      string  `json:"end,omitempty"` // media time of the end of the last segment
 }
 
-func (s *Server) streams(w http.ResponseWriter, _ *http.Request) error {
+func (s *Server) streams(w http.ResponseWriter, _ *http.Request) {
 	all := []streamStatus{}
-	for _, stream := range s.Catalog.Streams() {
+	for _, stream := range s.House.Streams() {
 		status := describe(stream.Window(), s.Now())
 		status.Pinned = stream.Pinned()
 		status.Bytes += status.Pinned
@@ -102,7 +45,7 @@ func (s *Server) streams(w http.ResponseWriter, _ *http.Request) error {
 	}
 	slices.SortFunc(all, func(a, b streamStatus) int { return cmp.Compare(a.Name, b.Name) })
 	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(map[string]any{"streams": all})
+	json.NewEncoder(w).Encode(map[string]any{"streams": all}) // who doesn't read it is his own affair
 }
 
 func describe(win *packager.Window, now time.Time) streamStatus {
