@@ -90,8 +90,8 @@ type waiters struct {
 	streams   map[packager.StreamName]int
 }
 
-// enter counts a request as waiting until leave is called.
-func (s *Server) enter(from netip.Addr, stream packager.StreamName) (leave func(), err error) {
+// beginWait counts a request as waiting until leave is called.
+func (s *Server) beginWait(from netip.Addr, stream packager.StreamName) (leave func(), err error) {
 	w := &s.waiters
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 	"github.com/sluice-live/sluice/remux"
 )
 
-// file sends a header, a segment or a part.
-func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
+// media sends a header, a segment or a part.
+func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 	stream, err := s.stream(r)
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func (s *Server) hold(r *http.Request, stream *packager.Stream,
 	if w := stream.Window(); reached(w) {
 		return w, nil
 	}
-	leave, err := s.enter(remote(r), stream.Window().Stream)
+	leave, err := s.beginWait(remote(r), stream.Window().Stream)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (s *Server) multivariant(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) playlist(w http.ResponseWriter, r *http.Request) error {
 	d, err := parseDirective(r.URL.RawQuery)
 	if err != nil {
 		return err

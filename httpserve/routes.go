@@ -54,8 +54,8 @@ func (s *Server) Handler() http.Handler {
 		get("page", at+"/{app}/{name}/", s.entrance("", s.player))
 		get("multivariant", at+"/{app}/{name}/index.m3u8", s.entrance("index.m3u8", s.multivariant))
 		get("manifest", at+"/{app}/{name}/index.mpd", s.entrance("index.mpd", s.manifest))
-		get("playlist", at+"/{app}/{name}/{rendition}.m3u8", s.inside(s.media))
-		get("media", at+"/{app}/{name}/{rendition}/{file}", s.inside(s.file))
+		get("playlist", at+"/{app}/{name}/{rendition}.m3u8", s.inside(s.playlist))
+		get("media", at+"/{app}/{name}/{rendition}/{file}", s.inside(s.media))
 	}
 	get("pass", passPrefix+"{pass}/{app}/{name}/pass", s.inside(s.checked)) // for caches that ask
 	get("time", passPrefix+"{pass}/time", s.time)                           // for manifests below it

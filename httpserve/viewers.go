@@ -55,9 +55,9 @@ func (s *Server) inside(h handlerFunc) handlerFunc {
 	return s.watched(h, func(http.ResponseWriter, *http.Request, Viewers, packager.StreamName) error { return errNoPass })
 }
 
-// watched answers with h those who may watch, and with enter those who have no
+// watched answers with h those who may watch, and with without those who have no
 // pass but need one.
-func (s *Server) watched(h handlerFunc, enter func(http.ResponseWriter, *http.Request, Viewers, packager.StreamName) error) handlerFunc {
+func (s *Server) watched(h handlerFunc, without func(http.ResponseWriter, *http.Request, Viewers, packager.StreamName) error) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		judge := s.judge() // one for all of the request
 		if judge == nil {
@@ -84,7 +84,7 @@ func (s *Server) watched(h handlerFunc, enter func(http.ResponseWriter, *http.Re
 		case !judge.NeedsPass():
 			return h(w, r)
 		case pass == "":
-			return enter(w, r, judge, name)
+			return without(w, r, judge, name)
 		}
 		who, err := judge.Check(pass, name.String(), remote(r))
 		if err != nil {

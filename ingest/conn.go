@@ -103,7 +103,7 @@ func (c *conn) run(ctx context.Context) error {
 		return err
 	}
 	c.idle.until(c.server.Limits.PublishTimeout)
-	session, err := c.connect(ctx)
+	said, err := c.connect(ctx)
 	if err != nil {
 		if faulty(err) {
 			const connectTransaction = 1
@@ -112,7 +112,7 @@ func (c *conn) run(ctx context.Context) error {
 		return phase("connect", err)
 	}
 	for first := true; ; first = false {
-		p, err := c.publish(ctx, session)
+		p, err := c.publish(ctx, said)
 		if !first && gone(err) {
 			return nil // it had said goodbye
 		}
@@ -161,8 +161,8 @@ func (c *conn) handshake() error {
 	return handshake.Serve(rw, uint32(c.server.Now().UnixMilli()), rand.Reader)
 }
 
-// session is what the connect command settles.
-type session struct {
+// connected is what the connect command settles.
+type connected struct {
 	app, query string
 	tcURL      string
 	software   string
@@ -171,23 +171,23 @@ type session struct {
 
 // connect waits for the connect command and accepts it, if the encoder needn't
 // log in, or has.
-func (c *conn) connect(ctx context.Context) (session, error) {
+func (c *conn) connect(ctx context.Context) (connected, error) {
 	for {
 		m, err := c.read()
 		if err != nil {
-			return session{}, err
+			return connected{}, err
 		}
 		cmd, ok := parseCommand(m)
 		if !ok || cmd.name != "connect" {
 			continue // nothing else has a meaning yet; nothing else is a fault
 		}
-		s := session{software: short(cmd.object.String("flashVer")), tcURL: cmd.object.String("tcUrl")}
+		s := connected{software: short(cmd.object.String("flashVer")), tcURL: cmd.object.String("tcUrl")}
 		s.app, s.query, _ = strings.Cut(cmd.object.String("app"), "?")
 		s.app = strings.Trim(s.app, "/")
 		s.app = strings.TrimSuffix(s.app, "/_definst_")
 		if a, ok := c.server.Handler.(Authenticator); ok {
 			if s.login, err = a.Connect(ctx, c.request(s, "")); err != nil {
-				return session{}, c.reject(cmd, err)
+				return connected{}, c.reject(cmd, err)
 			}
 		}
 		c.writer.WriteMessage(control(chunk.TypeWindowAckSize, ackWindow))
@@ -208,8 +208,8 @@ func (c *conn) connect(ctx context.Context) (session, error) {
 	}
 }
 
-// publication is an accepted publish.
-type publication struct {
+// accepted is a publish command that was accepted.
+type accepted struct {
 	sink     Sink
 	streamID uint32 // message stream of its tags
 	early    earlyTags
@@ -217,12 +217,12 @@ type publication struct {
 }
 
 // publish carries the dialogue from connect to an accepted publish command.
-func (c *conn) publish(ctx context.Context, s session) (publication, error) {
+func (c *conn) publish(ctx context.Context, s connected) (accepted, error) {
 	var early earlyTags
 	for {
 		m, err := c.read()
 		if err != nil {
-			return publication{}, err
+			return accepted{}, err
 		}
 		cmd, ok := parseCommand(m)
 		if !ok {
@@ -231,20 +231,20 @@ func (c *conn) publish(ctx context.Context, s session) (publication, error) {
 		}
 		if cmd.name != "publish" {
 			if err := c.answer(cmd); err != nil {
-				return publication{}, err
+				return accepted{}, err
 			}
 			continue
 		}
 		r := c.request(s, cmd.stringArg(0))
 		if n := len(r.Query); n > maxQuery {
-			return publication{}, c.refuse(m.StreamID, fmt.Errorf("a query of %d bytes, the limit is %d", n, maxQuery))
+			return accepted{}, c.refuse(m.StreamID, fmt.Errorf("a query of %d bytes, the limit is %d", n, maxQuery))
 		}
 		stream, sink, err := c.server.Handler.Publish(ctx, r)
 		c.server.Metrics.Published(result(err))
 		if err != nil {
-			return publication{}, c.refuse(m.StreamID, err)
+			return accepted{}, c.refuse(m.StreamID, err)
 		}
-		p := publication{
+		p := accepted{
 			sink:     sink,
 			streamID: m.StreamID,
 			early:    early,
@@ -252,14 +252,14 @@ func (c *conn) publish(ctx context.Context, s session) (publication, error) {
 		}
 		if err := c.start(p); err != nil {
 			sink.Close(err)
-			return publication{}, err
+			return accepted{}, err
 		}
 		p.log.Info().Str("software", r.Software).Bool("tls", r.Encrypted).Msg("publishing")
 		return p, nil
 	}
 }
 
-func (c *conn) request(s session, publishingName string) Request {
+func (c *conn) request(s connected, publishingName string) Request {
 	r := Request{
 		TCURL:     s.tcURL,
 		Login:     s.login,
@@ -298,7 +298,7 @@ func (c *conn) Held() int { return int(c.held.Load()) }
 func (c *conn) Hang(cause error) { c.hang(cause) }
 
 // start tells the encoder to go ahead.
-func (c *conn) start(p publication) error {
+func (c *conn) start(p accepted) error {
 	c.reader.SetLimits(c.server.Limits.Chunk)
 	c.pace.admitted(c.server.Limits)
 	c.writer.WriteMessage(userControl(streamBegin, p.streamID))
@@ -353,7 +353,7 @@ func (c *conn) linger() {
 
 // tags carries a publication's tags to its sink until the encoder says
 // goodbye (true) or the connection or the sink fails. It logs how it ended.
-func (c *conn) tags(ctx context.Context, p publication) (bye bool) {
+func (c *conn) tags(ctx context.Context, p accepted) (bye bool) {
 	c.idle.every(c.server.Limits.IdleTimeout)
 	began := c.server.Now()
 	end := func(cause error) {
@@ -398,7 +398,7 @@ func (e *sinkError) Error() string { return e.err.Error() }
 func (e *sinkError) Unwrap() error { return e.err }
 
 // copyTags returns true when the encoder ended the publication itself.
-func (c *conn) copyTags(p *publication) (bye bool, err error) {
+func (c *conn) copyTags(p *accepted) (bye bool, err error) {
 	write := func(tag flv.Tag) error {
 		if err := p.sink.WriteTag(tag); err != nil {
 			return &sinkError{err}

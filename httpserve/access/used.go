@@ -41,9 +41,9 @@ type visit struct {
 // use is a token that lets somebody in, or is being asked about.
 type use struct {
 	by   visit
-	done chan struct{} // closed when entry and err are there
+	done chan struct{} // closed when worth and err are there
 	at   time.Time
-	entry
+	worth
 	err error
 }
 
@@ -53,7 +53,7 @@ func newUsed(now func() time.Time) *used {
 
 // once asks about a token, unless that was done. A token that lets nobody in
 // may be tried again.
-func (u *used) once(ctx context.Context, token string, by visit, ask func(context.Context) (entry, error)) (entry, error) {
+func (u *used) once(ctx context.Context, token string, by visit, ask func(context.Context) (worth, error)) (worth, error) {
 	key := sha256.Sum256([]byte(token)) // secrets are not kept
 	u.mu.Lock()
 	u.forget()
@@ -65,22 +65,22 @@ func (u *used) once(ctx context.Context, token string, by visit, ask func(contex
 	u.mu.Unlock()
 	if !known {
 		// The answer is for others, too, who wait for it.
-		it.entry, it.err = ask(context.WithoutCancel(ctx))
+		it.worth, it.err = ask(context.WithoutCancel(ctx))
 		u.settle(key, it)
-		return it.entry, it.err
+		return it.worth, it.err
 	}
 	select {
 	case <-it.done:
 	case <-ctx.Done():
-		return entry{}, fmt.Errorf("%w: %w", access.ErrUnknown, ctx.Err())
+		return worth{}, fmt.Errorf("%w: %w", access.ErrUnknown, ctx.Err())
 	}
 	switch {
 	case it.err != nil:
-		return entry{}, it.err
+		return worth{}, it.err
 	case it.by != by, u.now().Sub(it.at) > usedAgain:
-		return entry{}, fmt.Errorf("%w: the token was used already", access.ErrDenied)
+		return worth{}, fmt.Errorf("%w: the token was used already", access.ErrDenied)
 	}
-	return it.entry, nil
+	return it.worth, nil
 }
 
 func (u *used) settle(key [sha256.Size]byte, it *use) {

@@ -199,13 +199,13 @@ func (v *Viewers) Enter(r *http.Request, stream string, from netip.Addr) (string
 	return v.passes.issue(stream, p), nil
 }
 
-// entry is what a token is worth.
-type entry struct {
+// worth is what a token is good for.
+type worth struct {
 	viewer string
 	until  time.Time // zero: as long as a session is
 }
 
-func (v *Viewers) judge(r *http.Request, token, stream string, from netip.Addr) (entry, error) {
+func (v *Viewers) judge(r *http.Request, token, stream string, from netip.Addr) (worth, error) {
 	switch {
 	case len(v.s.Keys) > 0 && isSigned(token):
 		return v.signed(token, stream, r.URL.Path, from)
@@ -214,56 +214,56 @@ func (v *Viewers) judge(r *http.Request, token, stream string, from netip.Addr) 
 	case v.s.Webhook != nil:
 		return v.ask(r, token, stream, from)
 	}
-	return entry{}, fmt.Errorf("%w: this is no token of a kind that the server knows", access.ErrDenied)
+	return worth{}, fmt.Errorf("%w: this is no token of a kind that the server knows", access.ErrDenied)
 }
 
-func (v *Viewers) signed(token, stream, url string, from netip.Addr) (entry, error) {
+func (v *Viewers) signed(token, stream, url string, from netip.Addr) (worth, error) {
 	s, err := parseSigned(token, v.s.Keys)
 	now := v.now()
 	switch {
 	case err != nil:
-		return entry{}, err
+		return worth{}, err
 	case !now.Before(s.Expires):
-		return entry{}, fmt.Errorf("%w: the token has expired", access.ErrDenied)
+		return worth{}, fmt.Errorf("%w: the token has expired", access.ErrDenied)
 	case now.Add(access.ClockSkew).Before(s.Starts):
-		return entry{}, fmt.Errorf("%w: the token is not valid yet: compare the clocks", access.ErrDenied)
+		return worth{}, fmt.Errorf("%w: the token is not valid yet: compare the clocks", access.ErrDenied)
 	case s.Address.IsValid() && address.Plain(s.Address) != from:
-		return entry{}, fmt.Errorf("%w: the token is for another address", access.ErrDenied)
+		return worth{}, fmt.Errorf("%w: the token is for another address", access.ErrDenied)
 	case !s.allows(stream, url):
-		return entry{}, fmt.Errorf("%w: the token is not for this stream", access.ErrDenied)
+		return worth{}, fmt.Errorf("%w: the token is not for this stream", access.ErrDenied)
 	}
-	return entry{viewer: s.Viewer}, nil
+	return worth{viewer: s.Viewer}, nil
 }
 
-func (v *Viewers) jwt(ctx context.Context, token, stream string) (entry, error) {
+func (v *Viewers) jwt(ctx context.Context, token, stream string) (worth, error) {
 	c, err := v.s.Tokens.Verify(ctx, token, v.now())
 	if err != nil {
-		return entry{}, err
+		return worth{}, err
 	}
 	if !c.Allows(access.Watch, stream) {
-		return entry{}, fmt.Errorf("%w: the token is not for watching this stream", access.ErrDenied)
+		return worth{}, fmt.Errorf("%w: the token is not for watching this stream", access.ErrDenied)
 	}
-	return entry{viewer: c.Subject}, nil
+	return worth{viewer: c.Subject}, nil
 }
 
 // ask asks the webhook, once for each token.
-func (v *Viewers) ask(r *http.Request, token, stream string, from netip.Addr) (entry, error) {
+func (v *Viewers) ask(r *http.Request, token, stream string, from netip.Addr) (worth, error) {
 	if err := checkOneTime(token); err != nil {
-		return entry{}, err
+		return worth{}, err
 	}
-	return v.used.once(r.Context(), token, visit{stream, from}, func(ctx context.Context) (entry, error) {
+	return v.used.once(r.Context(), token, visit{stream, from}, func(ctx context.Context) (worth, error) {
 		a, err := v.s.Webhook.Ask(ctx, access.Question{
 			ID: rand.Text(), Action: access.Watch, Path: stream, IP: from,
 			Token: token, Query: "token=" + url.QueryEscape(token), // wherever it was
 			Protocol: protocol(r.URL.Path), UserAgent: r.UserAgent(),
 		})
 		if err != nil {
-			return entry{}, err
+			return worth{}, err
 		}
 		if a.Path != "" && a.Path != stream {
-			return entry{}, fmt.Errorf("%w: the webhook names another stream", access.ErrDenied)
+			return worth{}, fmt.Errorf("%w: the webhook names another stream", access.ErrDenied)
 		}
-		e := entry{viewer: a.ID}
+		e := worth{viewer: a.ID}
 		if a.Session > 0 {
 			e.until = v.now().Add(min(a.Session, v.s.Session))
 		}

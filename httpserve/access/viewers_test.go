@@ -545,8 +545,8 @@ func TestOneTimeTokenSpellings(t *testing.T) {
 func TestUsedIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUsed(time.Now)
-		yes := func(context.Context) (entry, error) { return entry{}, nil }
-		no := func(context.Context) (entry, error) { return entry{}, access.ErrDenied }
+		yes := func(context.Context) (worth, error) { return worth{}, nil }
+		no := func(context.Context) (worth, error) { return worth{}, access.ErrDenied }
 		token := func(i int) string { return time.Duration(i).String() }
 		for i := range 1000 {
 			u.once(t.Context(), token(i), visit{}, no)
@@ -572,9 +572,9 @@ func TestUsedIsBounded(t *testing.T) {
 func TestUsedWaiterLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUsed(time.Now)
-		go u.once(t.Context(), "x", visit{}, func(context.Context) (entry, error) {
+		go u.once(t.Context(), "x", visit{}, func(context.Context) (worth, error) {
 			time.Sleep(5 * time.Second)
-			return entry{viewer: "anna"}, nil
+			return worth{viewer: "anna"}, nil
 		})
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -15,16 +15,16 @@ const (
 	challengeMost = 4096 // unanswered ones; the oldest make way
 )
 
-// Rejection is the answer to a connect command by which an encoder is to
+// LoginReply is the answer to a connect command by which an encoder is to
 // learn what to do next. Its text is read by programs, to the letter.
-type Rejection struct {
+type LoginReply struct {
 	Description string
 	// Cause is nil for a step of the dialogue that goes as it should.
 	Cause error
 }
 
-func (r *Rejection) Error() string { return r.Description }
-func (r *Rejection) Unwrap() error { return r.Cause }
+func (r *LoginReply) Error() string { return r.Description }
+func (r *LoginReply) Unwrap() error { return r.Cause }
 
 // The dialogue of an encoder that has a user and a password: three connections,
 // told to go on by how each one is refused.
@@ -85,23 +85,23 @@ func (c *challenges) redeem(opaque, user string, now time.Time) bool {
 }
 
 // login goes one step. It returns the user when the answer was right, else a
-// *Rejection.
+// *LoginReply.
 func (c *challenges) login(users Users, args adobeArgs, now time.Time) (User, error) {
 	if !plainWord(args.user) {
-		return User{}, &Rejection{loginFailed, fmt.Errorf("%w: wrong user or password", ErrDenied)}
+		return User{}, &LoginReply{loginFailed, fmt.Errorf("%w: wrong user or password", ErrDenied)}
 	}
 	salt, hash, known := users.challenge(args.user)
 	if args.response == "" {
 		opaque := c.issue(args.user, now)
-		return User{}, &Rejection{Description: rejected + "?reason=needauth&user=" + args.user + "&salt=" + salt +
+		return User{}, &LoginReply{Description: rejected + "?reason=needauth&user=" + args.user + "&salt=" + salt +
 			"&challenge=" + opaque + "&opaque=" + opaque}
 	}
 	if !c.redeem(args.opaque, args.user, now) {
-		return User{}, &Rejection{loginFailed, fmt.Errorf("%w: an answer to a challenge that is not open", ErrDenied)}
+		return User{}, &LoginReply{loginFailed, fmt.Errorf("%w: an answer to a challenge that is not open", ErrDenied)}
 	}
 	sum := md5.Sum([]byte(hash + args.opaque + args.challenge))
 	if right := Same(args.response, base64.StdEncoding.EncodeToString(sum[:])); !right || !known {
-		return User{}, &Rejection{loginFailed, fmt.Errorf("%w: wrong user or password", ErrDenied)}
+		return User{}, &LoginReply{loginFailed, fmt.Errorf("%w: wrong user or password", ErrDenied)}
 	}
 	return User{args.user, users[args.user]}, nil
 }

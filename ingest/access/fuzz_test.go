@@ -19,7 +19,7 @@ func FuzzLogin(f *testing.F) {
 		if user != (User{}) {
 			t.Fatalf("%q is logged in as %q", query, user.Name())
 		}
-		var r *Rejection
+		var r *LoginReply
 		if err == nil {
 			return // it is asked again when it publishes
 		}

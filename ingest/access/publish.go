@@ -82,7 +82,7 @@ func (p *Publishers) open() bool {
 }
 
 // Login judges how an encoder connects. It returns the user that it is, or
-// none when it has not said; or a *Rejection to answer with; or another error.
+// none when it has not said; or a *LoginReply to answer with; or another error.
 func (p *Publishers) Login(ip netip.Addr, query string) (user User, err error) {
 	s := &p.settings
 	if len(s.Users) == 0 {
@@ -91,7 +91,7 @@ func (p *Publishers) Login(ip netip.Addr, query string) (user User, err error) {
 	args, speaks := parseAdobe(query)
 	if !speaks {
 		if p.asksForLogin(query) {
-			return User{}, &Rejection{Description: askForLogin}
+			return User{}, &LoginReply{Description: askForLogin}
 		}
 		return User{}, nil
 	}

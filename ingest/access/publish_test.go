@@ -139,7 +139,7 @@ func TestAdobe(t *testing.T) {
 	refused := func(query string) string {
 		t.Helper()
 		_, err := p.Login(stranger, query)
-		var r *Rejection
+		var r *LoginReply
 		if !errors.As(err, &r) {
 			t.Fatalf("%s: %v", query, err)
 		}

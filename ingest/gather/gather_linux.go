@@ -59,7 +59,7 @@ func (l *listener) take(t *net.TCPConn) (*conn, error) {
 		return nil, err
 	}
 	c := newConn(l.loop, fd, t)
-	if err := l.loop.enter(fd, c); err != nil {
+	if err := l.loop.add(fd, c); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}

@@ -87,8 +87,8 @@ func (l *loop) close() {
 	}
 }
 
-// enter adds a connection.
-func (l *loop) enter(fd int, c *conn) error {
+// add adds a connection.
+func (l *loop) add(fd int, c *conn) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.users == 0 {

@@ -38,8 +38,8 @@ type ticket struct {
 	gone  bool   // the connection is closed
 }
 
-// enter counts a connection from a.
-func (c *crowd) enter(a netip.Addr, t *ticket) (metrics.Limit, bool) {
+// count counts a connection from a.
+func (c *crowd) count(a netip.Addr, t *ticket) (metrics.Limit, bool) {
 	if c.limits.PerAddress == 0 && c.limits.Rate == 0 || !a.IsValid() || c.limits.Exempt.Contain(a) {
 		return "", true
 	}

@@ -171,7 +171,8 @@ func (l *listener) refuse(nc net.Conn, what metrics.Limit) {
 	})
 }
 
-func (d *Door) enter() bool {
+// takeRoom counts a connection, if there is room for it.
+func (d *Door) takeRoom() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.limits.Connections > 0 && d.open >= d.limits.Connections {
@@ -213,7 +214,7 @@ type place struct {
 
 // room counts a connection among all.
 func (p *place) room() bool {
-	if !p.door.enter() {
+	if !p.door.takeRoom() {
 		return false
 	}
 	p.door.metrics.Connected(p.name)
@@ -225,7 +226,7 @@ func (p *place) take(from netip.Addr) (metrics.Limit, bool) {
 	if !p.room() {
 		return metrics.Connections, false
 	}
-	what, ok := p.door.crowd.enter(from, &p.ticket)
+	what, ok := p.door.crowd.count(from, &p.ticket)
 	if !ok {
 		p.leave()
 	}

@@ -189,12 +189,12 @@ func TestCrowdIsBounded(t *testing.T) {
 	now := time.Unix(1, 0)
 	c := crowd{limits: Limits{PerAddress: 1, Rate: 1, Burst: 1}, now: func() time.Time { return now }, guests: make(map[netip.Prefix]*guest)}
 	resident := netip.MustParseAddr("192.0.2.1")
-	if _, ok := c.enter(resident, new(ticket)); !ok {
+	if _, ok := c.count(resident, new(ticket)); !ok {
 		t.Fatal("the first is refused")
 	}
 	for i := range 3 * maxStrangers {
 		var place ticket
-		if _, ok := c.enter(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), &place); !ok {
+		if _, ok := c.count(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), &place); !ok {
 			t.Fatalf("stranger %d is refused", i)
 		}
 		c.leave(&place)
@@ -203,7 +203,7 @@ func TestCrowdIsBounded(t *testing.T) {
 		}
 	}
 	now = now.Add(time.Minute)
-	if what, ok := c.enter(resident, new(ticket)); ok || what != metrics.ConnectionsPerAddress {
+	if what, ok := c.count(resident, new(ticket)); ok || what != metrics.ConnectionsPerAddress {
 		t.Errorf("the resident was forgotten: %v", what)
 	}
 }

@@ -26,7 +26,7 @@ func newProxied(l *listener, nc net.Conn) *proxied {
 	p.Conn = proxyproto.NewConn(nc,
 		proxyproto.WithPolicy(proxyproto.REQUIRE),
 		proxyproto.SetReadHeaderTimeout(l.door.limits.HeaderTimeout),
-		proxyproto.ValidateHeader(p.enter))
+		proxyproto.ValidateHeader(p.named))
 	return p
 }
 
@@ -35,14 +35,14 @@ type refusedError struct{ what metrics.Limit }
 
 func (e *refusedError) Error() string { return fmt.Sprintf("refused: %s", e.what) }
 
-// enter counts the connection for the one that the header names. A header may
+// named counts the connection for the one that the header names. A header may
 // name nobody: the proxy asks for itself whether we are here.
-func (p *proxied) enter(h *proxyproto.Header) error {
+func (p *proxied) named(h *proxyproto.Header) error {
 	if h.Command.IsLocal() || h.SourceAddr == nil {
 		return nil
 	}
 	addr := address.Of(h.SourceAddr)
-	what, ok := p.door.crowd.enter(addr, &p.ticket)
+	what, ok := p.door.crowd.count(addr, &p.ticket)
 	if ok {
 		return nil
 	}

@@ -49,16 +49,16 @@ type Gate struct {
 
 	entering sync.Mutex // while one is let in
 
-	mu       sync.Mutex
-	sessions map[packager.StreamName]*session
-	count    int64 // of sessions so far
+	mu         sync.Mutex
+	publishers map[packager.StreamName]*publisher
+	count      int64 // of those let in so far
 }
 
-// session is a publisher that was let in.
-type session struct {
+// publisher is who was let in to publish one stream, until he goes.
+type publisher struct {
 	ingest.Sink
 	peer   ingest.Peer
-	number int64                 // counts the sessions
+	number int64                 // counts those who were let in
 	away   atomic.Pointer[error] // why it is sent away
 	over   chan struct{}         // closed when the stream is free again
 	end    func(cause error)
@@ -67,7 +67,7 @@ type session struct {
 
 // held is what a publisher holds in memory that no Window has: messages that are not
 // complete, and frames that wait to be placed.
-func (s *session) held() int {
+func (s *publisher) held() int {
 	n := s.peer.Held()
 	if r, ok := s.Sink.(interface{ Held() int }); ok {
 		n += r.Held()
@@ -76,7 +76,7 @@ func (s *session) held() int {
 }
 
 // WriteTag is part of ingest.Sink.
-func (s *session) WriteTag(tag flv.Tag) error {
+func (s *publisher) WriteTag(tag flv.Tag) error {
 	if why := s.away.Load(); why != nil {
 		return *why
 	}
@@ -84,7 +84,7 @@ func (s *session) WriteTag(tag flv.Tag) error {
 }
 
 // Close is part of ingest.Sink.
-func (s *session) Close(cause error) {
+func (s *publisher) Close(cause error) {
 	s.Sink.Close(cause)
 	s.end(cause)
 	s.left()
@@ -99,7 +99,7 @@ func (g *Gate) Connect(ctx context.Context, r ingest.Request) (login any, err er
 		return user, nil
 	}
 	refusal := g.refusal(ctx, err)
-	var rejection *access.Rejection
+	var rejection *access.LoginReply
 	if !errors.As(err, &rejection) || rejection.Cause != nil {
 		g.Metrics.Refused(metrics.Publishing)
 	}
@@ -134,7 +134,7 @@ func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	if err := g.turn(ctx, "your address", g.turns.visit(r.Remote, time.Now()), LongestTurn); err != nil {
 		return "", nil, fmt.Errorf("%v: %w", name, err)
 	}
-	publication, err := g.publication(ctx, name)
+	publication, err := g.await(ctx, name)
 	if err != nil {
 		return "", nil, fmt.Errorf("%v: %w", name, err)
 	}
@@ -149,7 +149,7 @@ func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	publication.LeaveOut(nil) // as with the encoder before
 	publication.Caption(0)
 	publication.OnLate = g.late(log)
-	s := g.enter(name, r.Peer, remuxer)
+	s := g.begin(name, r.Peer, remuxer)
 	s.left = func() {
 		if !g.Access().Ended(encoder, admission) {
 			log.Warn().Msg("the webhook isn't told of the end: too many notifications wait")
@@ -170,9 +170,9 @@ func (g *Gate) late(log zerolog.Logger) func() {
 	}
 }
 
-// publication begins one for somebody who may, and who may have to wait: for his
+// await begins a publication for somebody who may, and who may have to wait: for his
 // turn, or until it is clear that the one before is dead.
-func (g *Gate) publication(ctx context.Context, name packager.StreamName) (*packager.Publication, error) {
+func (g *Gate) await(ctx context.Context, name packager.StreamName) (*packager.Publication, error) {
 	latest := time.Now().Add(LongestTurn)
 	for asked := false; ; {
 		if err := g.turnOf(ctx, name, latest); err != nil {
@@ -223,18 +223,18 @@ func (g *Gate) room(name packager.StreamName) error {
 // claims are what all streams hold and need, and who publishes each of them, or nil.
 // Streams that nobody publishes come first, then those that have been published
 // for longest.
-func (g *Gate) claims() (claims []memory.Claim, publishers []*session) {
+func (g *Gate) claims() (claims []memory.Claim, publishers []*publisher) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	type published struct {
 		stream *packager.Stream
-		by     *session
+		by     *publisher
 		rank   int64
 	}
 	var all []published
 	for _, stream := range g.Catalog.Streams() {
 		p := published{stream: stream}
-		if s := g.sessions[stream.Window().Stream]; s != nil && s.away.Load() == nil { // else it is about to go
+		if s := g.publishers[stream.Window().Stream]; s != nil && s.away.Load() == nil { // else it is about to go
 			p.by, p.rank = s, s.number
 		}
 		all = append(all, p)
@@ -278,9 +278,9 @@ func (g *Gate) Patrol() {
 	}
 }
 
-// sendAway ends a session by its next tag, so that its encoder hears why. One whose
+// sendAway ends a publisher by its next tag, so that its encoder hears why. One whose
 // connection is dead, and hears nothing, is hung up on (takeover).
-func (g *Gate) sendAway(s *session, why error) {
+func (g *Gate) sendAway(s *publisher, why error) {
 	err := g.limited(why)
 	s.away.Store(&err)
 }
@@ -313,27 +313,28 @@ type denied struct{ error }
 
 func (denied) Is(target error) bool { return target == ingest.ErrDenied }
 
-func (g *Gate) enter(name packager.StreamName, peer ingest.Peer, sink ingest.Sink) *session {
-	s := &session{Sink: sink, peer: peer, over: make(chan struct{})}
+// begin notes who publishes a stream from now on.
+func (g *Gate) begin(name packager.StreamName, peer ingest.Peer, sink ingest.Sink) *publisher {
+	s := &publisher{Sink: sink, peer: peer, over: make(chan struct{})}
 	s.end = func(cause error) {
 		if e := (*metrics.Exceeded)(nil); errors.As(cause, &e) && e.Limit == metrics.Memory {
 			g.Catalog.Forget(name) // others need the room now
 		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.sessions[name] == s {
-			delete(g.sessions, name)
+		if g.publishers[name] == s {
+			delete(g.publishers, name)
 		}
 		close(s.over)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.sessions == nil {
-		g.sessions = make(map[packager.StreamName]*session)
+	if g.publishers == nil {
+		g.publishers = make(map[packager.StreamName]*publisher)
 	}
 	g.count++
 	s.number = g.count
-	g.sessions[name] = s
+	g.publishers[name] = s
 	return s
 }
 
@@ -343,7 +344,7 @@ var errTakenOver = errors.New("the encoder has come by another connection")
 // or has been silent for long enough, and ends it then.
 func (g *Gate) takeover(ctx context.Context, name packager.StreamName) bool {
 	g.mu.Lock()
-	s := g.sessions[name]
+	s := g.publishers[name]
 	g.mu.Unlock()
 	if s == nil {
 		return true // it has just gone
