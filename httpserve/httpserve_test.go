@@ -364,7 +364,7 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("streams: %+v", list)
 	}
 	r := mustWindow(t, s).Renditions[0]
-	want := size(bodies(r.Parts)) + r.Draft
+	want := int(r.OpenBody().Size()) + r.Draft
 	for _, seg := range append(r.Retired[:len(r.Retired):len(r.Retired)], r.Segments...) {
 		want += seg.Size
 	}

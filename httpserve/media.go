@@ -1,7 +1,6 @@
 package httpserve
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,7 +32,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 	switch name.Kind {
 	case packager.HeaderFile:
 		if h, ok := rendition.FindHeader(name.Period); ok {
-			return s.closed(w, r, stream, win.Longest(), h, name, h.Bytes)
+			return s.closed(w, r, stream, win.Longest(), h, name, h.Body())
 		}
 	case packager.PartFile:
 		return s.part(w, r, stream, id, name)
@@ -41,7 +40,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) error {
 		if seg, ok := rendition.Segment(name.Period, name.Number); ok && seg.Gap() {
 			return errNoMedia
 		} else if ok {
-			return s.closed(w, r, stream, win.Stays(rendition, seg), seg.Header, name, bodies(seg.Parts)...)
+			return s.closed(w, r, stream, win.Stays(rendition, seg), seg.Header, name, seg.Body())
 		}
 		if soon(win, rendition, name) {
 			return s.growing(w, r, stream, id, name)
@@ -75,32 +74,30 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request, stream *packager.S
 		return errNoMedia
 	}
 	rendition, _ := win.Rendition(id)
-	return s.closed(w, r, stream, win.Stays(rendition, nil), header, name, part.Bytes)
+	return s.closed(w, r, stream, win.Stays(rendition, nil), header, name, part.Body())
 }
 
 // closed sends bytes that will never change, and that stay in memory for so long
 // whoever reads them.
 func (s *Server) closed(w http.ResponseWriter, r *http.Request, stream *packager.Stream, stays time.Duration,
-	header *packager.Header, name packager.MediaName, bodies ...[]byte) error {
+	header *packager.Header, name packager.MediaName, body packager.Body) error {
 	s.bound(w, stays)
-	loan := stream.Lend(bodies)
+	size := body.Size()
+	loan := stream.Lend(body, 0)
 	defer loan.Return()
 	h := w.Header()
 	immutable(h)
 	h.Set("Content-Type", contentType(header.Track.Kind()))
 	h.Set("ETag", `"`+name.String()+`"`) // a name has the same bytes for ever
 	if r.Header.Get("Range") != "" || r.Header.Get("If-None-Match") != "" {
-		http.ServeContent(w, r, "", time.Time{}, &bodyReader{bodies: bodies})
+		http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(body, 0, size))
 		return nil
 	}
 	// The common case, without a copy: a Write for each part.
 	h.Set("Accept-Ranges", "bytes")
-	h.Set("Content-Length", strconv.Itoa(size(bodies)))
-	for _, b := range bodies {
-		if _, err := w.Write(b); err != nil {
-			return fmt.Errorf("write: %w", err)
-		}
-		loan.Done()
+	h.Set("Content-Length", strconv.FormatInt(size, 10))
+	if _, err := loan.WriteTo(w); err != nil {
+		return fmt.Errorf("write: %w", err)
 	}
 	return nil
 }
@@ -116,12 +113,12 @@ func soon(w *packager.Window, r *packager.Rendition, name packager.MediaName) bo
 // answer that can't be finished is broken off, so that no cache takes it for
 // whole.
 func (s *Server) growing(w http.ResponseWriter, r *http.Request, stream *packager.Stream, id packager.RenditionID, name packager.MediaName) error {
-	sent := 0
+	sent := int64(0)
 	for {
 		var now growth
 		_, err := s.waitGrown(r, stream, func(win *packager.Window) bool {
 			now = grown(win, id, name)
-			return now.state != produced || size(now.bodies) > sent
+			return now.state != produced || now.body.Size() > sent
 		})
 		switch {
 		case sent == 0 && err != nil:
@@ -139,10 +136,11 @@ func (s *Server) growing(w http.ResponseWriter, r *http.Request, stream *package
 				return nil
 			}
 		}
+		size := now.body.Size()
 		if err := s.send(w, stream, now, sent); err != nil {
 			return err
 		}
-		sent = size(now.bodies)
+		sent = size
 		if now.state == complete {
 			return nil
 		}
@@ -155,20 +153,12 @@ func (s *Server) growing(w http.ResponseWriter, r *http.Request, stream *package
 }
 
 // send writes what there is of a segment behind what was sent of it.
-func (s *Server) send(w http.ResponseWriter, stream *packager.Stream, now growth, sent int) error {
+func (s *Server) send(w http.ResponseWriter, stream *packager.Stream, now growth, sent int64) error {
 	s.bound(w, now.stays)
-	rest, skip := now.bodies, sent
-	for len(rest) > 0 && skip >= len(rest[0]) {
-		skip -= len(rest[0])
-		rest = rest[1:]
-	}
-	loan := stream.Lend(rest)
+	loan := stream.Lend(now.body, sent)
 	defer loan.Return()
-	for _, b := range rest {
-		if _, err := w.Write(b[skip:]); err != nil {
-			return fmt.Errorf("write: %w", err)
-		}
-		skip = 0
+	if _, err := loan.WriteTo(w); err != nil {
+		return fmt.Errorf("write: %w", err)
 	}
 	return nil
 }
@@ -176,7 +166,7 @@ func (s *Server) send(w http.ResponseWriter, stream *packager.Stream, now growth
 // growth is what there is of a segment.
 type growth struct {
 	header *packager.Header
-	bodies [][]byte
+	body   packager.Body
 	state  growthState
 	stays  time.Duration // in memory, whoever reads it
 }
@@ -195,16 +185,16 @@ func grown(win *packager.Window, id packager.RenditionID, name packager.MediaNam
 		return growth{state: gone}
 	}
 	if seg, ok := r.Segment(name.Period, name.Number); ok && !seg.Gap() {
-		return growth{seg.Header, bodies(seg.Parts), complete, win.Stays(r, seg)}
+		return growth{seg.Header, seg.Body(), complete, win.Stays(r, seg)}
 	} else if ok {
 		return growth{state: gone}
 	}
 	if !soon(win, r, name) {
 		return growth{state: gone}
 	}
-	g := growth{header: r.Header, stays: win.Stays(r, nil)}
+	g := growth{header: r.Header, body: packager.Memory{}, stays: win.Stays(r, nil)}
 	if name.Number == r.OpenStart {
-		g.bodies = append(bodies(r.Parts), r.Growing)
+		g.body = r.OpenBody()
 	}
 	return g
 }
@@ -214,69 +204,4 @@ func contentType(k remux.Kind) string {
 		return "video/mp4"
 	}
 	return "audio/mp4"
-}
-
-func bodies(parts []packager.Part) [][]byte {
-	all := make([][]byte, len(parts))
-	for i, p := range parts {
-		all[i] = p.Bytes
-	}
-	return all
-}
-
-func size(bodies [][]byte) (n int) {
-	for _, b := range bodies {
-		n += len(b)
-	}
-	return n
-}
-
-// bodyReader reads slices one behind the other, without joining them.
-type bodyReader struct {
-	bodies [][]byte
-	at     int64
-}
-
-// rest yields what lies behind the current position.
-func (r *bodyReader) rest(yield func([]byte) bool) {
-	skip := r.at
-	for _, b := range r.bodies {
-		if skip >= int64(len(b)) {
-			skip -= int64(len(b))
-			continue
-		}
-		if !yield(b[skip:]) {
-			return
-		}
-		skip = 0
-	}
-}
-
-func (r *bodyReader) Read(dst []byte) (int, error) {
-	n := 0
-	for b := range r.rest {
-		n += copy(dst[n:], b)
-		if n == len(dst) {
-			break
-		}
-	}
-	r.at += int64(n)
-	if n == 0 && len(dst) > 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-func (r *bodyReader) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += r.at
-	case io.SeekEnd:
-		offset += int64(size(r.bodies))
-	}
-	if offset < 0 {
-		return 0, errors.New("seek before the beginning")
-	}
-	r.at = offset
-	return offset, nil
 }

@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"io"
 	"sync"
 	"time"
 )
@@ -9,7 +10,9 @@ import (
 // The Windows that had them may be gone: then he is who keeps them in memory.
 type Loan struct {
 	stream *Stream
-	bodies [][]byte // guarded by stream.loans.mu
+	body   Body
+	from   int64  // bytes of the body that the reader doesn't want
+	pieces Memory // what is in memory and not done with: guarded by stream.loans.mu
 }
 
 // loans are those of a stream.
@@ -18,11 +21,15 @@ type loans struct {
 	out map[*Loan]struct{}
 }
 
-// Lend notes that a reader holds bodies of the stream, until the Loan is
-// returned. It takes ownership of the slice, not of what is in it: an element is
-// set to nil when it is done with.
-func (s *Stream) Lend(bodies [][]byte) *Loan {
-	l := &Loan{stream: s, bodies: bodies}
+// Lend notes that a reader holds a body of the stream from that byte on, until the Loan
+// is returned. It takes ownership of a Memory, not of what is in its pieces.
+func (s *Stream) Lend(b Body, from int64) *Loan {
+	l := &Loan{stream: s, body: b, from: from}
+	l.pieces, _ = b.(Memory) // what is elsewhere keeps nothing in memory
+	for len(l.pieces) > 0 && l.from >= int64(len(l.pieces[0])) {
+		l.from -= int64(len(l.pieces[0]))
+		l.pieces = l.pieces[1:]
+	}
 	s.loans.mu.Lock()
 	defer s.loans.mu.Unlock()
 	if s.loans.out == nil {
@@ -32,12 +39,28 @@ func (s *Stream) Lend(bodies [][]byte) *Loan {
 	return l
 }
 
-// Done tells that the first of the bodies is held no longer.
-func (l *Loan) Done() {
+// WriteTo writes what was lent. A piece that is written is held no longer.
+func (l *Loan) WriteTo(w io.Writer) (n int64, err error) {
+	if _, ok := l.body.(Memory); !ok {
+		return io.Copy(w, io.NewSectionReader(l.body, l.from, l.body.Size()-l.from))
+	}
+	for skip := l.from; len(l.pieces) > 0; skip = 0 {
+		k, err := w.Write(l.pieces[0][skip:])
+		n += int64(k)
+		if err != nil {
+			return n, err
+		}
+		l.done()
+	}
+	return n, nil
+}
+
+// done tells that the first piece is held no longer.
+func (l *Loan) done() {
 	l.stream.loans.mu.Lock()
 	defer l.stream.loans.mu.Unlock()
-	l.bodies[0] = nil
-	l.bodies = l.bodies[1:]
+	l.pieces[0] = nil
+	l.pieces = l.pieces[1:]
 }
 
 // Return tells that nothing is held any more.
@@ -64,7 +87,7 @@ func (s *Stream) Pinned() (n int) {
 		}
 	}
 	for l := range s.loans.out {
-		for _, body := range l.bodies {
+		for _, body := range l.pieces {
 			if len(body) == 0 {
 				continue
 			}

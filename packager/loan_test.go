@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -36,15 +37,8 @@ func TestPinned(t *testing.T) {
 	feed(5)
 	w := s.Window()
 	seg := w.Renditions[0].Segments[0]
-	lend := func() *Loan {
-		var all [][]byte
-		for _, part := range seg.Parts {
-			all = append(all, part.Bytes)
-		}
-		return s.Lend(all)
-	}
-	one, other := lend(), lend()
-	header := s.Lend([][]byte{seg.Header.Bytes})
+	one, other := s.Lend(seg.Body(), 0), s.Lend(seg.Body(), 1)
+	header := s.Lend(seg.Header.Body(), 0)
 	if n := s.Pinned(); n != 0 {
 		t.Errorf("%d bytes are pinned that the window has", n)
 	}
@@ -59,7 +53,9 @@ func TestPinned(t *testing.T) {
 	if n := s.Pinned(); n != seg.Size {
 		t.Errorf("%d bytes are pinned, want %d", n, seg.Size)
 	}
-	one.Done()
+	if n, err := one.WriteTo(&onePiece{}); n != int64(len(seg.Parts[0].Bytes)) || err != errFull {
+		t.Errorf("%d bytes of the first part were written: %v", n, err)
+	}
 	if n := s.Pinned(); n != seg.Size {
 		t.Errorf("%d bytes are pinned when one of two has done with some, want %d", n, seg.Size)
 	}
@@ -72,4 +68,17 @@ func TestPinned(t *testing.T) {
 	if n := s.Pinned(); n != 0 || len(s.loans.out) != 0 {
 		t.Errorf("%d bytes are pinned when all is returned, and %d loans are out", n, len(s.loans.out))
 	}
+}
+
+var errFull = errors.New("full")
+
+// onePiece takes a piece and no more.
+type onePiece struct{ full bool }
+
+func (w *onePiece) Write(b []byte) (int, error) {
+	if w.full {
+		return 0, errFull
+	}
+	w.full = true
+	return len(b), nil
 }
