@@ -9,6 +9,7 @@ var errLargeUnit = errors.New("an AAC access unit is larger than the codec allow
 type aacFrames struct {
 	decoder *AAC       // nil before there is one
 	adts    adtsHeader // that the decoder was taken from; zero where a configuration was sent
+	unit    unit       // that next returned
 	scratch []byte
 }
 
@@ -60,30 +61,29 @@ func (a *aacFrames) told(h adtsHeader, unit []byte) error {
 	return nil
 }
 
-func (a *aacFrames) next(data []byte, _ bool) (u unit, rest []byte, err error) {
-	u = unit{data: data, sync: true}
-	var odd error
+func (a *aacFrames) next(data []byte, _ bool) (u *unit, rest []byte, err error) {
 	if isADTS(data) {
 		var h adtsHeader
-		if h, u.data, rest, err = cutADTS(data); err != nil {
-			return unit{}, nil, err
+		if h, data, rest, err = cutADTS(data); err != nil {
+			return nil, nil, err
 		}
 		if !isADTS(rest) {
 			rest = nil // padding
 		}
-		odd = a.told(h, u.data)
+		err = a.told(h, data)
 	}
+	a.unit.data, a.unit.sync = data, true
 	d := a.decoder
 	if d == nil {
-		return u, rest, odd
+		return &a.unit, rest, err
 	}
-	u.samples = d.FrameSamples
-	if len(u.data) > d.most() {
-		return unit{}, rest, errLargeUnit
+	a.unit.samples = d.FrameSamples
+	if len(data) > d.most() {
+		return nil, rest, errLargeUnit
 	}
-	if p := d.program; p != nil && u.data[0]>>5 != elementPCE {
-		a.scratch = append(append(a.scratch[:0], p...), u.data...)
-		u.data = a.scratch
+	if p := d.program; p != nil && data[0]>>5 != elementPCE {
+		a.scratch = append(append(a.scratch[:0], p...), data...)
+		a.unit.data = a.scratch
 	}
-	return u, rest, odd
+	return &a.unit, rest, err
 }

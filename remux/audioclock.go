@@ -28,7 +28,7 @@ func (a *audioClock) begin(t Track) { a.setRate(int64(t.Timescale)) }
 
 func (a *audioClock) lose() {}
 
-func (a *audioClock) sample(ns int64, _ int32, u unit) (dts int64, duration uint32, offset int32) {
+func (a *audioClock) sample(ns int64, _ int32, u *unit) (dts int64, duration uint32, offset int32) {
 	a.frame = int64(u.samples)
 	return a.dts(ns), uint32(u.samples), 0
 }

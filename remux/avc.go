@@ -14,6 +14,7 @@ type avc struct {
 	reader  avcReader
 	decoder *H264 // nil before there is one
 	sawIDR  bool
+	unit    unit // that next returned
 
 	lateSPS, latePPS [][]byte // came in band since decoding could start
 }
@@ -74,20 +75,21 @@ func (a *avc) peek(data []byte) (gop int, err error) {
 	return gop, a.parameterSets(&au, true)
 }
 
-func (a *avc) next(data []byte, keyframe bool) (u unit, rest []byte, err error) {
+func (a *avc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error) {
 	au, err := a.reader.accessUnit(data)
 	if err != nil {
-		return unit{}, nil, fmt.Errorf("video frame: %w", err)
+		return nil, nil, fmt.Errorf("video frame: %w", err)
 	}
 	// The encoder's word is taken only where it sends no IDR pictures at all:
 	// others call every I-frame a keyframe.
 	a.sawIDR = a.sawIDR || au.idr
 	sync := au.idr || au.recovery == 0 || keyframe && !a.sawIDR
 	err = a.parameterSets(&au, sync)
-	return unit{
+	a.unit = unit{
 		data: au.data, sync: sync, openGOP: sync && !au.idr,
 		captions: au.captions, odd: au.joining(),
-	}, nil, err
+	}
+	return &a.unit, nil, err
 }
 
 // joining is what browsers make of a picture where decoding can start.

@@ -14,7 +14,7 @@ type backlog struct {
 // heard takes how far the line is ahead of the clock at some place.
 func (b *backlog) heard(line, ahead int64) {
 	const nearer = 100 * time.Millisecond
-	if b.unsure && ahead > b.most+int64(nearer) {
+	if ahead > b.most+int64(nearer) {
 		b.most, b.at = ahead, line
 	}
 }

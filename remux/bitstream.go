@@ -29,13 +29,14 @@ type bitstream interface {
 
 	// next takes the first access unit of a frame that the encoder calls a keyframe,
 	// or not; rest is what comes behind it. An error with a unit is about its
-	// configuration in band; without one there is nothing to write.
-	next(data []byte, keyframe bool) (u unit, rest []byte, err error)
+	// configuration in band; without one there is nothing to write. The unit is
+	// borrowed until the next call.
+	next(data []byte, keyframe bool) (u *unit, rest []byte, err error)
 }
 
 // unit is an access unit as samples have it.
 type unit struct {
-	data     []byte // borrowed: valid until the next one is taken
+	data     []byte
 	sync     bool   // decoding can start here
 	openGOP  bool   // … but units behind it that are shown before it need what was before
 	samples  int    // that it lasts, of sound

@@ -25,7 +25,7 @@ type clock interface {
 	// sample is when a unit is decoded that belongs at ns since 1970 and, of pictures,
 	// is shown so many ms later; how long it should last; and when it is shown behind
 	// that. All are in ticks of the track's timescale.
-	sample(ns int64, composition int32, u unit) (dts int64, duration uint32, offset int32)
+	sample(ns int64, composition int32, u *unit) (dts int64, duration uint32, offset int32)
 
 	// lose is told that a frame is missing before the next one.
 	lose()

@@ -34,7 +34,7 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 		if err != nil {
 			r.drop(unusable(s.kind, err))
 		}
-		if len(u.data) == 0 {
+		if u == nil {
 			continue
 		}
 		if u.odd != nil {

@@ -176,7 +176,9 @@ func (t *timeline) placed(c *lane, arrived time.Duration) place {
 	c.heard = arrived
 	ahead := c.line() - t.began.UnixNano() - int64(arrived)
 	t.slew.heard(c.line(), ahead)
-	t.breach.backlog.heard(c.line(), ahead+t.slew.at(c.line()))
+	if t.breach.backlog.unsure {
+		t.breach.backlog.heard(c.line(), ahead+t.slew.at(c.line()))
+	}
 	return t.place(c)
 }
 

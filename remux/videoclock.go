@@ -61,7 +61,7 @@ func (v *videoClock) begin(t Track) { v.expect(t.Picture.FrameRate) }
 
 func (v *videoClock) lose() { v.lost++ }
 
-func (v *videoClock) sample(ns int64, composition int32, _ unit) (dts int64, duration uint32, offset int32) {
+func (v *videoClock) sample(ns int64, composition int32, _ *unit) (dts int64, duration uint32, offset int32) {
 	dts, later := v.place(ns, compositionTicks(composition))
 	return dts, uint32(v.frame), int32(later)
 }
