@@ -7,7 +7,7 @@ import (
 )
 
 // cutBefore ends what the coming sample is not part of.
-func (w *writer) cutBefore(s remux.Sample) error {
+func (w *writer) cutBefore(s *remux.Sample) error {
 	switch w.decide(s) {
 	case cutSegment:
 		if w.leads {
@@ -36,7 +36,7 @@ func (w *writer) cutBefore(s remux.Sample) error {
 }
 
 // decide tells what the coming sample is not part of.
-func (w *writer) decide(s remux.Sample) cut {
+func (w *writer) decide(s *remux.Sample) cut {
 	if w.open == nil {
 		return cutNothing
 	}
@@ -70,14 +70,14 @@ func (w *writer) decide(s remux.Sample) cut {
 
 // shown is when the middle of a sample is shown, ns: it decides on which side of
 // an end the sample lies.
-func (w *writer) shown(s remux.Sample) int64 {
+func (w *writer) shown(s *remux.Sample) int64 {
 	return w.nanoseconds(s.DTS + int64(s.CompositionOffset) + int64(s.Duration)/2)
 }
 
 // beyond tells whether a follower's segment ends before the coming sample. A picture
 // that needs the ones before begins no segment, unless another segment would be over,
 // too: numbers must not part.
-func (w *writer) beyond(s remux.Sample) bool {
+func (w *writer) beyond(s *remux.Sample) bool {
 	end, known := w.beat.end(w.msn)
 	if !known {
 		return false
@@ -95,7 +95,7 @@ func (w *writer) beyond(s remux.Sample) bool {
 
 // isOffBeat tells whether a picture that begins a follower's segment lies more than a
 // frame from where the leader's segment ended.
-func (w *writer) isOffBeat(s remux.Sample) bool {
+func (w *writer) isOffBeat(s *remux.Sample) bool {
 	end, _ := w.beat.end(w.msn)
 	off := w.duration(s.DTS+int64(s.CompositionOffset)) - time.Duration(end)
 	return off.Abs() > w.duration(int64(s.Duration))
@@ -103,7 +103,7 @@ func (w *writer) isOffBeat(s remux.Sample) bool {
 
 // leadTo notes that the leader's segment ends in front of a sample. Where the others
 // have ended theirs while the leader was away, its end is that.
-func (w *writer) leadTo(s remux.Sample) {
+func (w *writer) leadTo(s *remux.Sample) {
 	if _, owed := w.beat.end(w.msn); owed {
 		return
 	}

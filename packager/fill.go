@@ -62,7 +62,7 @@ func (w *writer) leave() {
 
 // back ends the absence of a rendition whose sample has come. It returns false
 // where the sample's place was filled already: it comes too late.
-func (w *writer) back(s remux.Sample) (inTime bool, err error) {
+func (w *writer) back(s *remux.Sample) (inTime bool, err error) {
 	a := &w.absence
 	if !a.away {
 		return true, nil
@@ -89,7 +89,7 @@ func (w *writer) back(s remux.Sample) (inTime bool, err error) {
 // patience. Sound gets silence. Pictures that can be decoded without the ones
 // before begin behind a gap. Others are decoded where those before end, and shown
 // when they should be: players would drop them behind a hole.
-func (w *writer) bridge(s remux.Sample) error {
+func (w *writer) bridge(s *remux.Sample) error {
 	if !w.absence.wrote || w.beat.grid.step == 0 {
 		return nil
 	}

@@ -67,9 +67,10 @@ func (w *writer) lasts(span int64) int64 {
 func (w *writer) followTo(span int64) int64 {
 	frame := max(1, int64(w.newest.lasts))
 	n := max(1, (span-frame/2+frame-1)/frame)
-	part := int64(0)
+	part, next := int64(0), w.duration(frame)
 	for i := range n {
-		if w.beat.grid.ends(w.duration(i*frame), w.duration(part*frame), w.duration(frame)) {
+		d := w.duration(part * frame)
+		if w.beat.grid.mayEnd(d, next) && w.beat.grid.ends(w.duration(i*frame), d, next) {
 			part = 0
 		}
 		part++

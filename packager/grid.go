@@ -120,15 +120,21 @@ func (g grid) parts(f frames) (least, most time.Duration) {
 
 // ends tells whether a part ends before a sample that should last next.
 // segment and part are the durations so far.
-func (g grid) ends(segment, part, next time.Duration) bool {
-	if g.step == 0 || part == 0 {
+func (g *grid) ends(segment, part, next time.Duration) bool {
+	if !g.mayEnd(part, next) {
 		return false
 	}
 	if part+next > g.target {
 		return true
 	}
 	half := next / 2 // of a sample decides on which side of a line it is
-	return float64(part) >= fill*float64(g.target) && (segment+half)/g.step > (segment-part+half)/g.step
+	return (segment+half)/g.step > (segment-part+half)/g.step
+}
+
+// mayEnd tells whether a part is long enough to end there, wherever that is in its
+// segment.
+func (g *grid) mayEnd(part, next time.Duration) bool {
+	return g.step > 0 && part != 0 && (part+next > g.target || float64(part) >= fill*float64(g.target))
 }
 
 // scrap tells whether a part had better be the beginning of the next segment.

@@ -36,7 +36,7 @@ func (p *openPart) duration() *uint32 { return &p.samples[len(p.samples)-1].Dura
 // add copies a sample into it. early is how much of the part is before it is shown, if
 // this is the first; startsSegment tells that no part with samples is before it in the
 // segment.
-func (p *openPart) add(s remux.Sample, flags cmaf.Flags, early int64, startsSegment bool) {
+func (p *openPart) add(s *remux.Sample, flags cmaf.Flags, early int64, startsSegment bool) {
 	if p.empty() {
 		headroom := 0
 		if !p.perFrame {

@@ -19,7 +19,7 @@ import (
 // may come late. So those that come back find their place free.
 
 // arrived notes how far a sample that has come is, and how far behind the others.
-func (p *Publication) arrived(w *writer, s remux.Sample) {
+func (p *Publication) arrived(w *writer, s *remux.Sample) {
 	b, a := &p.beat, &w.absence
 	at := w.nanoseconds(s.DTS)
 	a.late.note(time.Duration(b.head - at))

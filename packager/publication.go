@@ -194,10 +194,10 @@ func (p *Publication) align() {
 func (p *Publication) WriteSample(s remux.Sample) error {
 	w := p.tracks[s.Track]
 	if p.beat.period.Start < 0 {
-		p.beat.period.Start = w.periodStart(s)
+		p.beat.period.Start = w.periodStart(&s)
 	}
-	p.arrived(w, s)
-	inTime, err := w.back(s)
+	p.arrived(w, &s)
+	inTime, err := w.back(&s)
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (p *Publication) WriteSample(s remux.Sample) error {
 		if p.OnLate != nil {
 			p.OnLate()
 		}
-	} else if err := w.write(s); err != nil {
+	} else if err := w.write(&s); err != nil {
 		return err
 	}
 	p.publish()

@@ -21,7 +21,7 @@ func (w *writer) fillSilence(until int64) error {
 
 // silenceTo fills the time up to a sample that has come. The last unit is cut
 // short, or that sample would be heard early.
-func (w *writer) silenceTo(s remux.Sample) error {
+func (w *writer) silenceTo(s *remux.Sample) error {
 	if err := w.fillSilence(w.nanoseconds(s.DTS)); err != nil {
 		return err
 	}
@@ -33,5 +33,5 @@ func (w *writer) silenceTo(s remux.Sample) error {
 
 // silence writes a unit of silence that lasts so many ticks.
 func (w *writer) silence(ticks int64) error {
-	return w.write(remux.Sample{DTS: w.newest.end, Duration: uint32(ticks), Sync: true, Data: w.header.Track.Silence})
+	return w.write(&remux.Sample{DTS: w.newest.end, Duration: uint32(ticks), Sync: true, Data: w.header.Track.Silence})
 }

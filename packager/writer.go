@@ -76,12 +76,12 @@ func (w *writer) duration(ticks int64) time.Duration { return time.Duration(w.na
 func (w *writer) ticks(ns int64) int64 { return ticksOf(ns, w.part.timescale) }
 
 // write puts a sample into the rendition, cuts before it where that is due, and
-// closes the part behind it when no other sample will fit.
-func (w *writer) write(s remux.Sample) error {
+// closes the part behind it when no other sample will fit. It changes s.
+func (w *writer) write(s *remux.Sample) error {
 	if err := w.bridge(s); err != nil {
 		return err
 	}
-	s = w.follow(s)
+	w.follow(s)
 	w.settle(s.DTS)
 	w.learn(s)
 	whole := s.Duration
@@ -107,8 +107,7 @@ func (w *writer) write(s remux.Sample) error {
 			return err
 		}
 	}
-	full := w.beat.grid.ends(w.duration(w.open.Duration+w.expected()), w.duration(w.part.settled+w.expected()), w.duration(int64(w.newest.came)))
-	if full || w.bulky() {
+	if w.full() || w.bulky() {
 		// Waiting for the next sample to learn how long this one lasts would
 		// cost a frame's time. It lasts as long as expected, and the next one
 		// is fitted behind it.
@@ -118,11 +117,18 @@ func (w *writer) write(s remux.Sample) error {
 	return nil
 }
 
+// full tells whether no other sample will fit into the part.
+func (w *writer) full() bool {
+	grid, last := &w.beat.grid, w.expected()
+	part, next := w.duration(w.part.settled+last), w.duration(int64(w.newest.came))
+	return grid.mayEnd(part, next) && grid.ends(w.duration(w.open.Duration+last), part, next)
+}
+
 // follow fits a sample behind the one before, where that was sealed, or where
 // the encoder's times are that close. It is decoded a little earlier or later
 // than the encoder says and shown exactly when it says, and its own duration
 // makes up for the difference.
-func (w *writer) follow(s remux.Sample) remux.Sample {
+func (w *writer) follow(s *remux.Sample) {
 	n := &w.newest
 	at := s.DTS
 	switch {
@@ -139,13 +145,12 @@ func (w *writer) follow(s remux.Sample) remux.Sample {
 	if !w.isVideo() {
 		// Few players look for a composition offset of audio. It is heard early,
 		// by a rounding, or by a unit that was lost.
-		return s
+		return
 	}
 	if shift > int64(w.part.timescale)/200 {
 		n.early = shift
 	}
 	s.CompositionOffset += int32(shift)
-	return s
 }
 
 // seal leaves the pending sample the duration that was expected, for good.
@@ -183,7 +188,7 @@ func (w *writer) expected() int64 {
 }
 
 // learn takes from the first samples what they tell.
-func (w *writer) learn(s remux.Sample) {
+func (w *writer) learn(s *remux.Sample) {
 	if !w.leads {
 		if w.open == nil {
 			w.join(w.nanoseconds(s.DTS))
@@ -211,7 +216,7 @@ func (w *writer) join(at int64) {
 }
 
 // add puts a sample into the open part, beginning one where there is none.
-func (w *writer) add(s remux.Sample) {
+func (w *writer) add(s *remux.Sample) {
 	pts := s.DTS + int64(s.CompositionOffset)
 	flags := w.group.flags(s.Sync, s.OpenGOP, pts)
 	if w.open == nil {
@@ -395,7 +400,7 @@ func (w *writer) snapshot(r *Rendition) {
 // periodStart is where a period begins whose first sample is s, ns. Behind another
 // period that is what is shown first: the other's last pictures must not be cut
 // off. At the beginning it is earlier, so that no sample lies before it.
-func (w *writer) periodStart(s remux.Sample) int64 {
+func (w *writer) periodStart(s *remux.Sample) int64 {
 	at := s.DTS
 	if !w.unlisted() {
 		at += int64(s.CompositionOffset)

@@ -37,9 +37,9 @@ type bitstream interface {
 // unit is an access unit as samples have it.
 type unit struct {
 	data     []byte
-	sync     bool   // decoding can start here
-	openGOP  bool   // … but units behind it that are shown before it need what was before
-	samples  int    // that it lasts, of sound
+	sync     bool // decoding can start here
+	openGOP  bool // … but units behind it that are shown before it need what was before
+	samples  int  // that it lasts, of sound
 	captions Captions
 	odd      error // what browsers make of it; nil where they play it
 }
