@@ -3,6 +3,7 @@ package packager
 import (
 	"time"
 
+	"github.com/sluice-live/sluice/packager/cmaf"
 	"github.com/sluice-live/sluice/remux"
 )
 
@@ -18,9 +19,11 @@ func (w *writer) cutBefore(s *remux.Sample) error {
 			w.leadTo(s)
 			return w.closeSegment()
 		}
+		keyframe := w.keyframeCame()
 		if w.isVideo() {
-			w.foresight.offBeat = w.isOffBeat(s)
-		} else if !w.part.perFrame && w.beat.grid.scrap(w.duration(w.part.settled)) && len(w.open.Parts) > 0 {
+			w.foresight.offBeat = !keyframe && w.isOffBeat(s)
+		}
+		if keyframe || !w.isVideo() && !w.part.perFrame && w.beat.grid.scrap(w.duration(w.part.settled)) && len(w.open.Parts) > 0 {
 			w.carry()
 			return nil
 		}
@@ -45,7 +48,11 @@ func (w *writer) decide(s *remux.Sample) cut {
 	}
 	segment, part, next := w.duration(w.open.Duration), w.duration(w.part.settled), w.duration(int64(s.Duration))
 	if !w.leads {
-		return w.beat.follower(segment, part, next, w.beyond(s))
+		c := w.beat.follower(segment, part, next, w.beyond(s))
+		if c == cutNothing && w.isVideo() && s.Sync && segment+next/2 >= w.beat.segmentMin {
+			return cutPart // the leader's keyframe may be on its way: see keyframeCame
+		}
+		return c
 	}
 	switch w.beat.opening {
 	case openingFirst:
@@ -85,12 +92,27 @@ func (w *writer) beyond(s *remux.Sample) bool {
 	if !w.isVideo() {
 		return w.nanoseconds(s.DTS+int64(s.Duration)/2) >= end
 	}
+	if w.keyframeCame() {
+		return true
+	}
 	if !s.Sync {
 		if end, known = w.beat.end(w.msn + 1); !known {
 			return false
 		}
 	}
 	return w.shown(s) >= end
+}
+
+// keyframeCame tells that a follower's open part begins with the keyframe that its next
+// segment should begin with: it came before the leader's, so nobody knew. The part is
+// carried over then. Where each frame is a fragment viewers may have some of it already.
+func (w *writer) keyframeCame() bool {
+	if !w.isVideo() || w.part.perFrame || w.part.empty() || w.part.samples[0].Flags != cmaf.Sync || len(w.open.Parts) == 0 {
+		return false
+	}
+	first := w.part.samples[0]
+	end, known := w.beat.end(w.msn)
+	return known && w.nanoseconds(w.part.dts+int64(first.CompositionOffset)+int64(first.Duration)/2) >= end
 }
 
 // isOffBeat tells whether a picture that begins a follower's segment lies more than a

@@ -312,14 +312,18 @@ func (w *writer) closeSegment() error {
 }
 
 // carry ends the open segment before the open part, which becomes the first of
-// the next segment. Only where decoding can start at any sample.
+// the next segment. Decoding can start at its first sample.
 func (w *writer) carry() {
 	ticks := w.part.settled
 	w.open.Duration -= ticks
 	next := w.open.PTS + w.open.Duration
+	if w.isVideo() && !w.group.open {
+		next = w.part.dts + int64(w.part.samples[0].CompositionOffset)
+	}
 	w.endSegment()
 	w.openSegment(w.part.dts, next, true)
 	w.open.Duration, w.openBegan = ticks, w.part.began
+	w.open.Leading = w.isVideo() && w.group.open
 }
 
 func (w *writer) endSegment() {
