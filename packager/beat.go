@@ -89,9 +89,10 @@ func (b *beat) leadAway() {
 // anybody knew that the leader is away, where that is.
 func (b *beat) next() int64 {
 	length := b.regularity.segment
-	if length == 0 || b.target > 0 && length > longestOf(b.target) {
+	if length == 0 {
 		length = b.segmentMin
 	}
+	length = min(length, b.segmentMax-b.spare)
 	last := b.period.Start
 	if n := len(b.ends); n > 0 {
 		last = b.ends[n-1]
@@ -110,9 +111,13 @@ func (b *beat) next() int64 {
 // what is now known of segments.
 func (b *beat) measure(leading frames) {
 	all := []frames{leading}
+	b.spare = 0
 	for _, f := range b.followers {
 		if f, known := f.frames(); known {
 			all = append(all, f)
+			// A follower ends its segment up to a frame later than the leader, and is to
+			// have room for one that gets lost: it must not end it at its own limit.
+			b.spare = max(b.spare, 2*min(f.last, 200*time.Millisecond))
 		}
 	}
 	segment := time.Duration(0)

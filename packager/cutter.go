@@ -7,6 +7,7 @@ import "time"
 type cutter struct {
 	segmentMin time.Duration
 	segmentMax time.Duration // for a segment that no keyframe ends
+	spare      time.Duration // what the leader leaves of that to its followers, see beat.measure
 	partEarly  time.Duration // for a part, while there is no grid
 	grid       grid
 }
@@ -32,6 +33,7 @@ func (c cutter) leader(segment, part, next time.Duration, sync, independent bool
 	if sync && segment+next/2 >= least {
 		return cutSegment
 	}
+	c.segmentMax -= c.spare
 	return c.any(segment, part, next)
 }
 

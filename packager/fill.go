@@ -95,12 +95,13 @@ func (w *writer) bridge(s *remux.Sample) error {
 	}
 	hole := s.DTS - w.newest.end
 	if !w.isVideo() && w.canBeSilent() {
-		if hole < 2*int64(w.header.Track.UnitDuration) {
+		unit := int64(w.header.Track.UnitDuration)
+		if hole < 2*unit && w.duration(hole+unit) <= w.beat.grid.target { // the unit behind it makes up for it
 			return nil
 		}
 		return w.silenceTo(s)
 	}
-	if s.Sync && w.duration(hole) >= scrap {
+	if s.Sync && (w.duration(hole) >= scrap || !w.newest.pending && hole >= 2*int64(s.Duration)) {
 		return w.gapTo(w.nanoseconds(s.DTS + int64(s.CompositionOffset)))
 	}
 	if w.newest.pending && w.duration(w.part.settled+w.expected()+hole) > w.beat.grid.target {

@@ -81,6 +81,7 @@ func TestF31TracksFallSilent(t *testing.T) {
 		"sound in mid-segment":      {audio: []away{{8700, 13300}}},
 		"sound for good":            {audio: []away{{8000, never}}},
 		"sound from the start":      {audio: []away{{0, never}}},
+		"sound for two units":       {audio: []away{{8000, 8062}, {9010, 9030}}},
 		"sound, late":               {audio: []away{{8000, 14000}}, skew: 900},
 		"picture for 6 s":           {video: []away{{8000, 14000}}},
 		"picture for 1 s":           {video: []away{{8100, 9100}}},
@@ -121,6 +122,38 @@ func TestF31TracksFallSilent(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// N10: where the leader's segments are nearly as long as they may be, its followers have
+// room behind its boundaries. They don't come to their own limit first, and the numbers
+// don't part, segment by segment.
+func TestLongestSegmentsKeepTheirNumbers(t *testing.T) {
+	for name, f := range map[string]paced{
+		"keyframes": {gop: 74}, "no keyframes": {gop: 1 << 40}, "no picture": {gop: 74, video: []away{{20_000, 1 << 40}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := settings
+			set.Segments, set.TargetDuration = 100, 2*time.Second
+			f.fps = 30
+			f.s, f.feed = publish(t, set, video, audible())
+			f.play(600)
+			w := f.s.Window()
+			begins := make(map[packager.MSN]time.Time)
+			for _, s := range w.Renditions[0].Segments {
+				begins[s.MSN] = s.Time()
+			}
+			both, off := 0, time.Duration(0)
+			for _, s := range w.Renditions[1].Segments {
+				if at, ok := begins[s.MSN]; ok {
+					both++
+					off = s.Time().Sub(at)
+				}
+			}
+			if both < 40 || off.Abs() > 100*time.Millisecond {
+				t.Errorf("of %d segments that both have, the last begins %v later in the sound", both, off)
+			}
+		})
 	}
 }
 
