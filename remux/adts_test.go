@@ -3,6 +3,7 @@ package remux
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,6 +96,13 @@ func TestADTSTimes(t *testing.T) {
 	}
 	f.r.Close(nil)
 	f.expect("tracks mp4a.40.2, audio 0, audio 21, audio 43, audio 64, audio 85, audio 107")
+
+	f = newFeed(t) // where one is dropped, those behind it stay where they are
+	large := adts(2, 48000, 2, 7, bytes.Repeat([]byte{0x21}, 1600))
+	f.audio(0, two)
+	f.audio(43, slices.Concat(two, large, two))
+	f.r.Close(nil)
+	f.expect("tracks mp4a.40.2, audio 0, audio 21, audio 43, audio 64, audio 107, audio 128")
 }
 
 // TestADTSChanges: another configuration in ADTS is one, where there is no other.

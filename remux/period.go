@@ -23,8 +23,8 @@ const maxUnits = 64
 // write passes on the access units of a frame, the first of which belongs where the
 // frame does; the others follow on it.
 func (r *Remuxer) write(f *frame, arrived time.Duration) error {
-	s, later := f.source, int64(0)
-	for data, n := f.Data, 0; len(data) > 0; n++ {
+	s := f.source
+	for data, n := f.Data, int64(0); len(data) > 0; n++ {
 		if n == maxUnits {
 			r.drop(errManyUnits)
 			return nil
@@ -53,7 +53,7 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 			return nil // from the next keyframe on
 		}
 		s.joined = true
-		dts, duration, offset := s.clock.sample(r.line.ns(f.place)+later, f.Composition, u)
+		dts, duration, offset := s.clock.sample(r.line.ns(f.place)+n*s.lane.usual, f.Composition, u)
 		if err := r.out.WriteSample(Sample{
 			Track:             s.index,
 			DTS:               dts,
@@ -65,7 +65,6 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 		}); err != nil {
 			return err
 		}
-		later += s.lane.usual
 	}
 	return nil
 }

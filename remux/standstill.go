@@ -88,6 +88,9 @@ func (t *timeline) present(c *lane, arrived time.Duration) int64 {
 // giveBack is how much of a step goes into what the track has strayed by: what is
 // more than a frame, and a little of each where its clock did not stand still for good.
 func (c *lane) giveBack(step, lasts int64, sure bool) int64 {
+	if c.strayed == 0 {
+		return 0
+	}
 	back := step - lasts
 	if !sure {
 		back = max(back, step/4)
