@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // TestCDN puts the caches of e2e/cdn in front of the server and lets low
@@ -77,11 +79,11 @@ func TestCDNJoins(t *testing.T) {
 			origin := countRequests(t, s)
 			cache := "http://" + before(t, origin.addr) + "/" + stream + "/v1.m3u8"
 			for range 5 {
-				p, err := parseMedia(cache, s.get(t, s.url(stream+"/v1.m3u8")))
+				p, err := lists.Strict(cache, s.get(t, s.url(stream+"/v1.m3u8")))
 				if err != nil {
 					t.Fatal(err)
 				}
-				path := fmt.Sprintf("/%s/v1.m3u8?_HLS_msn=%d&_HLS_part=%d", stream, p.next()+1, 0)
+				path := fmt.Sprintf("/%s/v1.m3u8?_HLS_msn=%d&_HLS_part=%d", stream, p.Next()+1, 0)
 				var all sync.WaitGroup
 				for range viewers {
 					all.Go(func() {
@@ -136,11 +138,11 @@ func (v *partViewer) watch(ctx context.Context, playlist string) error {
 		return err
 	}
 	for {
-		p, err := parseMedia(v.base+playlist, []byte(text))
+		p, err := lists.Strict(v.base+playlist, []byte(text))
 		if err != nil {
 			return err
 		}
-		msn, part := p.next(), len(p.trailing)
+		msn, part := p.Next(), len(p.Open.Parts)
 		if text, err = v.get(ctx, fmt.Sprintf("%s?_HLS_msn=%d&_HLS_part=%d", playlist, msn, part)); err != nil {
 			return err
 		}

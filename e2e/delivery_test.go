@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // TestDelivery looks at how everything travels: types, caching, ranges, other
@@ -143,11 +145,11 @@ func TestDelivery(t *testing.T) {
 	})
 
 	t.Run("clock", func(t *testing.T) {
-		m, err := parseMPD(base+"index.mpd", s.get(t, base+"index.mpd"))
+		m, err := lists.ParseMPD(base+"index.mpd", s.get(t, base+"index.mpd"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		u, err := m.base.Parse(m.UTCTimings[0].Value)
+		u, err := m.Base.Parse(m.UTCTimings[0].Value)
 		if err != nil {
 			t.Fatal(err)
 		}

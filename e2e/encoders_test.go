@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // TestEncoders publishes with other people's RTMP stacks, encoding live. Each
@@ -56,11 +58,11 @@ func TestEncoders(t *testing.T) {
 			encoder := start(t, c.command[0], c.command[1:]...)
 			awaitPlayable(t, s, c.stream)
 			w := s.watch(t, c.stream)
-			multi, err := parseMultivariant(s.url(c.stream+"/"), s.get(t, s.url(c.stream+"/index.m3u8")))
+			multi, err := lists.StrictMultivariant(s.url(c.stream+"/"), s.get(t, s.url(c.stream+"/index.m3u8")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := formats(multi.variants[0].attributes["CODECS"]); got != c.codecs {
+			if got := formats(multi.Variants[0].Attributes["CODECS"]); got != c.codecs {
 				t.Errorf("CODECS has %s, not %s", got, c.codecs)
 			}
 			encoder.wait(t, 30*time.Second)
@@ -68,7 +70,7 @@ func TestEncoders(t *testing.T) {
 			eventually(t, 2*time.Second, "the watcher sees it too", w.ended)
 			w.stop(t)
 			for u, h := range w.playlists {
-				if d := h.last.duration(); d < seconds-0.3 || d > seconds+0.3 {
+				if d := h.last.Seconds(); d < seconds-0.3 || d > seconds+0.3 {
 					t.Errorf("%s: %d s were published, %v s are listed", u, seconds, d)
 				}
 			}

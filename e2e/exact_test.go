@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // TestExact publishes a minute of 1080p30 with B-frames and AAC, and finds
@@ -62,7 +64,7 @@ func TestExact(t *testing.T) {
 			name, len(video.units), len(sent.video), len(audio.units), len(sent.audio), apart)
 	}
 	for u, h := range w.playlists {
-		t.Logf("%s: %d segments, %d versions seen, a new segment after %v at most", u, len(h.last.segments), w.versions[u], h.longest.Round(time.Millisecond))
+		t.Logf("%s: %d segments, %d versions seen, a new segment after %v at most", u, len(h.last.Segments), w.versions[u], h.longest.Round(time.Millisecond))
 	}
 	checkBandwidth(t, s, w)
 	sameFrameHashes(t, s, clip, stream)
@@ -73,24 +75,24 @@ func TestExact(t *testing.T) {
 func checkBandwidth(t testing.TB, s *server, w *watcher) {
 	t.Helper()
 	base := s.url(w.stream + "/index.m3u8")
-	multi, err := parseMultivariant(base, s.get(t, base))
+	multi, err := lists.StrictMultivariant(base, s.get(t, base))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var peak, average float64
 	for _, h := range w.playlists {
 		var most, bits, seconds float64
-		for _, seg := range h.last.segments {
-			n := float64(len(w.files[seg.uri]) * 8)
-			most = max(most, n/seg.duration)
+		for _, seg := range h.last.Segments {
+			n := float64(len(w.files[seg.URI]) * 8)
+			most = max(most, n/seg.Duration)
 			bits += n
-			seconds += seg.duration
+			seconds += seg.Duration
 		}
 		peak += most
 		average += bits / seconds
 	}
 	for attribute, is := range map[string]float64{"BANDWIDTH": peak, "AVERAGE-BANDWIDTH": average} {
-		declared, err := parseDecimal(multi.variants[0].attributes[attribute])
+		declared, err := lists.ParseDecimal(multi.Variants[0].Attributes[attribute])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,21 +160,21 @@ func readHLS(t testing.TB, w *watcher) reading {
 	t.Helper()
 	r := newReading()
 	for u, h := range w.playlists {
-		for _, s := range h.last.segments {
-			pts, duration, err := r.segment(w, s.header, s.uri)
+		for _, s := range h.last.Segments {
+			pts, duration, err := r.segment(w, s.Header, s.URI)
 			if err != nil {
 				t.Fatal(err)
 			}
-			timescale := r.tracks[rendition(s.uri)].timescale
-			if got := fmt.Sprintf("%.5f", float64(duration)/float64(timescale)); got != s.text {
-				t.Errorf("%s: segment %d: EXTINF %s, it lasts %s", u, s.msn, s.text, got)
+			timescale := r.tracks[rendition(s.URI)].timescale
+			if got := fmt.Sprintf("%.5f", float64(duration)/float64(timescale)); got != s.Text {
+				t.Errorf("%s: segment %d: EXTINF %s, it lasts %s", u, s.MSN, s.Text, got)
 			}
 			date := time.UnixMilli(pts / timescale * 1000).Add(time.Duration(pts%timescale) * time.Second / time.Duration(timescale))
 			// A segment that begins without a keyframe begins where the frame
 			// before should have ended: an encoder's jitter away.
 			const jitter = 5 * time.Millisecond
-			if off := s.time.Sub(date); off > jitter || off < -jitter {
-				t.Errorf("%s: segment %d: its date is %v from its media time", u, s.msn, off)
+			if off := s.Date.Sub(date); off > jitter || off < -jitter {
+				t.Errorf("%s: segment %d: its date is %v from its media time", u, s.MSN, off)
 			}
 		}
 	}
@@ -183,21 +185,21 @@ func readHLS(t testing.TB, w *watcher) reading {
 func readDASH(t testing.TB, w *watcher) reading {
 	t.Helper()
 	r := newReading()
-	tracks, err := w.mpd.last.tracks()
+	tracks, err := w.mpd.last.Tracks()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tr := range tracks {
-		for _, s := range tr.segments {
-			pts, duration, err := r.segment(w, tr.header, s.uri)
+		for _, s := range tr.Segments {
+			pts, duration, err := r.segment(w, tr.Header, s.URI)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if m := r.tracks[rendition(s.uri)]; m.timescale != tr.timescale {
-				t.Errorf("%s: timescale %d in the manifest, %d in the header", s.uri, tr.timescale, m.timescale)
+			if m := r.tracks[rendition(s.URI)]; m.timescale != tr.Timescale {
+				t.Errorf("%s: timescale %d in the manifest, %d in the header", s.URI, tr.Timescale, m.timescale)
 			}
-			if !tr.same(s, dashSegment{uri: s.uri, time: pts, duration: duration}) {
-				t.Errorf("%s: S says %d+%d, it has %d+%d", s.uri, s.time, s.duration, pts, duration)
+			if !tr.Same(s, lists.MPDSegment{URI: s.URI, Time: pts, Duration: duration}) {
+				t.Errorf("%s: S says %d+%d, it has %d+%d", s.URI, s.Time, s.Duration, pts, duration)
 			}
 		}
 	}

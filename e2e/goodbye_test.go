@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // TestGoodbye ends a publication and begins another of the same name.
@@ -48,12 +50,12 @@ func TestGoodbye(t *testing.T) {
 	eventually(t, 10*time.Second, "it goes on", func() error { return second.has(2) })
 	second.stop(t)
 	for u, h := range second.playlists {
-		if h.last.sequence <= last[u] {
-			t.Errorf("%s begins with segment %d, the publication before it ended with %d", u, h.last.sequence, last[u])
+		if h.last.Sequence <= last[u] {
+			t.Errorf("%s begins with segment %d, the publication before it ended with %d", u, h.last.Sequence, last[u])
 		}
-		for _, seg := range h.last.segments {
-			if slices.Contains(window, seg.uri) || slices.Contains(window, seg.header) {
-				t.Errorf("%s has a URL of the publication before it: %s, %s", u, seg.header, seg.uri)
+		for _, seg := range h.last.Segments {
+			if slices.Contains(window, seg.URI) || slices.Contains(window, seg.Header) {
+				t.Errorf("%s has a URL of the publication before it: %s, %s", u, seg.Header, seg.URI)
 			}
 		}
 	}
@@ -83,22 +85,22 @@ func holds(t testing.TB, during time.Duration, check func() error) {
 }
 
 // lists fetches and reads all lists of a stream.
-func (s *server) lists(ctx context.Context, stream string) ([]*mediaPlaylist, *manifest, error) {
+func (s *server) lists(ctx context.Context, stream string) ([]*lists.Playlist, *lists.Manifest, error) {
 	base := s.url(stream + "/index.m3u8")
 	body, err := s.body(ctx, base)
 	if err != nil {
 		return nil, nil, err
 	}
-	multi, err := parseMultivariant(base, body)
+	multi, err := lists.StrictMultivariant(base, body)
 	if err != nil {
 		return nil, nil, err
 	}
-	var playlists []*mediaPlaylist
-	for _, u := range multi.media() {
+	var playlists []*lists.Playlist
+	for _, u := range multi.Media() {
 		if body, err = s.body(ctx, u); err != nil {
 			return nil, nil, err
 		}
-		p, err := parseMedia(u, body)
+		p, err := lists.Strict(u, body)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -108,7 +110,7 @@ func (s *server) lists(ctx context.Context, stream string) ([]*mediaPlaylist, *m
 	if body, err = s.body(ctx, u); err != nil {
 		return nil, nil, err
 	}
-	m, err := parseMPD(u, body)
+	m, err := lists.ParseMPD(u, body)
 	return playlists, m, err
 }
 
@@ -118,7 +120,7 @@ func (s *server) allEnded(ctx context.Context, stream string) error {
 		return err
 	}
 	for _, p := range playlists {
-		if !p.ended {
+		if !p.Ended {
 			return errors.New("a playlist without EXT-X-ENDLIST")
 		}
 	}
@@ -133,7 +135,7 @@ func (s *server) notEnded(ctx context.Context, stream string) error {
 	if err != nil {
 		return err
 	}
-	if m.Type != "dynamic" || slices.ContainsFunc(playlists, func(p *mediaPlaylist) bool { return p.ended }) {
+	if m.Type != "dynamic" || slices.ContainsFunc(playlists, func(p *lists.Playlist) bool { return p.Ended }) {
 		return errors.New("it is ended")
 	}
 	return nil
@@ -162,8 +164,8 @@ func (w *watcher) has(segments int) error {
 		return errors.New("nothing is listed")
 	}
 	for u, h := range w.playlists {
-		if len(h.last.segments) < segments {
-			return fmt.Errorf("%d segments in %s", len(h.last.segments), u)
+		if len(h.last.Segments) < segments {
+			return fmt.Errorf("%d segments in %s", len(h.last.Segments), u)
 		}
 	}
 	return nil
@@ -175,7 +177,7 @@ func (w *watcher) lastNumbers() map[string]int64 {
 	defer w.mu.Unlock()
 	last := make(map[string]int64)
 	for u, h := range w.playlists {
-		last[u] = h.last.next() - 1
+		last[u] = h.last.Next() - 1
 	}
 	return last
 }

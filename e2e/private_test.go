@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // tokens is a webhook that knows every token but those that begin with bad, and
@@ -156,19 +158,19 @@ func TestPrivate(t *testing.T) {
 func (s *server) private(t *testing.T, stream, manifest string) {
 	t.Helper()
 	body := s.get(t, manifest)
-	m, err := parseMPD(manifest, body)
+	m, err := lists.ParseMPD(manifest, body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tracks, err := m.tracks()
+	tracks, err := m.Tracks()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []string
 	for _, tr := range tracks {
-		all = append(all, tr.header)
-		for _, seg := range tr.segments {
-			all = append(all, seg.uri)
+		all = append(all, tr.Header)
+		for _, seg := range tr.Segments {
+			all = append(all, seg.URI)
 		}
 	}
 	all = append(all, s.playlists(t, strings.TrimSuffix(manifest, "mpd")+"m3u8")...)
@@ -203,19 +205,19 @@ func (s *server) private(t *testing.T, stream, manifest string) {
 // and themselves.
 func (s *server) playlists(t *testing.T, multivariant string) []string {
 	t.Helper()
-	multi, err := parseMultivariant(multivariant, s.get(t, multivariant))
+	multi, err := lists.StrictMultivariant(multivariant, s.get(t, multivariant))
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := []string{multivariant}
-	for _, u := range multi.media() {
-		p, err := parseMedia(u, s.get(t, u))
+	for _, u := range multi.Media() {
+		p, err := lists.Strict(u, s.get(t, u))
 		if err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, u)
-		for _, seg := range p.segments {
-			all = append(all, seg.header, seg.uri)
+		for _, seg := range p.Segments {
+			all = append(all, seg.Header, seg.URI)
 		}
 	}
 	slices.Sort(all)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go/http3"
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // TestProtocols reads a segment while it grows over each version of HTTP: its
@@ -105,20 +106,20 @@ func nextSegment(t *testing.T, url string, resp *http.Response) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := parseMPD(url, body)
+	m, err := lists.ParseMPD(url, body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tracks, err := m.tracks()
+	tracks, err := m.Tracks()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, track := range tracks {
-		if n := len(track.segments); n > 0 && track.contentType == "video" {
-			last := track.segments[n-1]
-			_, name, _ := strings.Cut(last.uri, "/v1/")
+		if n := len(track.Segments); n > 0 && track.ContentType == "video" {
+			last := track.Segments[n-1]
+			_, name, _ := strings.Cut(last.URI, "/v1/")
 			period, _, _ := strings.Cut(name, "-")
-			return fmt.Sprintf("v1/%s-%d.m4s", period, last.time+last.duration)
+			return fmt.Sprintf("v1/%s-%d.m4s", period, last.Time+last.Duration)
 		}
 	}
 	t.Fatalf("no picture in the manifest:\n%s", body)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bluenviron/gohlslib/v2"
 	"github.com/bluenviron/gohlslib/v2/pkg/codecs"
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // TestReaders lets other people's readers at one stream, from its first
@@ -57,12 +58,12 @@ func TestReaders(t *testing.T) {
 		t.Logf("mp4ff: %s: %s %dx%d, timescale %d, %d access units in the last window", id, m.codec, m.width, m.height, m.timescale, len(m.units))
 	}
 	for u, h := range w.playlists {
-		target := time.Duration(h.last.targetDuration) * time.Second
+		target := time.Duration(h.last.Target) * time.Second
 		t.Logf("%s: %d versions, %d segments left it, a new segment after %v at most", u, h.updates, h.slides, h.longest.Round(time.Millisecond))
 		if h.longest > target*3/2+watchInterval+100*time.Millisecond {
 			t.Errorf("%s: a new segment came after %v, the target duration is %v", u, h.longest, target)
 		}
-		if d := h.last.duration(); d < 3*target.Seconds() {
+		if d := h.last.Seconds(); d < 3*target.Seconds() {
 			t.Errorf("%s: %v s are listed, three target durations are the least", u, d)
 		}
 	}
@@ -200,7 +201,7 @@ func validateMPD(t testing.TB, s *server, schema, stream, state string, reached 
 	eventually(t, 40*time.Second, "the stream is "+state, reached)
 	body := s.get(t, s.url(stream+"/index.mpd"))
 	keep(t, state+".mpd", body)
-	if err := checkStructure(body); err != nil {
+	if err := lists.CheckStructure(body); err != nil {
 		t.Errorf("%s: %v", state, err)
 	}
 	if schema == "" {

@@ -54,7 +54,7 @@ func TestRTMPS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := playlists[0].duration(); d < 7.9 || d > 8.1 {
+	if d := playlists[0].Seconds(); d < 7.9 || d > 8.1 {
 		t.Errorf("8 s were published, %v s are listed", d)
 	}
 

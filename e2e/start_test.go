@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // TestStartsQuickly asks for a stream once before it is published, and once
@@ -65,20 +67,20 @@ func (s *server) firstHLS(ctx context.Context, stream string) error {
 	if err != nil {
 		return err
 	}
-	multi, err := parseMultivariant(base, body)
+	multi, err := lists.StrictMultivariant(base, body)
 	if err != nil {
 		return err
 	}
-	for _, u := range multi.media() {
+	for _, u := range multi.Media() {
 		body, err := s.body(ctx, u)
 		if err != nil {
 			return err
 		}
-		p, err := parseMedia(u, body)
+		p, err := lists.Strict(u, body)
 		if err != nil {
 			return err
 		}
-		if err := s.firstSegment(ctx, p.segments[0].header, p.segments[0].uri); err != nil {
+		if err := s.firstSegment(ctx, p.Segments[0].Header, p.Segments[0].URI); err != nil {
 			return err
 		}
 	}
@@ -91,16 +93,16 @@ func (s *server) firstDASH(ctx context.Context, stream string) error {
 	if err != nil {
 		return err
 	}
-	m, err := parseMPD(u, body)
+	m, err := lists.ParseMPD(u, body)
 	if err != nil {
 		return err
 	}
-	tracks, err := m.tracks()
+	tracks, err := m.Tracks()
 	if err != nil {
 		return err
 	}
 	for _, tr := range tracks {
-		if err := s.firstSegment(ctx, tr.header, tr.segments[0].uri); err != nil {
+		if err := s.firstSegment(ctx, tr.Header, tr.Segments[0].URI); err != nil {
 			return err
 		}
 	}

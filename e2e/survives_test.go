@@ -240,8 +240,8 @@ func TestF14Crash(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range after {
-		if p.sequence < before[i].next() || p.discontinuity < before[i].discontinuity {
-			t.Errorf("numbers go back from %d and %d to %d and %d", before[i].next(), before[i].discontinuity, p.sequence, p.discontinuity)
+		if p.Sequence < before[i].Next() || p.Discontinuity < before[i].Discontinuity {
+			t.Errorf("numbers go back from %d and %d to %d and %d", before[i].Next(), before[i].Discontinuity, p.Sequence, p.Discontinuity)
 		}
 	}
 	time.Sleep(7 * time.Second)

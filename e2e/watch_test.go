@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // watcher is a viewer who looks at everything that a stream lists, all the
@@ -98,16 +100,16 @@ func (w *watcher) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	multi, err := parseMultivariant(base, body)
+	multi, err := lists.StrictMultivariant(base, body)
 	if err != nil {
 		return &listFault{base, err, body}
 	}
-	for _, u := range multi.media() {
+	for _, u := range multi.Media() {
 		body, err := w.s.body(ctx, u)
 		if err != nil {
 			return err
 		}
-		p, err := parseMedia(u, body)
+		p, err := lists.Strict(u, body)
 		if err == nil {
 			w.mu.Lock()
 			h, ok := w.playlists[u]
@@ -122,8 +124,8 @@ func (w *watcher) look(ctx context.Context) error {
 		if err != nil {
 			return &listFault{u, err, body}
 		}
-		for _, s := range p.segments {
-			if err := w.take(ctx, s.header, s.uri); err != nil {
+		for _, s := range p.Segments {
+			if err := w.take(ctx, s.Header, s.URI); err != nil {
 				return err
 			}
 		}
@@ -137,9 +139,9 @@ func (w *watcher) lookMPD(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := parseMPD(u, body)
+	m, err := lists.ParseMPD(u, body)
 	if err == nil {
-		err = checkStructure(body)
+		err = lists.CheckStructure(body)
 	}
 	if err == nil {
 		w.mu.Lock()
@@ -150,16 +152,16 @@ func (w *watcher) lookMPD(ctx context.Context) error {
 	if err != nil {
 		return &listFault{u, err, body}
 	}
-	tracks, err := m.tracks()
+	tracks, err := m.Tracks()
 	if err != nil {
 		return err
 	}
 	for _, tr := range tracks {
-		for _, s := range tr.segments {
-			if s.available.After(time.Now()) {
+		for _, s := range tr.Segments {
+			if s.Available.After(time.Now()) {
 				continue // one that is still to begin
 			}
-			if err := w.take(ctx, tr.header, s.uri); err != nil {
+			if err := w.take(ctx, tr.Header, s.URI); err != nil {
 				return err
 			}
 		}
@@ -195,7 +197,7 @@ func (w *watcher) ended() error {
 		return fmt.Errorf("the manifest is not static")
 	}
 	for u, h := range w.playlists {
-		if !h.last.ended {
+		if !h.last.Ended {
 			return fmt.Errorf("%s has no EXT-X-ENDLIST", u)
 		}
 	}
@@ -208,8 +210,8 @@ func (w *watcher) listed() []string {
 	defer w.mu.Unlock()
 	var urls []string
 	for _, u := range slices.Sorted(maps.Keys(w.playlists)) {
-		for _, s := range w.playlists[u].last.segments {
-			urls = append(urls, s.header, s.uri)
+		for _, s := range w.playlists[u].last.Segments {
+			urls = append(urls, s.Header, s.URI)
 		}
 	}
 	slices.Sort(urls)

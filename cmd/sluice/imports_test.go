@@ -41,10 +41,11 @@ var rooms = map[string][]string{
 	"cmd/sluice/gate":   {"cmd/sluice/memory", "config/address", "ingest", "ingest/access", "ingest/flv", "ingest/metrics", "packager", "remux"},
 	"cmd/sluice/memory": {"config", "ingest/metrics", "packager"},
 	"cmd/sluice/ports":  {"cmd/sluice/cert", "cmd/sluice/door", "config", "config/address", "ingest/gather", "ingest/metrics"},
-	"cmd/sluice/probe":  {},                              // it sees servers from outside
-	"e2e":               {"ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
-	"e2e/soak":          {"ingest/flv", "ingest/client"},
-	"e2e/bench":         {"ingest/flv", "ingest/client"},
+	"cmd/sluice/probe":  {},                                           // it sees servers from outside
+	"e2e":               {"e2e/lists", "ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
+	"e2e/lists":         {},                                           // shares nothing with what writes what it reads
+	"e2e/soak":          {"e2e/lists", "ingest/flv", "ingest/client"},
+	"e2e/bench":         {"e2e/lists", "ingest/flv", "ingest/client"},
 }
 
 // doors is who may import a third party: one room each, or two where a library

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/xml"
 	"io"
 	"net"
 	"net/http/httptest"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/sluice-live/sluice/cmd/sluice/ports"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/e2e/lists"
 	"github.com/sluice-live/sluice/httpserve"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/amf"
@@ -181,7 +181,7 @@ func (h *house) draw() {
 		}
 		var err error
 		if name == "index.mpd" {
-			err = xml.Unmarshal(body, new(mpdSeen))
+			_, err = lists.ParseMPD("", body)
 		} else {
 			_, err = playlist.Unmarshal(body)
 		}

@@ -3,12 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/xml"
 	"math"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // floor is the numbers below which no later answer may fall.
@@ -20,75 +20,75 @@ func (l *ledger) floor(rendition string) [2]int64 {
 
 // checkPlaylist holds a playlist to what all viewers have seen before, and to
 // what the same viewer saw of the same publication, if anything.
-func (s *simulation) checkPlaylist(rendition string, p, before *listedPlaylist, a *answer) {
+func (s *simulation) checkPlaylist(rendition string, p, before *lists.Playlist, a *answer) {
 	s.mu.Lock()
 	s.count.playlists++
 	floor := s.floors[rendition]
 	s.mu.Unlock()
-	if a.held() == 0 && (p.sequence < floor[0] || p.discontinuity < floor[1]) {
-		s.violate("N5", "%s: sequences %d and %d after %d", a.path, p.sequence, p.discontinuity, floor)
+	if a.held() == 0 && (p.Sequence < floor[0] || p.Discontinuity < floor[1]) {
+		s.violate("N5", "%s: sequences %d and %d after %d", a.path, p.Sequence, p.Discontinuity, floor)
 	}
 	s.mu.Lock()
-	s.floors[rendition] = [2]int64{max(floor[0], p.sequence), max(floor[1], p.discontinuity)}
+	s.floors[rendition] = [2]int64{max(floor[0], p.Sequence), max(floor[1], p.Discontinuity)}
 	s.mu.Unlock()
 	if before != nil {
-		if p.sequence < before.sequence || p.discontinuity < before.discontinuity {
-			s.violate("N5", "%s: sequences %d and %d after %d and %d", a.path, p.sequence, p.discontinuity, before.sequence, before.discontinuity)
+		if p.Sequence < before.Sequence || p.Discontinuity < before.Discontinuity {
+			s.violate("N5", "%s: sequences %d and %d after %d and %d", a.path, p.Sequence, p.Discontinuity, before.Sequence, before.Discontinuity)
 		}
-		if p.target != before.target || !p.ended && p.partTarget != before.partTarget {
-			s.violate("target", "%s: TARGETDURATION %d, PART-TARGET %v after %d and %v", a.path, p.target, p.partTarget, before.target, before.partTarget)
+		if p.Target != before.Target || !p.Ended && p.PartTarget != before.PartTarget {
+			s.violate("target", "%s: TARGETDURATION %d, PART-TARGET %v after %d and %v", a.path, p.Target, p.PartTarget, before.Target, before.PartTarget)
 		}
 	}
 	var date time.Time
-	for i := range p.segments {
-		g := &p.segments[i]
-		if math.Round(g.duration) > float64(p.target) {
-			s.violate("EXTINF", "%s: %v under a target of %d", g.uri, g.duration, p.target)
+	for i := range p.Segments {
+		g := &p.Segments[i]
+		if math.Round(g.Duration) > float64(p.Target) {
+			s.violate("EXTINF", "%s: %v under a target of %d", g.URI, g.Duration, p.Target)
 		}
-		if g.header == "" {
-			s.violate("playlist", "%s has no header", g.uri)
+		if g.Header == "" {
+			s.violate("playlist", "%s has no header", g.URI)
 		}
-		s.checkParts(g, p.partTarget)
+		s.checkParts(g, p.PartTarget)
 		date = s.checkOrder(g, date)
 		s.mu.Lock()
-		d, known := s.periods[g.uri]
-		s.periods[g.uri] = g.discontinuity
+		d, known := s.periods[g.URI]
+		s.periods[g.URI] = g.Discontinuity
 		s.mu.Unlock()
-		if known && d != g.discontinuity {
-			s.violate("N5", "%s: %s has discontinuity sequence number %d, it had %d", a.path, g.uri, g.discontinuity, d)
+		if known && d != g.Discontinuity {
+			s.violate("N5", "%s: %s has discontinuity sequence number %d, it had %d", a.path, g.URI, g.Discontinuity, d)
 		}
 		s.mu.Lock()
-		n, known := s.numbers[g.uri]
-		s.numbers[g.uri] = g.msn
+		n, known := s.numbers[g.URI]
+		s.numbers[g.URI] = g.MSN
 		s.mu.Unlock()
-		if known && n != g.msn {
-			s.violate("N5", "%s: %s has the number %d, it had %d", a.path, g.uri, g.msn, n)
+		if known && n != g.MSN {
+			s.violate("N5", "%s: %s has the number %d, it had %d", a.path, g.URI, g.MSN, n)
 		}
 	}
-	s.checkParts(&p.open, p.partTarget)
-	if len(p.open.parts) > 0 {
-		s.checkOrder(&p.open, date)
+	s.checkParts(&p.Open, p.PartTarget)
+	if len(p.Open.Parts) > 0 {
+		s.checkOrder(&p.Open, date)
 	}
 }
 
-func (s *simulation) checkParts(g *listedSegment, most float64) {
-	for _, part := range g.parts {
+func (s *simulation) checkParts(g *lists.Segment, most float64) {
+	for _, part := range g.Parts {
 		// The time of a frame that was dropped is left to the one before.
-		if most > 0 && part.duration > most+1e-5 && time.Since(s.straySince()) > time.Minute {
-			s.violate("PART-TARGET", "%s lasts %v, the target is %v", part.uri, part.duration, most)
+		if most > 0 && part.Duration > most+1e-5 && time.Since(s.straySince()) > time.Minute {
+			s.violate("PART-TARGET", "%s lasts %v, the target is %v", part.URI, part.Duration, most)
 		}
 	}
 }
 
-func (s *simulation) checkOrder(g *listedSegment, before time.Time) time.Time {
-	if g.date.Before(before) {
-		s.violate("PDT", "segment %d begins at %v, the one before at %v", g.msn, g.date, before)
+func (s *simulation) checkOrder(g *lists.Segment, before time.Time) time.Time {
+	if g.Date.Before(before) {
+		s.violate("PDT", "segment %d begins at %v, the one before at %v", g.MSN, g.Date, before)
 	}
-	return g.date
+	return g.Date
 }
 
 // checkDate holds a segment's date to the true time of its first frame.
-func (s *simulation) checkDate(g *listedSegment, first placed) {
+func (s *simulation) checkDate(g *lists.Segment, first placed) {
 	if first.captured == 0 {
 		return // it begins with silence, or with nothing that is known
 	}
@@ -96,11 +96,11 @@ func (s *simulation) checkDate(g *listedSegment, first placed) {
 	s.mu.Lock()
 	session := s.sessions[first.unit.session]
 	f := session.frames[first.unit.track][first.unit.index]
-	off := time.Duration(g.date.UnixNano() - f.captured - session.stepped)
+	off := time.Duration(g.Date.UnixNano() - f.captured - session.stepped)
 	right := off.Abs() <= most || session.unknowable(f.at) || off > 0 && off <= most+s.inherited(session)
 	s.mu.Unlock()
 	if !right {
-		s.violate("PDT", "%s is dated %v off the true time of %v, at %.3f of it", g.uri, off, first.unit, f.at)
+		s.violate("PDT", "%s is dated %v off the true time of %v, at %.3f of it", g.URI, off, first.unit, f.at)
 	}
 }
 
@@ -195,20 +195,20 @@ func (v *passer) watch(ctx context.Context, uri string) {
 		v.sim.violate("playlist", "%s: %v", uri, err)
 		return
 	}
-	if p.sequence < floor[0] || p.discontinuity < floor[1] {
-		v.sim.violate("N5", "%s: sequences %d and %d after %d", uri, p.sequence, p.discontinuity, floor)
+	if p.Sequence < floor[0] || p.Discontinuity < floor[1] {
+		v.sim.violate("N5", "%s: sequences %d and %d after %d", uri, p.Sequence, p.Discontinuity, floor)
 	}
 	v.sim.checkPlaylist(rendition, p, nil, a)
 	any := newViewer(v.sim, rendition, v.rand)
-	for _, s := range p.segments[max(0, len(p.segments)-3):] {
-		any.fetch(ctx, s.header)
-		if !s.gap {
-			any.fetch(ctx, s.uri)
+	for _, s := range p.Segments[max(0, len(p.Segments)-3):] {
+		any.fetch(ctx, s.Header)
+		if !s.Gap {
+			any.fetch(ctx, s.URI)
 		}
 	}
-	for _, part := range p.open.parts {
-		if !part.gap {
-			any.fetch(ctx, part.uri)
+	for _, part := range p.Open.Parts {
+		if !part.Gap {
+			any.fetch(ctx, part.URI)
 		}
 	}
 }
@@ -229,32 +229,6 @@ type dashViewer struct {
 	rand *rand.Rand
 }
 
-type mpdSeen struct {
-	Type                  string    `xml:"type,attr"`
-	AvailabilityStartTime string    `xml:"availabilityStartTime,attr"`
-	PublishTime           time.Time `xml:"publishTime,attr"`
-	Periods               []struct {
-		ID             string `xml:"id,attr"`
-		Start          string `xml:"start,attr"`
-		AdaptationSets []struct {
-			Template struct {
-				Media     string  `xml:"media,attr"`
-				Init      string  `xml:"initialization,attr"`
-				Timescale int64   `xml:"timescale,attr"`
-				Offset    float64 `xml:"availabilityTimeOffset,attr"`
-				Timeline  []struct {
-					T *int64 `xml:"t,attr"`
-					D int64  `xml:"d,attr"`
-					R int    `xml:"r,attr"`
-				} `xml:"SegmentTimeline>S"`
-			} `xml:"SegmentTemplate"`
-			Representation struct {
-				ID string `xml:"id,attr"`
-			} `xml:"Representation"`
-		} `xml:"AdaptationSet"`
-	} `xml:"Period"`
-}
-
 func (v *dashViewer) follow(ctx context.Context) {
 	starts := make(map[string]int64) // t of segments by URL
 	var published time.Time
@@ -263,8 +237,8 @@ func (v *dashViewer) follow(ctx context.Context) {
 		if a.code == 404 || a.code == 503 || ctx.Err() != nil {
 			continue
 		}
-		var m mpdSeen
-		if err := xml.Unmarshal(a.body, &m); err != nil || a.code != 200 {
+		m, err := lists.ParseMPD("", a.body)
+		if err != nil || a.code != 200 {
 			v.sim.violate("MPD", "%d, %v", a.code, err)
 			continue
 		}
@@ -272,61 +246,49 @@ func (v *dashViewer) follow(ctx context.Context) {
 		v.sim.count.manifests++
 		steps := len(v.sim.steps)
 		v.sim.mu.Unlock()
-		if m.AvailabilityStartTime != "1970-01-01T00:00:00Z" || len(m.Periods) == 0 || m.PublishTime.Before(published) && steps == 1 {
-			v.sim.violate("MPD", "starts at %s, has %d periods, was published at %v (before: %v)", m.AvailabilityStartTime, len(m.Periods), m.PublishTime, published)
+		if !m.AvailabilityStartTime.Equal(time.Unix(0, 0)) || len(m.Periods) == 0 || m.PublishTime.Before(published) && steps == 1 {
+			v.sim.violate("MPD", "starts at %v, has %d periods, was published at %v (before: %v)", m.AvailabilityStartTime, len(m.Periods), m.PublishTime, published)
 		}
 		published = m.PublishTime
 		v.check(ctx, m, starts)
 	}
 }
 
-func (v *dashViewer) check(ctx context.Context, m mpdSeen, starts map[string]int64) {
+func (v *dashViewer) check(ctx context.Context, m *lists.Manifest, starts map[string]int64) {
 	any := newViewer(v.sim, "v1", v.rand)
-	for i, p := range m.Periods {
-		for _, set := range p.AdaptationSets {
-			t := set.Template
-			file := func(s string) string { return strings.ReplaceAll(s, "$RepresentationID$", set.Representation.ID) }
-			at := int64(0)
-			var urls []string
-			inProduction, ahead := m.Type == "dynamic" && i == len(m.Periods)-1, false
-			for k, s := range t.Timeline {
-				if s.T != nil {
-					if *s.T < at {
-						v.sim.violate("MPD", "%s: S@t %d is before the end of the one before, %d", file(t.Media), *s.T, at)
-					}
-					at = *s.T
-				}
-				for r := range s.R + 1 {
-					url := strings.ReplaceAll(file(t.Media), "$Time$", strconv.FormatInt(at, 10))
-					if before, known := starts[url]; known && before != at {
-						v.sim.violate("MPD", "%s begins at %d, it was %d", url, at, before)
-					}
-					urls = append(urls, url)
-					chunk := float64(s.D)/float64(t.Timescale) - t.Offset
-					if last := inProduction && k == len(t.Timeline)-1 && r == s.R; last && chunk <= 0.25 {
-						ahead = true // it was foreseen, and may be still to begin
-					} else {
-						starts[url] = at
-					}
-					at += s.D
-				}
+	tracks, err := m.Tracks()
+	if err != nil {
+		v.sim.violate("MPD", "%v", err)
+	}
+	for _, t := range tracks {
+		inProduction, ahead := m.Type == "dynamic" && t.Period == m.Periods[len(m.Periods)-1].ID, false
+		for k, s := range t.Segments {
+			if before, known := starts[s.URI]; known && before != s.Time {
+				v.sim.violate("MPD", "%s begins at %d, it was %d", s.URI, s.Time, before)
 			}
-			if len(urls) == 0 || v.rand.IntN(4) > 0 {
-				continue
+			part := float64(s.Duration)/float64(t.Timescale) - t.Early
+			if last := inProduction && k == len(t.Segments)-1; last && part <= 0.25 {
+				ahead = true // it was foreseen, and may be still to begin
+			} else {
+				starts[s.URI] = s.Time
 			}
-			any.fetch(ctx, file(t.Init))
-			n := v.rand.IntN(len(urls))
-			if !inProduction || n < len(urls)-2 {
-				any.fetch(ctx, urls[n])
-				continue
-			}
-			// What comes must be all of it.
-			a := v.sim.get(ctx, urls[n])
-			if a.code == 200 && !a.broken {
-				v.sim.same(urls[n], a.body)
-			} else if a.code == 404 && !(ahead && n == len(urls)-1) {
-				v.sim.violate("N6", "%s, which the manifest lists: %d", urls[n], a.code)
-			}
+		}
+		if len(t.Segments) == 0 || v.rand.IntN(4) > 0 {
+			continue
+		}
+		any.fetch(ctx, t.Header)
+		n := v.rand.IntN(len(t.Segments))
+		url := t.Segments[n].URI
+		if !inProduction || n < len(t.Segments)-2 {
+			any.fetch(ctx, url)
+			continue
+		}
+		// What comes must be all of it.
+		a := v.sim.get(ctx, url)
+		if a.code == 200 && !a.broken {
+			v.sim.same(url, a.body)
+		} else if a.code == 404 && !(ahead && n == len(t.Segments)-1) {
+			v.sim.violate("N6", "%s, which the manifest lists: %d", url, a.code)
 		}
 	}
 }

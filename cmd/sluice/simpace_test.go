@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // pacer is a viewer that looks at all renditions at one instant, again and again,
@@ -18,12 +20,12 @@ import (
 type pacer struct {
 	sim  *simulation
 	rand *rand.Rand
-	last map[string]*listedPlaylist
+	last map[string]*lists.Playlist
 	seen time.Time // when
 }
 
 func newPacer(s *simulation, r *rand.Rand) *pacer {
-	return &pacer{sim: s, rand: r, last: make(map[string]*listedPlaylist)}
+	return &pacer{sim: s, rand: r, last: make(map[string]*lists.Playlist)}
 }
 
 func (v *pacer) watch(ctx context.Context) {
@@ -41,7 +43,7 @@ func (v *pacer) watch(ctx context.Context) {
 		}
 		v.checkThere(lists)
 		v.last, v.seen = lists, time.Now()
-		if a, b := lists["v1"], lists["a1"]; a != nil && b != nil && !a.ended && !b.ended {
+		if a, b := lists["v1"], lists["a1"]; a != nil && b != nil && !a.Ended && !b.Ended {
 			v.checkLag(a, b)
 			v.checkNumbers(a, b)
 		}
@@ -49,10 +51,10 @@ func (v *pacer) watch(ctx context.Context) {
 }
 
 // look reads the playlists of one instant.
-func (v *pacer) look(ctx context.Context) map[string]*listedPlaylist {
+func (v *pacer) look(ctx context.Context) map[string]*lists.Playlist {
 	names := []string{"v1", "a1", "v1"}
 	for {
-		lists := make(map[string]*listedPlaylist)
+		lists := make(map[string]*lists.Playlist)
 		var bodies [][]byte
 		for _, name := range names {
 			a := v.sim.get(ctx, name+".m3u8")
@@ -75,13 +77,13 @@ func (v *pacer) look(ctx context.Context) map[string]*listedPlaylist {
 
 // checkThere holds a rendition that can be played to stay as long as the stream
 // lives, whatever the encoder comes back with.
-func (v *pacer) checkThere(lists map[string]*listedPlaylist) {
+func (v *pacer) checkThere(now map[string]*lists.Playlist) {
 	for name, before := range v.last {
-		if lists[name] != nil || before.ended {
+		if now[name] != nil || before.Ended {
 			continue
 		}
-		for other, p := range lists {
-			if !p.ended && v.last[other] != nil && before.media() {
+		for other, p := range now {
+			if !p.Ended && v.last[other] != nil && media(before) {
 				v.sim.violate("N10", "%s.m3u8 is gone, while %s.m3u8 goes on", name, other)
 			}
 		}
@@ -89,9 +91,9 @@ func (v *pacer) checkThere(lists map[string]*listedPlaylist) {
 }
 
 // media tells whether there is anything to play in what is listed.
-func (p *listedPlaylist) media() bool {
-	for i := range p.segments {
-		if !p.segments[i].gap {
+func media(p *lists.Playlist) bool {
+	for i := range p.Segments {
+		if !p.Segments[i].Gap {
 			return true
 		}
 	}
@@ -100,12 +102,12 @@ func (p *listedPlaylist) media() bool {
 
 // edge is where what is listed ends, of which discontinuity that is, and where
 // that one begins.
-func (p *listedPlaylist) edge() (end time.Time, discontinuity int64, begin time.Time) {
-	all := p.segments
-	if len(p.open.parts) > 0 {
-		open := p.open
-		for _, part := range open.parts {
-			open.duration += part.duration
+func edge(p *lists.Playlist) (end time.Time, discontinuity int64, begin time.Time) {
+	all := p.Segments
+	if len(p.Open.Parts) > 0 {
+		open := p.Open
+		for _, part := range open.Parts {
+			open.Duration += part.Duration
 		}
 		all = append(all[:len(all):len(all)], open)
 	}
@@ -114,30 +116,30 @@ func (p *listedPlaylist) edge() (end time.Time, discontinuity int64, begin time.
 	}
 	last := all[len(all)-1]
 	for _, s := range all {
-		if s.discontinuity == last.discontinuity {
-			begin = s.date
+		if s.Discontinuity == last.Discontinuity {
+			begin = s.Date
 			break
 		}
 	}
-	return last.date.Add(seconds(last.duration)), last.discontinuity, begin
+	return last.Date.Add(seconds(last.Duration)), last.Discontinuity, begin
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // checkLag holds the newest part of each rendition to be no further behind the one
 // that leads than three parts and what samples may be late by.
-func (v *pacer) checkLag(a, b *listedPlaylist) {
-	aEnd, aPeriod, aBegin := a.edge()
-	bEnd, bPeriod, bBegin := b.edge()
+func (v *pacer) checkLag(a, b *lists.Playlist) {
+	aEnd, aPeriod, aBegin := edge(a)
+	bEnd, bPeriod, bBegin := edge(b)
 	switch { // who has yet to come to the other's period is behind by what there is of that
 	case aPeriod > bPeriod && bEnd.Before(aBegin):
 		bEnd = aBegin
 	case bPeriod > aPeriod && aEnd.Before(bBegin):
 		aEnd = bBegin
 	}
-	part := max(a.partTarget, b.partTarget)
+	part := max(a.PartTarget, b.PartTarget)
 	if part == 0 { // whole segments are all there is
-		part = float64(max(a.target, b.target))
+		part = float64(max(a.Target, b.Target))
 	}
 	late := 2 * time.Second
 	v.sim.mu.Lock()
@@ -146,25 +148,25 @@ func (v *pacer) checkLag(a, b *listedPlaylist) {
 	}
 	v.sim.mu.Unlock()
 	if lag := aEnd.Sub(bEnd); lag.Abs() > seconds(3*part)+late {
-		v.sim.violate("N10", "a1 is %v behind v1: parts are of %v s, v1 is at %v, period %d, a1 in %d\n\tv1 %s\n\ta1 %s", lag, part, aEnd.Format("15:04:05.000"), aPeriod, bPeriod, a.draw(), b.draw())
+		v.sim.violate("N10", "a1 is %v behind v1: parts are of %v s, v1 is at %v, period %d, a1 in %d\n\tv1 %s\n\ta1 %s", lag, part, aEnd.Format("15:04:05.000"), aPeriod, bPeriod, draw(a), draw(b))
 	}
 }
 
 // draw is the end of a playlist in few words: number, period, time and length of
 // each segment, G where it is a gap; and what there is of the next one.
-func (p *listedPlaylist) draw() string {
+func draw(p *lists.Playlist) string {
 	var b strings.Builder
-	for _, s := range p.segments[max(0, len(p.segments)-6):] {
+	for _, s := range p.Segments[max(0, len(p.Segments)-6):] {
 		gap := ""
-		if s.gap {
+		if s.Gap {
 			gap = "G"
 		}
-		fmt.Fprintf(&b, "%d(%d) %s+%.3f%s │ ", s.msn, s.discontinuity, s.date.Format("05.000"), s.duration, gap)
+		fmt.Fprintf(&b, "%d(%d) %s+%.3f%s │ ", s.MSN, s.Discontinuity, s.Date.Format("05.000"), s.Duration, gap)
 	}
-	fmt.Fprintf(&b, "%d(%d) %s", p.open.msn, p.open.discontinuity, p.open.date.Format("05.000"))
-	for _, part := range p.open.parts {
-		fmt.Fprintf(&b, "+%.3f", part.duration)
-		if part.gap {
+	fmt.Fprintf(&b, "%d(%d) %s", p.Open.MSN, p.Open.Discontinuity, p.Open.Date.Format("05.000"))
+	for _, part := range p.Open.Parts {
+		fmt.Fprintf(&b, "+%.3f", part.Duration)
+		if part.Gap {
 			b.WriteByte('G')
 		}
 	}
@@ -172,28 +174,28 @@ func (p *listedPlaylist) draw() string {
 }
 
 // checkNumbers holds segments of one number to be of one time.
-func (v *pacer) checkNumbers(a, b *listedPlaylist) {
+func (v *pacer) checkNumbers(a, b *lists.Playlist) {
 	const most = 1100 * time.Millisecond // what a picture is waited for before it is away, and a unit
 	i := 0
-	for j := range b.segments {
-		s := &b.segments[j]
-		for i < len(a.segments) && a.segments[i].msn < s.msn {
+	for j := range b.Segments {
+		s := &b.Segments[j]
+		for i < len(a.Segments) && a.Segments[i].MSN < s.MSN {
 			i++
 		}
-		if i == len(a.segments) {
+		if i == len(a.Segments) {
 			return
 		}
-		t := &a.segments[i]
-		if t.msn != s.msn || i == 0 || j == 0 {
+		t := &a.Segments[i]
+		if t.MSN != s.MSN || i == 0 || j == 0 {
 			continue
 		}
-		if t.discontinuity != s.discontinuity {
-			v.sim.violate("N10", "segment %d has discontinuity sequence number %d in v1 and %d in a1\n\tv1 %s\n\ta1 %s", s.msn, t.discontinuity, s.discontinuity, a.draw(), b.draw())
+		if t.Discontinuity != s.Discontinuity {
+			v.sim.violate("N10", "segment %d has discontinuity sequence number %d in v1 and %d in a1\n\tv1 %s\n\ta1 %s", s.MSN, t.Discontinuity, s.Discontinuity, draw(a), draw(b))
 			continue
 		}
-		first := a.segments[i-1].discontinuity != t.discontinuity || b.segments[j-1].discontinuity != s.discontinuity
-		if d := s.date.Sub(t.date); d.Abs() > most && !first {
-			v.sim.violate("N10", "segment %d begins at %v in v1, and %v later in a1\n\tv1 %s\n\ta1 %s", s.msn, t.date.Format("15:04:05.000"), d, a.draw(), b.draw())
+		first := a.Segments[i-1].Discontinuity != t.Discontinuity || b.Segments[j-1].Discontinuity != s.Discontinuity
+		if d := s.Date.Sub(t.Date); d.Abs() > most && !first {
+			v.sim.violate("N10", "segment %d begins at %v in v1, and %v later in a1\n\tv1 %s\n\ta1 %s", s.MSN, t.Date.Format("15:04:05.000"), d, draw(a), draw(b))
 		}
 	}
 }

@@ -3,121 +3,25 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/Eyevinn/mp4ff/bits"
 	"github.com/Eyevinn/mp4ff/mp4"
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
-// listedPlaylist is a media playlist as the simulation's own reader reads it.
-type listedPlaylist struct {
-	target                           int
-	partTarget                       float64
-	sequence, discontinuity, skipped int64
-	segments                         []listedSegment
-	open                             listedSegment // its parts, if there are any
-	hint                             string
-	ended                            bool
-}
-
-type listedSegment struct {
-	msn, discontinuity int64
-	uri, header        string
-	duration           float64
-	date               time.Time
-	parts              []listedPart
-	gap                bool // there is nothing to fetch
-}
-
-type listedPart struct {
-	uri      string
-	duration float64
-	gap      bool
-}
-
-// gaps is how many seconds of a segment are gaps, as far as its parts are listed.
-func (s *listedSegment) gaps() (seconds float64) {
-	for _, part := range s.parts {
-		if part.gap {
-			seconds += part.duration
-		}
-	}
-	return seconds
-}
-
-// parsePlaylist returns an error for a line that it doesn't know.
-func parsePlaylist(text string) (*listedPlaylist, error) {
-	p := &listedPlaylist{sequence: -1, discontinuity: -1}
-	var s listedSegment
-	var discontinuities int64
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		if !strings.HasPrefix(line, "#") {
-			s.uri = line
-			s.msn = p.sequence + p.skipped + int64(len(p.segments))
-			s.discontinuity = p.discontinuity + discontinuities
-			p.segments = append(p.segments, s)
-			s = listedSegment{header: s.header}
-			continue
-		}
-		tag, value, _ := strings.Cut(line, ":")
-		var err error
-		switch tag {
-		case "#EXTM3U", "#EXT-X-VERSION", "#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-SERVER-CONTROL", "#EXT-X-RENDITION-REPORT":
-		case "#EXT-X-TARGETDURATION":
-			p.target, err = strconv.Atoi(value)
-		case "#EXT-X-PART-INF":
-			p.partTarget, err = strconv.ParseFloat(attribute(value, "PART-TARGET"), 64)
-		case "#EXT-X-MEDIA-SEQUENCE":
-			p.sequence, err = strconv.ParseInt(value, 10, 64)
-		case "#EXT-X-DISCONTINUITY-SEQUENCE":
-			p.discontinuity, err = strconv.ParseInt(value, 10, 64)
-		case "#EXT-X-SKIP":
-			p.skipped, err = strconv.ParseInt(attribute(value, "SKIPPED-SEGMENTS"), 10, 64)
-		case "#EXT-X-DISCONTINUITY":
-			discontinuities++
-		case "#EXT-X-MAP":
-			s.header = attribute(value, "URI")
-		case "#EXT-X-PROGRAM-DATE-TIME":
-			s.date, err = time.Parse(time.RFC3339, value)
-		case "#EXTINF":
-			s.duration, err = strconv.ParseFloat(strings.TrimSuffix(value, ","), 64)
-		case "#EXT-X-PART":
-			part := listedPart{uri: attribute(value, "URI"), gap: attribute(value, "GAP") == "YES"}
-			part.duration, err = strconv.ParseFloat(attribute(value, "DURATION"), 64)
-			s.parts = append(s.parts, part)
-		case "#EXT-X-PRELOAD-HINT":
-			p.hint = attribute(value, "URI")
-		case "#EXT-X-GAP":
-			s.gap = true
-		case "#EXT-X-ENDLIST":
-			p.ended = true
-		default:
-			err = fmt.Errorf("unknown tag")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", line, err)
-		}
-	}
-	if p.sequence < 0 || p.discontinuity < 0 || p.target <= 0 {
+// parsePlaylist reads a media playlist. Nothing may be in it that a viewer of sluice
+// doesn't know, or lack that he needs.
+func parsePlaylist(text string) (*lists.Playlist, error) {
+	p, err := lists.Parse(text)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(p.Unknown) > 0:
+		return nil, fmt.Errorf("unknown tags: %q", p.Unknown)
+	case p.Discontinuity < 0 || p.Target <= 0:
 		return nil, fmt.Errorf("no sequence numbers, or no target duration:\n%s", text)
 	}
-	s.msn = p.sequence + p.skipped + int64(len(p.segments))
-	s.discontinuity = p.discontinuity + discontinuities
-	p.open = s
 	return p, nil
-}
-
-// attribute returns the value of a name in an attribute list.
-func attribute(list, name string) string {
-	for _, a := range strings.Split(list, ",") { // no value of ours has one inside
-		if value, ok := strings.CutPrefix(a, name+"="); ok {
-			return strings.Trim(value, `"`)
-		}
-	}
-	return ""
 }
 
 // sampleFound is a sample of a fragment, as mp4ff reads it.

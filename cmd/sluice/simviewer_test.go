@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // promptness is how long after a part is complete a viewer may wait for it.
@@ -22,7 +24,7 @@ type viewer struct {
 	track     int
 	rand      *rand.Rand
 
-	last    *listedPlaylist // nil at the beginning of a publication
+	last    *lists.Playlist // nil at the beginning of a publication
 	text    []byte
 	headers map[string]int64 // timescales by URL
 	have    map[string]bool  // segments by URL
@@ -59,13 +61,13 @@ type request struct {
 
 func (v *viewer) next() request {
 	p := v.last
-	if p == nil || p.ended || v.rand.IntN(10) == 0 {
+	if p == nil || p.Ended || v.rand.IntN(10) == 0 {
 		return request{}
 	}
-	q := request{msn: p.open.msn, part: -1}
+	q := request{msn: p.Open.MSN, part: -1}
 	q.query = fmt.Sprintf("?_HLS_msn=%d", q.msn)
 	if v.rand.IntN(6) == 0 {
-		q.part = len(p.open.parts)
+		q.part = len(p.Open.Parts)
 		q.query += fmt.Sprintf("&_HLS_part=%d", q.part)
 	}
 	if v.rand.IntN(8) == 0 {
@@ -87,7 +89,7 @@ func (v *viewer) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		q := v.next()
 		if q.msn == 0 {
-			if plain++; plain > 1 && v.last != nil && !v.last.ended {
+			if plain++; plain > 1 && v.last != nil && !v.last.Ended {
 				plain = 0
 				continue // at one instant, one is enough
 			}
@@ -107,11 +109,11 @@ func (v *viewer) follow(ctx context.Context) {
 			v.sim.violate("N6", "%s: %d %s", a.path, a.code, a.body)
 			v.last = nil
 			rest(time.Second)
-		case q.msn == 0 && v.last != nil && !v.last.ended && a.held() > 0:
+		case q.msn == 0 && v.last != nil && !v.last.Ended && a.held() > 0:
 			v.sim.violate("N6", "%s: held for %v, though it had been there", a.path, a.held())
 			v.text = a.body
 			v.look(ctx, q, a)
-		case v.last != nil && v.last.ended && bytes.Equal(a.body, v.text):
+		case v.last != nil && v.last.Ended && bytes.Equal(a.body, v.text):
 			rest(100 * time.Millisecond)
 		default:
 			v.text = a.body
@@ -134,8 +136,8 @@ func (v *viewer) refused(ctx context.Context, q request, a *answer) {
 		return
 	}
 	if p, err := parsePlaylist(string(now.body)); now.code == 200 && err == nil {
-		if p.open.msn > q.msn && (q.part < 0 || len(p.open.parts) > 0) || p.open.msn == q.msn && q.part >= 0 && len(p.open.parts) > q.part {
-			v.sim.violate("N6", "%s: 503 after %v, though it is there: segment %d has %d parts", a.path, a.held(), p.open.msn, len(p.open.parts))
+		if p.Open.MSN > q.msn && (q.part < 0 || len(p.Open.Parts) > 0) || p.Open.MSN == q.msn && q.part >= 0 && len(p.Open.Parts) > q.part {
+			v.sim.violate("N6", "%s: 503 after %v, though it is there: segment %d has %d parts", a.path, a.held(), p.Open.MSN, len(p.Open.Parts))
 		}
 	}
 }
@@ -150,65 +152,65 @@ func (v *viewer) look(ctx context.Context, q request, a *answer) {
 	}
 	v.inherit(p)
 	before := v.last
-	if before != nil && before.ended {
+	if before != nil && before.Ended {
 		before = nil // another publication
 	}
 	v.sim.checkPlaylist(v.rendition, p, before, a)
 	v.last = p
-	for i := range p.segments {
-		if s := &p.segments[i]; !v.have[s.uri] {
-			v.have[s.uri] = true
+	for i := range p.Segments {
+		if s := &p.Segments[i]; !v.have[s.URI] {
+			v.have[s.URI] = true
 			v.download(ctx, s, before != nil)
-			if q.msn == s.msn && q.part < 0 && v.track == video {
+			if q.msn == s.MSN && q.part < 0 && v.track == video {
 				v.checkPrompt(a, v.tail)
 			}
-		} else if !s.gap && v.rand.IntN(40) == 0 {
-			v.fetch(ctx, s.uri)
+		} else if !s.Gap && v.rand.IntN(40) == 0 {
+			v.fetch(ctx, s.URI)
 		}
 	}
-	if n := len(p.open.parts); n > 0 && !p.open.parts[n-1].gap && v.rand.IntN(4) == 0 {
-		uri := p.open.parts[n-1].uri
+	if n := len(p.Open.Parts); n > 0 && !p.Open.Parts[n-1].Gap && v.rand.IntN(4) == 0 {
+		uri := p.Open.Parts[n-1].URI
 		body := v.fetch(ctx, uri)
-		if q.part >= 0 && q.msn == p.open.msn && q.part == n-1 && body != nil {
+		if q.part >= 0 && q.msn == p.Open.MSN && q.part == n-1 && body != nil {
 			v.checkPart(a, uri, body)
 		}
 	}
-	if p.hint != "" && v.rand.IntN(20) == 0 {
-		h := v.sim.get(ctx, p.hint)
+	if p.Hint != "" && v.rand.IntN(20) == 0 {
+		h := v.sim.get(ctx, p.Hint)
 		if h.code == 200 {
-			v.sim.same(p.hint, h.body)
+			v.sim.same(p.Hint, h.body)
 		} else if h.code != 503 && h.code != 404 {
-			v.sim.violate("N6", "the hint %s: %d", p.hint, h.code)
+			v.sim.violate("N6", "the hint %s: %d", p.Hint, h.code)
 		}
 	}
-	if before != nil && len(before.segments) > 0 && !before.segments[0].gap && v.rand.IntN(20) == 0 {
-		v.fetch(ctx, before.segments[0].uri) // it may have left the window just now
+	if before != nil && len(before.Segments) > 0 && !before.Segments[0].Gap && v.rand.IntN(20) == 0 {
+		v.fetch(ctx, before.Segments[0].URI) // it may have left the window just now
 	}
 }
 
 // inherit fills in what a delta update leaves out.
-func (v *viewer) inherit(p *listedPlaylist) {
-	if p.skipped == 0 || v.last == nil {
+func (v *viewer) inherit(p *lists.Playlist) {
+	if p.Skipped == 0 || v.last == nil {
 		return
 	}
-	known := make(map[string]listedSegment)
-	for _, s := range v.last.segments {
-		known[s.uri] = s
+	known := make(map[string]lists.Segment)
+	for _, s := range v.last.Segments {
+		known[s.URI] = s
 	}
 	header, shift := "", int64(0)
-	for i := range p.segments {
-		s := &p.segments[i]
-		if old, ok := known[s.uri]; ok {
-			header, shift = old.header, old.discontinuity-s.discontinuity
+	for i := range p.Segments {
+		s := &p.Segments[i]
+		if old, ok := known[s.URI]; ok {
+			header, shift = old.Header, old.Discontinuity-s.Discontinuity
 		}
-		if s.header == "" {
-			s.header = header
+		if s.Header == "" {
+			s.Header = header
 		}
-		s.discontinuity += shift
+		s.Discontinuity += shift
 	}
-	p.open.discontinuity += shift
-	if p.open.header == "" {
-		p.open.header = header
+	p.Open.Discontinuity += shift
+	if p.Open.Header == "" {
+		p.Open.Header = header
 	}
 }
 
@@ -241,51 +243,51 @@ func (v *viewer) timescale(ctx context.Context, header string) int64 {
 
 // download gets a segment and takes it apart. It must go on where the one
 // before ended, if that was of the same publication.
-func (v *viewer) download(ctx context.Context, s *listedSegment, goesOn bool) {
-	if goesOn && s.msn != v.line.msn+1 {
-		v.sim.violate("N1", "segments %d to %d were never listed", v.line.msn+1, s.msn-1)
+func (v *viewer) download(ctx context.Context, s *lists.Segment, goesOn bool) {
+	if goesOn && s.MSN != v.line.msn+1 {
+		v.sim.violate("N1", "segments %d to %d were never listed", v.line.msn+1, s.MSN-1)
 	}
-	if s.gap {
-		if a := v.sim.get(ctx, s.uri); ctx.Err() == nil && (a.code != 404 || a.held() > 0) {
-			v.sim.violate("N10", "%s is a gap: %d after %v", s.uri, a.code, a.held())
+	if s.Gap {
+		if a := v.sim.get(ctx, s.URI); ctx.Err() == nil && (a.code != 404 || a.held() > 0) {
+			v.sim.violate("N10", "%s is a gap: %d after %v", s.URI, a.code, a.held())
 		}
-		if v.line.discontinuity != s.discontinuity {
+		if v.line.discontinuity != s.Discontinuity {
 			v.line.dts = 0 // of another timescale, maybe
 		}
-		v.line.msn, v.line.discontinuity, v.line.gap = s.msn, s.discontinuity, true
+		v.line.msn, v.line.discontinuity, v.line.gap = s.MSN, s.Discontinuity, true
 		return
 	}
-	body := v.fetch(ctx, s.uri)
+	body := v.fetch(ctx, s.URI)
 	if body == nil {
 		return
 	}
-	if len(s.parts) > 0 && v.rand.IntN(6) == 0 {
+	if len(s.Parts) > 0 && v.rand.IntN(6) == 0 {
 		var parts []byte
-		for _, part := range s.parts {
-			if !part.gap {
-				parts = append(parts, v.fetch(ctx, part.uri)...)
+		for _, part := range s.Parts {
+			if !part.Gap {
+				parts = append(parts, v.fetch(ctx, part.URI)...)
 			}
 		}
 		if !bytes.Equal(parts, body) {
-			v.sim.violate("N1", "%s has %d bytes, its parts %d, or other ones", s.uri, len(body), len(parts))
+			v.sim.violate("N1", "%s has %d bytes, its parts %d, or other ones", s.URI, len(body), len(parts))
 		}
 	}
-	timescale := v.timescale(ctx, s.header)
+	timescale := v.timescale(ctx, s.Header)
 	samples, err := readSamples(body)
 	if err != nil || len(samples) == 0 {
-		v.sim.violate("N4", "%s: %d samples, %v", s.uri, len(samples), err)
+		v.sim.violate("N4", "%s: %d samples, %v", s.URI, len(samples), err)
 		return
 	}
-	continues := v.line.discontinuity == s.discontinuity && v.line.msn+1 == s.msn
-	gaps, unknown := s.gaps(), len(s.parts) == 0 && v.sim.hasHoles(v.track)
+	continues := v.line.discontinuity == s.Discontinuity && v.line.msn+1 == s.MSN
+	gaps, unknown := s.Gaps(), len(s.Parts) == 0 && v.sim.hasHoles(v.track)
 	next, total, earliest := v.line.dts, int64(0), placed{pts: math.MaxInt64}
 	for i, f := range samples {
 		hole := f.dts > next && (i == 0 && v.line.gap || f.first && (gaps > 0 || unknown))
 		if (continues || i > 0) && f.dts != next && !hole {
-			v.sim.violate("N4", "%s: sample %d is decoded at %d, %d ticks of 1/%d behind the end of the one before", s.uri, i, f.dts, f.dts-next, timescale)
+			v.sim.violate("N4", "%s: sample %d is decoded at %d, %d ticks of 1/%d behind the end of the one before", s.URI, i, f.dts, f.dts-next, timescale)
 		}
 		if f.duration <= 0 {
-			v.sim.violate("N4", "%s: sample %d lasts %d ticks", s.uri, i, f.duration)
+			v.sim.violate("N4", "%s: sample %d lasts %d ticks", s.URI, i, f.duration)
 		}
 		next = f.dts + f.duration
 		total += f.duration
@@ -293,33 +295,33 @@ func (v *viewer) download(ctx context.Context, s *listedSegment, goesOn bool) {
 			earliest = at
 		}
 	}
-	v.line.msn, v.line.discontinuity, v.line.dts = s.msn, s.discontinuity, next
-	v.line.gap = len(s.parts) > 0 && s.parts[len(s.parts)-1].gap
+	v.line.msn, v.line.discontinuity, v.line.dts = s.MSN, s.Discontinuity, next
+	v.line.gap = len(s.Parts) > 0 && s.Parts[len(s.Parts)-1].Gap
 	// Where a frame was lost before it, the first one is shown later than decoded.
 	late := max(0, float64(samples[0].offset)/float64(timescale))
-	rounding := 1e-5 * float64(1+len(s.parts))
-	if d := float64(total)/float64(timescale) + gaps; d-s.duration > rounding+late || s.duration-d > rounding && !unknown {
-		v.sim.violate("EXTINF", "%s says %.5f and lasts %.5f, %.5f of it gaps", s.uri, s.duration, d, gaps)
+	rounding := 1e-5 * float64(1+len(s.Parts))
+	if d := float64(total)/float64(timescale) + gaps; d-s.Duration > rounding+late || s.Duration-d > rounding && !unknown {
+		v.sim.violate("EXTINF", "%s says %.5f and lasts %.5f, %.5f of it gaps", s.URI, s.Duration, d, gaps)
 	}
-	if !unknown && !(len(s.parts) > 0 && s.parts[0].gap) {
+	if !unknown && !(len(s.Parts) > 0 && s.Parts[0].Gap) {
 		v.sim.checkDate(s, earliest)
 	}
 }
 
 // place finds out which unit a sample is, and whether it belongs there.
-func (v *viewer) place(s *listedSegment, f sampleFound, timescale int64) placed {
+func (v *viewer) place(s *lists.Segment, f sampleFound, timescale int64) placed {
 	u, ok := parseUnit(f.data)
 	ticks := f.dts + f.offset
 	pts := ticks/timescale*1e9 + ticks%timescale*1e9/timescale
-	if !ok && v.track == audio && v.sim.silent(s.header, f.data) {
+	if !ok && v.track == audio && v.sim.silent(s.Header, f.data) {
 		return placed{pts: pts, silence: true}
 	}
 	at, what := placed{unit: u, pts: pts}, "no unit"
 	if ok {
-		at, what = v.sim.found(u, v.track, f.data, pts, s.discontinuity)
+		at, what = v.sim.found(u, v.track, f.data, pts, s.Discontinuity)
 	}
 	if what != "" {
-		v.sim.violate("N1", "%s: %v: %s", s.uri, u, what)
+		v.sim.violate("N1", "%s: %v: %s", s.URI, u, what)
 		return placed{}
 	}
 	v.tail = at
@@ -327,8 +329,8 @@ func (v *viewer) place(s *listedSegment, f sampleFound, timescale int64) placed 
 		return at
 	}
 	for _, r := range v.recent {
-		if r.unit.session == u.session && v.line.discontinuity == s.discontinuity && (r.captured < at.captured) != (r.pts < at.pts) {
-			v.sim.violate("N4", "%s: %v is shown %v behind %v, and was taken %v behind it", s.uri, u,
+		if r.unit.session == u.session && v.line.discontinuity == s.Discontinuity && (r.captured < at.captured) != (r.pts < at.pts) {
+			v.sim.violate("N4", "%s: %v is shown %v behind %v, and was taken %v behind it", s.URI, u,
 				time.Duration(at.pts-r.pts), r.unit, time.Duration(at.captured-r.captured))
 		}
 	}
@@ -361,7 +363,7 @@ func (v *viewer) checkPrompt(a *answer, last placed) {
 func named(text []byte) (uris []string) {
 	for line := range strings.Lines(string(text)) {
 		if line = strings.TrimSpace(line); strings.HasPrefix(line, "#EXT-X-MEDIA:") {
-			uris = append(uris, attribute(line, "URI"))
+			uris = append(uris, lists.Attribute(line, "URI"))
 		} else if line != "" && line[0] != '#' {
 			uris = append(uris, line)
 		}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // deliverRows are what it costs to send, beside nginx that sends the same files
@@ -37,17 +39,17 @@ const (
 const onlyStream = "/live/s0/"
 
 // what of a stream is asked for.
-func segmentsOf(l list) []string {
-	paths := make([]string, len(l.segments))
-	for i, name := range l.segments {
-		paths[i] = onlyStream + name
+func segmentsOf(l *lists.Playlist) []string {
+	paths := namesOf(l)
+	for i := range paths {
+		paths[i] = onlyStream + paths[i]
 	}
 	return paths
 }
 
-func playlistOf(list) []string { return []string{onlyStream + "v1.m3u8"} }
+func playlistOf(*lists.Playlist) []string { return []string{onlyStream + "v1.m3u8"} }
 
-func delivering(what func(list) []string) func(context.Context, *bench, peer, int) (figures, error) {
+func delivering(what func(*lists.Playlist) []string) func(context.Context, *bench, peer, int) (figures, error) {
 	return func(ctx context.Context, b *bench, p peer, connections int) (figures, error) {
 		if p.files {
 			return b.deliverFiles(ctx, p, what, connections)
@@ -58,7 +60,7 @@ func delivering(what func(list) []string) func(context.Context, *bench, peer, in
 
 // deliver asks a server that has a stream. What it listed stays, for nginx to
 // serve the same.
-func (b *bench) deliver(ctx context.Context, p peer, what func(list) []string, connections int) (figures, error) {
+func (b *bench) deliver(ctx context.Context, p peer, what func(*lists.Playlist) []string, connections int) (figures, error) {
 	return b.stage(ctx, p, "heavy", 1, func(s *server) (figures, error) {
 		const window = 8 // its text is as long as it gets
 		l, err := b.awaitSegments(ctx, onlyStream, window)
@@ -76,7 +78,7 @@ func (b *bench) deliver(ctx context.Context, p peer, what func(list) []string, c
 func (b *bench) kept() string { return filepath.Join(b.dir, "kept") }
 
 // keep downloads what a stream lists now.
-func (b *bench) keep(ctx context.Context, l list) error {
+func (b *bench) keep(ctx context.Context, l *lists.Playlist) error {
 	if err := os.RemoveAll(b.kept()); err != nil {
 		return err
 	}
@@ -101,7 +103,7 @@ func (b *bench) keep(ctx context.Context, l list) error {
 	return nil
 }
 
-func (b *bench) deliverFiles(ctx context.Context, p peer, what func(list) []string, connections int) (figures, error) {
+func (b *bench) deliverFiles(ctx context.Context, p peer, what func(*lists.Playlist) []string, connections int) (figures, error) {
 	text, err := os.ReadFile(filepath.Join(b.kept(), onlyStream, "v1.m3u8"))
 	if err != nil {
 		return nil, fmt.Errorf("there are no files that sluice delivered, measure it first: %w", err)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,20 +45,20 @@ func (v *viewer) lowLatency(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if query = l.reload(); l.hint != "" {
-			if err := v.media(l.hint); err != nil {
+		if query = reload(l); l.Hint != "" {
+			if err := v.media(l.Hint); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// reload is how often lists are read where they are not waited for.
-const reload = 2 * time.Second
+// rest is how often lists are read where they are not waited for.
+const rest = 2 * time.Second
 
 // segments reads the playlist, and what is new in it.
 func (v *viewer) segments(ctx context.Context) error {
-	seen := 0
+	var last string
 	for {
 		text, err := v.text(v.base + "v1.m3u8")
 		if err != nil {
@@ -67,14 +68,10 @@ func (v *viewer) segments(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		newest := l.first + len(l.segments) - 1
-		if seen > 0 {
-			seen = max(seen, l.first-1) // who is too late has missed some
-		}
-		if err := v.follow(&seen, newest, func(n int) string { return l.segments[n-l.first] }); err != nil {
+		if err := v.follow(&last, namesOf(l)); err != nil {
 			return err
 		}
-		if err := pause(ctx, reload); err != nil {
+		if err := pause(ctx, rest); err != nil {
 			return err
 		}
 	}
@@ -83,52 +80,65 @@ func (v *viewer) segments(ctx context.Context) error {
 // dash reads the manifest, and what is new in it. The last segment of it is left
 // alone: it may be in production.
 func (v *viewer) dash(ctx context.Context) error {
-	seen := 0
+	var last string
 	for {
-		name, newest, err := v.manifest()
+		urls, err := v.manifest()
 		if err != nil {
 			return err
 		}
-		if err := v.follow(&seen, newest-1, name); err != nil {
+		if err := v.follow(&last, urls[:len(urls)-1]); err != nil {
 			return err
 		}
-		if err := pause(ctx, reload); err != nil {
+		if err := pause(ctx, rest); err != nil {
 			return err
 		}
 	}
 }
 
-// follow gets all segments behind the one that was seen last; at first, the newest.
-func (v *viewer) follow(seen *int, newest int, name func(number int) string) error {
-	if *seen == 0 {
-		*seen = newest - 1
-	}
-	for *seen < newest {
-		*seen++
-		if err := v.media(name(*seen)); err != nil {
+// growing reads each segment while it grows: the newest of a manifest is in
+// production, or about to be.
+func (v *viewer) growing(ctx context.Context) error {
+	var last string
+	for {
+		urls, err := v.manifest()
+		if err != nil {
 			return err
 		}
+		before := last
+		if err := v.follow(&last, urls); err != nil {
+			return err
+		}
+		if last == before { // nobody knows yet how long the next one will be
+			if err := pause(ctx, rest/20); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// follow gets all segments behind the one that came last; at first, the newest.
+func (v *viewer) follow(last *string, urls []string) error {
+	for _, url := range behind(*last, urls) {
+		if err := v.media(url); err != nil {
+			return err
+		}
+		*last = url
 	}
 	return nil
 }
 
-// growing reads each segment while it grows.
-func (v *viewer) growing(context.Context) error {
-	_, next, err := v.manifest()
-	for err == nil {
-		var name func(int) string
-		if name, _, err = v.manifest(); err == nil {
-			next++
-			err = v.media(name(next))
-		}
+func behind(last string, urls []string) []string {
+	if last == "" {
+		return urls[max(0, len(urls)-1):]
 	}
-	return err
+	return urls[slices.Index(urls, last)+1:] // who is too late has missed some
 }
 
-func (v *viewer) manifest() (func(int) string, int, error) {
+// manifest returns the URLs of what it lists.
+func (v *viewer) manifest() ([]string, error) {
 	text, err := v.text(v.base + "index.mpd")
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	return parseManifest(text)
 }

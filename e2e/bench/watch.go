@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // watchRows are what viewers cost, and how long they wait.
@@ -111,22 +113,22 @@ func (b *bench) awaitPlayable(ctx context.Context, streams int) error {
 }
 
 // awaitSegments waits until a stream lists so many.
-func (b *bench) awaitSegments(ctx context.Context, base string, enough int) (list, error) {
+func (b *bench) awaitSegments(ctx context.Context, base string, enough int) (*lists.Playlist, error) {
 	w, err := dial(ctx, b.addr(httpPort), 32<<10)
 	if err != nil {
-		return list{}, err
+		return nil, err
 	}
 	defer w.nc.Close()
 	for {
 		text, err := w.text(base + "v1.m3u8")
 		if status := (*statusError)(nil); err != nil && !errors.As(err, &status) {
-			return list{}, err
+			return nil, err
 		}
-		if l, bad := parseList(text); err == nil && bad == nil && len(l.segments) >= enough {
+		if l, bad := parseList(text); err == nil && bad == nil && len(l.Segments) >= enough {
 			return l, nil
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {
-			return list{}, fmt.Errorf("%s has not listed %d segments: %w", base, enough, err)
+			return nil, fmt.Errorf("%s has not listed %d segments: %w", base, enough, err)
 		}
 	}
 }

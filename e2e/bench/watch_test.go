@@ -26,7 +26,7 @@ v1/x-8.m4s
 #EXT-X-PART:DURATION=0.5,URI="v1/x-p9.m4s"
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI="v1/x-p10.m4s"
 `)
-	if err != nil || fmt.Sprint(l.segments) != "[v1/x-7.m4s v1/x-8.m4s]" || l.hint != "v1/x-p10.m4s" || l.reload() != "?_HLS_msn=9&_HLS_part=1" {
+	if err != nil || fmt.Sprint(namesOf(l)) != "[v1/x-7.m4s v1/x-8.m4s]" || l.Hint != "v1/x-p10.m4s" || reload(l) != "?_HLS_msn=9&_HLS_part=1" {
 		t.Errorf("%+v, %v", l, err)
 	}
 	for _, wrong := range []string{"", "#EXT-X-MEDIA-SEQUENCE:x\n", "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n"} {
@@ -37,15 +37,20 @@ v1/x-8.m4s
 }
 
 func TestParseManifest(t *testing.T) {
-	name, newest, err := parseManifest(`<MPD><Period/><Period><AdaptationSet>
-		<SegmentTemplate media="$RepresentationID$/x-$Number$.m4s" startNumber="5">
+	urls, err := parseManifest(`<MPD><Period/><Period start="PT1S"><AdaptationSet>
+		<SegmentTemplate timescale="1" media="$RepresentationID$/x-$Time$.m4s" initialization="x">
 		<SegmentTimeline><S t="1" d="2" r="2"/><S d="3"/></SegmentTimeline></SegmentTemplate>
 		<Representation id="v1"/></AdaptationSet></Period></MPD>`)
-	if err != nil || newest != 8 || name(newest+1) != "v1/x-9.m4s" {
-		t.Errorf("%d, %v", newest, err)
+	if err != nil || fmt.Sprint(urls) != "[v1/x-1.m4s v1/x-3.m4s v1/x-5.m4s v1/x-7.m4s]" {
+		t.Errorf("%q, %v", urls, err)
+	}
+	for last, want := range map[string]int{"": 1, "v1/x-3.m4s": 2, "v1/x-7.m4s": 0, "v1/gone.m4s": 4} {
+		if got := behind(last, urls); len(got) != want {
+			t.Errorf("behind %q: %q", last, got)
+		}
 	}
 	for _, wrong := range []string{"", "<MPD/>", "<MPD><Period/></MPD>"} {
-		if _, _, err := parseManifest(wrong); err == nil {
+		if _, err := parseManifest(wrong); err == nil {
 			t.Errorf("%q is a manifest", wrong)
 		}
 	}

@@ -181,7 +181,7 @@ func (e *enemy) file(ctx context.Context) string {
 	p := newPlayer(e.w, 7, e.number, stream(e.rand.IntN(e.w.publishers)))
 	defer p.leave()
 	if l := p.list(ctx, "v1.m3u8", ""); l != nil {
-		return "/live/" + p.name + "/" + l.segments[e.rand.IntN(len(l.segments))].uri
+		return "/live/" + p.name + "/" + l.Segments[e.rand.IntN(len(l.Segments))].URI
 	}
 	return "/"
 }

@@ -91,8 +91,8 @@ func TestParsePlaylist(t *testing.T) {
 		"#EXT-X-DISCONTINUITY", `#EXT-X-MAP:URI="v1/b-header.mp4"`, `#EXT-X-PART:DURATION=1,URI="v1/b-p2.m4s"`,
 		`#EXT-X-PRELOAD-HINT:TYPE=PART,URI="v1/b-p3.m4s"`, "",
 	}, "\n"))
-	if err != nil || p.next() != 8 || p.discontinuity != 3 || p.segments[0] != (listed{"v1/a-7.m4s", "v1/a-header.mp4"}) ||
-		p.header != "v1/b-header.mp4" || !slices.Equal(p.parts, []string{"v1/b-p2.m4s"}) || p.hint != "v1/b-p3.m4s" {
+	if err != nil || p.Next() != 8 || p.Discontinuity != 3 || p.Segments[0].URI != "v1/a-7.m4s" || p.Segments[0].Header != "v1/a-header.mp4" ||
+		p.Open.Header != "v1/b-header.mp4" || len(p.Open.Parts) != 1 || p.Open.Parts[0].URI != "v1/b-p2.m4s" || p.Hint != "v1/b-p3.m4s" {
 		t.Errorf("%+v, %v", p, err)
 	}
 }

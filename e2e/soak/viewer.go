@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/Eyevinn/mp4ff/mp4"
+	"github.com/sluice-live/sluice/e2e/lists"
 )
 
 // player asks the server for things, by connections of its own.
@@ -91,7 +91,7 @@ func (p *player) fetch(ctx context.Context, file string) []byte {
 }
 
 // list gets a media playlist; nil where there is none for now.
-func (p *player) list(ctx context.Context, file, query string) *playlist {
+func (p *player) list(ctx context.Context, file, query string) *lists.Playlist {
 	key := p.name + "/" + file
 	floor := p.w.floor(key)
 	a := p.get(ctx, file+query)
@@ -116,7 +116,7 @@ func (p *player) list(ctx context.Context, file, query string) *playlist {
 		p.w.violate("N6", "%s: %v", key, err)
 		return nil
 	}
-	p.w.raise(key, floor, [2]int64{l.sequence, l.discontinuity})
+	p.w.raise(key, floor, [2]int64{l.Sequence, l.Discontinuity})
 	p.w.add("playlists", 1)
 	return l
 }
@@ -137,25 +137,25 @@ func (v viewer) watch(ctx context.Context, rendition string) {
 	known := ""
 	for ctx.Err() == nil {
 		l := v.list(ctx, file, query)
-		if l == nil || l.ended {
+		if l == nil || l.Ended {
 			query, known = "", ""
 			pause(ctx, rest)
 			continue
 		}
-		if l.header != known {
-			v.fetch(ctx, l.header)
-			known = l.header
+		if l.Open.Header != known {
+			v.fetch(ctx, l.Open.Header)
+			known = l.Open.Header
 		}
 		if v.rand.IntN(50) == 0 { // sometimes one looks back
-			v.fetch(ctx, l.segments[v.rand.IntN(len(l.segments))].uri)
+			v.fetch(ctx, l.Segments[v.rand.IntN(len(l.Segments))].URI)
 		}
-		if n := len(l.parts); n > 0 && v.rand.IntN(20) == 0 {
-			v.fetch(ctx, l.parts[v.rand.IntN(n)])
+		if n := len(l.Open.Parts); n > 0 && v.rand.IntN(20) == 0 {
+			v.fetch(ctx, l.Open.Parts[v.rand.IntN(n)].URI)
 		}
-		if l.hint != "" {
-			v.part(ctx, l.hint)
+		if l.Hint != "" {
+			v.part(ctx, l.Hint)
 		}
-		query = fmt.Sprintf("?_HLS_msn=%d&_HLS_part=%d", l.next(), len(l.parts))
+		query = fmt.Sprintf("?_HLS_msn=%d&_HLS_part=%d", l.Next(), len(l.Open.Parts))
 	}
 }
 
@@ -216,13 +216,13 @@ func (v *witness) follow(ctx context.Context) {
 			continue
 		}
 		before := len(v.have)
-		for _, s := range l.segments {
-			if !v.have[s.uri] {
-				v.have[s.uri] = true
+		for _, s := range l.Segments {
+			if !v.have[s.URI] {
+				v.have[s.URI] = true
 				v.look(ctx, s)
 			}
 		}
-		if query = fmt.Sprintf("?_HLS_msn=%d", l.next()); l.ended || len(v.have) == before {
+		if query = fmt.Sprintf("?_HLS_msn=%d", l.Next()); l.Ended || len(v.have) == before {
 			query = ""
 			pause(ctx, rest)
 		}
@@ -231,14 +231,14 @@ func (v *witness) follow(ctx context.Context) {
 
 // look reads all units of a segment: each is decoded where the one before ends
 // (N4), and has the bytes that were sent.
-func (v *witness) look(ctx context.Context, s listed) {
-	body := v.fetch(ctx, s.uri)
+func (v *witness) look(ctx context.Context, s lists.Segment) {
+	body := v.fetch(ctx, s.URI)
 	if body == nil {
 		return
 	}
 	file, err := mp4.DecodeFile(bytes.NewReader(body))
 	if err != nil || len(file.Segments) != 1 {
-		v.w.violate("N4", "%s/%s: %v", v.name, s.uri, err)
+		v.w.violate("N4", "%s/%s: %v", v.name, s.URI, err)
 		return
 	}
 	v.w.add("segments", 1)
@@ -246,27 +246,27 @@ func (v *witness) look(ctx context.Context, s listed) {
 	for _, f := range file.Segments[0].Fragments {
 		samples, err := f.GetFullSamples(nil)
 		if err != nil {
-			v.w.violate("N4", "%s/%s: %v", v.name, s.uri, err)
+			v.w.violate("N4", "%s/%s: %v", v.name, s.URI, err)
 			return
 		}
 		for _, sample := range samples {
-			goesOn := !first || v.line.header == s.header && !v.crossed(s.uri)
+			goesOn := !first || v.line.header == s.Header && !v.crossed(s.URI)
 			if goesOn && sample.DecodeTime != v.line.next || sample.Dur == 0 {
-				v.w.violate("N4", "%s/%s: a sample of %d ticks at %d, the one before ends at %d", v.name, s.uri, sample.Dur, sample.DecodeTime, v.line.next)
+				v.w.violate("N4", "%s/%s: a sample of %d ticks at %d, the one before ends at %d", v.name, s.URI, sample.Dur, sample.DecodeTime, v.line.next)
 			}
-			first, v.line.header, v.line.next = false, s.header, sample.DecodeTime+uint64(sample.Dur)
+			first, v.line.header, v.line.next = false, s.Header, sample.DecodeTime+uint64(sample.Dur)
 			u, ok := lastUnit(sample.Data)
 			if !ok {
-				v.w.violate("N1", "%s/%s: a sample without a name", v.name, s.uri)
+				v.w.violate("N1", "%s/%s: a sample without a name", v.name, s.URI)
 				continue
 			}
 			if v.want = v.w.sample.payload(v.want[:0], u); !bytes.Equal(v.want, sample.Data) {
-				v.w.violate("N4", "%s/%s: %v has other bytes than were sent", v.name, s.uri, u)
+				v.w.violate("N4", "%s/%s: %v has other bytes than were sent", v.name, s.URI, u)
 			}
-			v.w.see(u, v.name+"/"+s.uri)
+			v.w.see(u, v.name+"/"+s.URI)
 		}
 	}
-	v.line.uri = s.uri
+	v.line.uri = s.URI
 }
 
 // crossed tells whether a segment is of another period than the one before:
@@ -295,14 +295,14 @@ func (v dashViewer) watch(ctx context.Context) {
 			continue
 		}
 		v.w.add("manifests", 1)
-		var m manifest
-		if err := xml.Unmarshal(a.body, &m); err != nil || len(m.Periods) == 0 {
-			v.w.violate("N6", "%s/index.mpd: %d periods, %v", v.name, len(m.Periods), err)
+		m, err := lists.ParseMPD("", a.body)
+		if err != nil || len(m.Periods) == 0 {
+			v.w.violate("N6", "%s/index.mpd: no periods, or %v", v.name, err)
 			continue
 		}
 		fresh := false
 		for set := range 2 {
-			header, urls := m.newest(set, 2)
+			header, urls := newest(m, set, 2)
 			for _, url := range append([]string{header}, urls...) {
 				if url != "" && !have[url] {
 					have[url], fresh = true, true

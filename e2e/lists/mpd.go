@@ -1,4 +1,4 @@
-package e2e
+package lists
 
 import (
 	"bytes"
@@ -14,10 +14,8 @@ import (
 	"time"
 )
 
-// A small reader of DASH manifests, of our own so that it shares no mistake
-// with the library that wrote them.
-
-type manifest struct {
+// Manifest is an MPD.
+type Manifest struct {
 	Type                       string    `xml:"type,attr"`
 	Profiles                   string    `xml:"profiles,attr"`
 	AvailabilityStartTime      time.Time `xml:"availabilityStartTime,attr"`
@@ -28,31 +26,32 @@ type manifest struct {
 	MaxSegmentDuration         string    `xml:"maxSegmentDuration,attr"`
 	TimeShiftBufferDepth       string    `xml:"timeShiftBufferDepth,attr"`
 	SuggestedPresentationDelay string    `xml:"suggestedPresentationDelay,attr"`
-	Periods                    []period  `xml:"Period"`
+	Periods                    []Period  `xml:"Period"`
 	UTCTimings                 []struct {
 		Scheme string `xml:"schemeIdUri,attr"`
 		Value  string `xml:"value,attr"`
 	} `xml:"UTCTiming"`
 
-	base *url.URL
+	Base *url.URL `xml:"-"` // that it came from
 }
 
-type period struct {
+// Period, AdaptationSet, Representation and Template are its elements.
+type Period struct {
 	ID             string          `xml:"id,attr"`
 	Start          string          `xml:"start,attr"`
 	Duration       string          `xml:"duration,attr"`
-	AdaptationSets []adaptationSet `xml:"AdaptationSet"`
+	AdaptationSets []AdaptationSet `xml:"AdaptationSet"`
 }
 
-type adaptationSet struct {
+type AdaptationSet struct {
 	ID              string           `xml:"id,attr"`
 	ContentType     string           `xml:"contentType,attr"`
 	MimeType        string           `xml:"mimeType,attr"`
-	Template        *template        `xml:"SegmentTemplate"`
-	Representations []representation `xml:"Representation"`
+	Template        *Template        `xml:"SegmentTemplate"`
+	Representations []Representation `xml:"Representation"`
 }
 
-type representation struct {
+type Representation struct {
 	ID                string    `xml:"id,attr"`
 	Codecs            string    `xml:"codecs,attr"`
 	Bandwidth         int       `xml:"bandwidth,attr"`
@@ -60,10 +59,10 @@ type representation struct {
 	Height            int       `xml:"height,attr"`
 	FrameRate         string    `xml:"frameRate,attr"`
 	AudioSamplingRate string    `xml:"audioSamplingRate,attr"`
-	Template          *template `xml:"SegmentTemplate"`
+	Template          *Template `xml:"SegmentTemplate"`
 }
 
-type template struct {
+type Template struct {
 	Timescale              int64   `xml:"timescale,attr"`
 	StartNumber            *int64  `xml:"startNumber,attr"`
 	PresentationTimeOffset int64   `xml:"presentationTimeOffset,attr"`
@@ -79,63 +78,57 @@ type template struct {
 	} `xml:"SegmentTimeline"`
 }
 
-// track is one Representation of one Period, with its segments spelled out.
-type track struct {
-	period      string
-	contentType string
-	rep         representation
-	header      string // URL
-	timescale   int64
-	segments    []dashSegment
+// Track is one Representation of one Period, with its segments spelled out.
+type Track struct {
+	Period      string
+	ContentType string
+	Rep         Representation
+	Header      string // URL
+	Timescale   int64
+	Early       float64 // availabilityTimeOffset, in seconds
+	Segments    []MPDSegment
 }
 
-// same allows, at each end of a segment, what the rounding of RTMP's milliseconds
+// Same allows, at each end of a segment, what the rounding of RTMP's milliseconds
 // does where it meets the one before or the next one.
-func (t track) same(was, is dashSegment) bool {
-	start, end := was.time-is.time, was.time+was.duration-is.time-is.duration
+func (t Track) Same(was, is MPDSegment) bool {
+	start, end := was.Time-is.Time, was.Time+was.Duration-is.Time-is.Duration
 	off := max(start, -start, end, -end)
-	return was.uri == is.uri && off <= t.timescale/200
+	return was.URI == is.URI && off <= t.Timescale/200
 }
 
-type dashSegment struct {
-	uri            string
-	time, duration int64         // ticks
-	at             time.Duration // on the presentation's timeline
-	available      time.Time
+// MPDSegment is one of a Track.
+type MPDSegment struct {
+	URI            string
+	Time, Duration int64         // ticks
+	At             time.Duration // on the presentation's timeline
+	Available      time.Time
 }
 
-func parseMPD(base string, body []byte) (*manifest, error) {
-	m := new(manifest)
+// ParseMPD reads a manifest that came from base; without one, URLs are taken as they
+// are written.
+func ParseMPD(base string, body []byte) (*Manifest, error) {
+	m := new(Manifest)
 	if err := xml.Unmarshal(body, m); err != nil {
 		return nil, err
 	}
 	u, err := url.Parse(base)
-	m.base = u
+	m.Base = u
 	return m, err
 }
 
-// tracks expands every SegmentTimeline (ISO/IEC 23009-1, 5.3.9.6).
-func (m *manifest) tracks() ([]track, error) {
-	var out []track
+// Tracks expands every SegmentTimeline (ISO/IEC 23009-1, 5.3.9.6).
+func (m *Manifest) Tracks() ([]Track, error) {
+	var out []Track
 	for _, p := range m.Periods {
-		start, err := parseDuration(p.Start)
+		start, err := ParseDuration(p.Start)
 		if err != nil {
 			return nil, fmt.Errorf("Period %s: start: %w", p.ID, err)
 		}
 		for _, a := range p.AdaptationSets {
 			for _, r := range a.Representations {
-				t := r.Template
-				if t == nil {
-					t = a.Template
-				}
-				if t == nil || t.Timeline == nil || t.Timescale == 0 {
-					return nil, fmt.Errorf("Representation %s: no SegmentTemplate with timescale and SegmentTimeline", r.ID)
-				}
-				tr := track{period: p.ID, contentType: a.ContentType, rep: r, timescale: t.Timescale}
-				if tr.header, err = m.expand(t.Initialization, r, 0, 0); err != nil {
-					return nil, err
-				}
-				if tr.segments, err = m.segments(t, r, start); err != nil {
+				tr, err := m.track(p, a, r, start)
+				if err != nil {
 					return nil, err
 				}
 				out = append(out, tr)
@@ -145,8 +138,41 @@ func (m *manifest) tracks() ([]track, error) {
 	return out, nil
 }
 
-func (m *manifest) segments(t *template, r representation, start time.Duration) ([]dashSegment, error) {
-	var out []dashSegment
+// track spells out one Representation.
+func (m *Manifest) track(p Period, a AdaptationSet, r Representation, start time.Duration) (tr Track, err error) {
+	t := r.Template
+	if t == nil {
+		t = a.Template
+	}
+	if t == nil || t.Timeline == nil || t.Timescale == 0 {
+		return tr, fmt.Errorf("Representation %s: no SegmentTemplate with timescale and SegmentTimeline", r.ID)
+	}
+	tr = Track{Period: p.ID, ContentType: a.ContentType, Rep: r, Timescale: t.Timescale, Early: t.AvailabilityTimeOffset}
+	if tr.Header, err = m.expand(t.Initialization, r, 0, 0); err != nil {
+		return tr, err
+	}
+	tr.Segments, err = m.segments(t, r, start)
+	return tr, err
+}
+
+// Last returns the first track of the n-th set of the last period.
+func (m *Manifest) Last(n int) (Track, error) {
+	if len(m.Periods) == 0 {
+		return Track{}, errors.New("a manifest without periods")
+	}
+	p := m.Periods[len(m.Periods)-1]
+	if n >= len(p.AdaptationSets) || len(p.AdaptationSets[n].Representations) == 0 {
+		return Track{}, fmt.Errorf("Period %s has no track in set %d", p.ID, n)
+	}
+	start, err := ParseDuration(p.Start)
+	if err != nil {
+		return Track{}, fmt.Errorf("Period %s: start: %w", p.ID, err)
+	}
+	return m.track(p, p.AdaptationSets[n], p.AdaptationSets[n].Representations[0], start)
+}
+
+func (m *Manifest) segments(t *Template, r Representation, start time.Duration) ([]MPDSegment, error) {
+	var out []MPDSegment
 	number, at := int64(1), int64(0)
 	if t.StartNumber != nil {
 		number = *t.StartNumber
@@ -171,7 +197,7 @@ func (m *manifest) segments(t *template, r representation, start time.Duration) 
 			since := at - t.PresentationTimeOffset
 			offset := time.Duration(since/t.Timescale)*time.Second + time.Duration(since%t.Timescale)*time.Second/time.Duration(t.Timescale)
 			early := time.Duration((float64(s.D)/float64(t.Timescale) - t.AvailabilityTimeOffset) * 1e9)
-			out = append(out, dashSegment{uri, at, s.D, start + offset, m.AvailabilityStartTime.Add(start + offset + early)})
+			out = append(out, MPDSegment{uri, at, s.D, start + offset, m.AvailabilityStartTime.Add(start + offset + early)})
 			number++
 			at += s.D
 		}
@@ -182,7 +208,7 @@ func (m *manifest) segments(t *template, r representation, start time.Duration) 
 var identifier = regexp.MustCompile(`\$([A-Za-z]*)(?:%0(\d+)d)?\$`)
 
 // expand puts values in the place of a template's identifiers.
-func (m *manifest) expand(pattern string, r representation, number, at int64) (string, error) {
+func (m *Manifest) expand(pattern string, r Representation, number, at int64) (string, error) {
 	var bad error
 	path := identifier.ReplaceAllStringFunc(pattern, func(s string) string {
 		id := identifier.FindStringSubmatch(s)
@@ -206,14 +232,17 @@ func (m *manifest) expand(pattern string, r representation, number, at int64) (s
 	if err != nil || bad != nil {
 		return "", errors.Join(err, bad)
 	}
-	return m.base.ResolveReference(u).String(), nil
+	if *m.Base == (url.URL{}) {
+		return u.String(), nil // as it is written
+	}
+	return m.Base.ResolveReference(u).String(), nil
 }
 
 var durationPattern = regexp.MustCompile(`^PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?$`)
 
-// parseDuration reads an xs:duration without days, which have no fixed length
+// ParseDuration reads an xs:duration without days, which have no fixed length
 // for all parsers, and exactly.
-func parseDuration(s string) (time.Duration, error) {
+func ParseDuration(s string) (time.Duration, error) {
 	m := durationPattern.FindStringSubmatch(s)
 	if m == nil || s == "PT" {
 		return 0, fmt.Errorf("duration %q", s)
@@ -263,8 +292,8 @@ var structure = map[string]struct {
 	"SupplementalProperty":      {[]string{"schemeIdUri"}, nil},
 }
 
-// checkStructure looks at the order of elements and at required attributes.
-func checkStructure(body []byte) error {
+// CheckStructure looks at the order of elements and at required attributes.
+func CheckStructure(body []byte) error {
 	const namespace = "urn:mpeg:dash:schema:mpd:2011"
 	type open struct {
 		name string
@@ -307,8 +336,8 @@ func checkStructure(body []byte) error {
 	}
 }
 
-// checkMPD checks what a schema can't say.
-func (m *manifest) check() error {
+// Check checks what a schema can't say.
+func (m *Manifest) Check() error {
 	if m.AvailabilityStartTime.IsZero() || m.PublishTime.IsZero() {
 		return errors.New("wants availabilityStartTime and publishTime")
 	}
@@ -327,11 +356,11 @@ func (m *manifest) check() error {
 	default:
 		return fmt.Errorf("type %q", m.Type)
 	}
-	longest, err := parseDuration(m.MaxSegmentDuration)
+	longest, err := ParseDuration(m.MaxSegmentDuration)
 	if err != nil {
 		return err
 	}
-	tracks, err := m.tracks()
+	tracks, err := m.Tracks()
 	if err != nil {
 		return err
 	}
@@ -340,77 +369,19 @@ func (m *manifest) check() error {
 	}
 	ids := make(map[string]bool)
 	for _, t := range tracks {
-		if id := t.period + "/" + t.rep.ID; ids[id] {
+		if id := t.Period + "/" + t.Rep.ID; ids[id] {
 			return fmt.Errorf("Representation %s twice", id)
 		} else {
 			ids[id] = true
 		}
-		if len(t.segments) == 0 {
-			return fmt.Errorf("Representation %s has no segment", t.rep.ID)
+		if len(t.Segments) == 0 {
+			return fmt.Errorf("Representation %s has no segment", t.Rep.ID)
 		}
-		for _, s := range t.segments {
-			if d := time.Duration(s.duration) * time.Second / time.Duration(t.timescale); d > longest {
-				return fmt.Errorf("%s lasts %v, maxSegmentDuration is %v", s.uri, d, longest)
-			}
-		}
-	}
-	return nil
-}
-
-// mpdHistory checks each version of a manifest against the one before.
-type mpdHistory struct {
-	last *manifest
-}
-
-func (h *mpdHistory) add(m *manifest) error {
-	before := h.last
-	h.last = m
-	if err := m.check(); err != nil || before == nil {
-		return err
-	}
-	if !m.AvailabilityStartTime.Equal(before.AvailabilityStartTime) {
-		return errors.New("availabilityStartTime changed")
-	}
-	if m.PublishTime.Before(before.PublishTime) {
-		return fmt.Errorf("publishTime %s was %s", m.PublishTime, before.PublishTime)
-	}
-	if before.Type == "static" && m.Type != "static" {
-		return errors.New("dynamic again")
-	}
-	old, err := before.tracks()
-	if err != nil {
-		return err
-	}
-	now, err := m.tracks()
-	if err != nil {
-		return err
-	}
-	changed := m.Type != before.Type
-	for _, a := range old {
-		for _, b := range now {
-			if a.period != b.period || a.rep.ID != b.rep.ID {
-				continue
-			}
-			if a.header != b.header || a.timescale != b.timescale {
-				return fmt.Errorf("Representation %s changed within its Period", a.rep.ID)
-			}
-			changed = changed || len(a.segments) != len(b.segments) || a.segments[0] != b.segments[0]
-			byURI := make(map[string]dashSegment)
-			for _, s := range a.segments {
-				byURI[s.uri] = s
-			}
-			for _, s := range a.segments[max(0, len(a.segments)-2):] {
-				delete(byURI, s.uri) // in production, and the one behind: they were foreseen
-			}
-			for _, s := range b.segments {
-				if was, ok := byURI[s.uri]; ok && !a.same(was, s) {
-					return fmt.Errorf("segment %+v was %+v", s, was)
-				}
+		for _, s := range t.Segments {
+			if d := time.Duration(s.Duration) * time.Second / time.Duration(t.Timescale); d > longest {
+				return fmt.Errorf("%s lasts %v, maxSegmentDuration is %v", s.URI, d, longest)
 			}
 		}
-	}
-	if changed && m.PublishTime.Equal(before.PublishTime) {
-		return fmt.Errorf("the content changed, publishTime %s did not", m.PublishTime)
 	}
 	return nil
 }
