@@ -716,6 +716,17 @@ func TestF8F9Timeline(t *testing.T) {
 			f.inter(4040)
 			f.key(4080)
 		}, "video 0 key, video 4040, video 4080 key"},
+		{"sound pauses 3.4 s, and all of it comes in a burst", func(f *feed) {
+			f.key(0)
+			f.sound(3_600_000)
+			f.now = f.now.Add(4 * time.Second)
+			f.sound(3_600_021)
+			for i := range uint32(86) {
+				f.inter(40 + 40*i)
+			}
+			f.sound(3_603_456)
+			f.out.events = slices.DeleteFunc(f.out.events, func(e string) bool { return strings.HasPrefix(e, "video") && !strings.HasSuffix(e, "key") })
+		}, "video 0 key, audio 0, audio 21, audio 3456"},
 		{"the last frame jumps", func(f *feed) {
 			f.key(0)
 			f.sound(10)

@@ -253,8 +253,9 @@ func (t *timeline) paused(c *lane, delta uint32, arrived time.Duration) bool {
 // its timestamps with it.
 func (t *timeline) alone(c *lane, delta uint32) bool {
 	for _, o := range t.lanes {
-		leaped := o.crossing.leap.when > c.heard
-		if o != c && o.started && !leaped && o.heard > c.heard && o.line()-c.line() > milliseconds(delta)/2 {
+		// In a burst all is heard at once.
+		leaped := o.crossing.leap.when > 0 && o.crossing.leap.when >= c.heard
+		if o != c && o.started && !leaped && o.heard >= c.heard && o.line()-c.line() > milliseconds(delta)/2 {
 			return true
 		}
 	}
