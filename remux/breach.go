@@ -1,7 +1,6 @@
 package remux
 
 import (
-	"cmp"
 	"math"
 	"time"
 )
@@ -76,7 +75,7 @@ func (x *crossing) mended(started bool) {
 // the others have come along, or aren't there to say.
 func (t *timeline) jump(c *lane, timestamp uint32, arrived time.Duration) {
 	delta := timestamp - c.last
-	step := max(cmp.Or(c.step, c.usual), int64(20*time.Millisecond))
+	step := c.stride()
 	first := t.leaped(c, delta, arrived)
 	if first != nil {
 		if s := milliseconds(delta - first.crossing.leap.step); s > 0 && s <= int64(maxStep) {

@@ -716,6 +716,15 @@ func TestF8F9Timeline(t *testing.T) {
 			f.inter(4040)
 			f.key(4080)
 		}, "video 0 key, video 4040, video 4080 key"},
+		{"sound begins where the picture is about to jump to, late", func(f *feed) {
+			f.key(0)
+			f.inter(40)
+			f.now = f.now.Add(5 * time.Second)
+			f.inter(10_080)
+			f.sound(10_080)
+			f.inter(10_120)
+			f.sound(10_101)
+		}, "video 0 key, video 40, audio 80, video 80, video 120, audio 101"},
 		{"sound pauses 3.4 s, and all of it comes in a burst", func(f *feed) {
 			f.key(0)
 			f.sound(3_600_000)

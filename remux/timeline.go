@@ -1,6 +1,7 @@
 package remux
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -132,9 +133,20 @@ func (t *timeline) start(c *lane, timestamp uint32, arrived time.Duration) {
 	c.offset = t.began.UnixNano() + int64(arrived) - c.at
 	for _, o := range t.lanes {
 		if o != c && c.adopt(o, o.line(), maxStepForward) {
-			break
+			return
 		}
 	}
+	for _, o := range t.lanes { // one may be about to jump to where this one begins
+		if s := o.doubt.suspect; o != c && s != nil && beside(timestamp-s.timestamp) {
+			c.offset = o.line() + o.stride() + milliseconds(timestamp-s.timestamp) - c.at
+			return
+		}
+	}
+}
+
+// stride is the step of a lane over a jump, ns.
+func (c *lane) stride() int64 {
+	return max(cmp.Or(c.step, c.usual), int64(20*time.Millisecond))
 }
 
 // newest is the other lane that was heard last, nil where there is none.
