@@ -62,8 +62,9 @@ type Reader struct {
 	limits     Limits
 	chunkSize  uint32
 	streams    map[uint32]*stream
-	incomplete int    // Σ len(body) over streams
-	spare      []byte // body of the message lent last, reused for the next
+	last       *stream // whose chunk was read last, nil before the first
+	incomplete int     // Σ len(body) over streams
+	spare      []byte  // body of the message lent last, reused for the next
 
 	chunkSizes int // times that the chunk size was set
 
@@ -232,6 +233,15 @@ func (s *stream) message(body []byte) Message {
 	return Message{ChunkStreamID: s.id, StreamID: s.msgStream, Timestamp: s.timestamp, Type: s.typ, Body: body}
 }
 
+// stream is the chunk stream of an id, nil where there is none yet. Most chunks are of
+// the one before.
+func (r *Reader) stream(id uint32) *stream {
+	if r.last != nil && r.last.id == id {
+		return r.last
+	}
+	return r.streams[id]
+}
+
 // header reads one chunk header (section 5.3.1) and makes its stream current.
 // It consumes nothing and returns false when the header is not whole yet.
 func (r *Reader) header() (bool, error) {
@@ -244,8 +254,8 @@ func (r *Reader) header() (bool, error) {
 	if len(b) < size {
 		return false, nil
 	}
-	s, known := r.streams[id]
-	if !known {
+	s := r.stream(id)
+	if s == nil {
 		// A first header that inherits (types 1 to 3) inherits zeros: some
 		// encoders answer a ping so, and one starts with an empty type 2.
 		if len(r.streams) >= r.limits.ChunkStreams {
@@ -292,7 +302,9 @@ func (r *Reader) header() (bool, error) {
 		next.open = true
 	}
 	*s = next
-	r.streams[id] = s
+	if r.last != s {
+		r.streams[id], r.last = s, s
+	}
 	r.start += size
 	r.cur = s
 	r.left = min(r.chunkSize, s.length-uint32(len(s.body)))
