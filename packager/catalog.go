@@ -48,7 +48,7 @@ type entry struct {
 	since       time.Time // of the state
 }
 
-func (e *entry) enter(s State, now time.Time) { e.state, e.since = s, now }
+func (e *entry) become(s State, now time.Time) { e.state, e.since = s, now }
 
 // NewCatalog returns an empty Catalog. now is the wall clock.
 func NewCatalog(s Settings, now func() time.Time) *Catalog {
@@ -72,7 +72,7 @@ func (c *Catalog) Publish(name StreamName) (*Publication, error) {
 	case Ended:
 		e.publication = newPublication(e.stream, c.settings, c.clock().or(e.least), c.now, func(lost bool) { c.release(e, lost) })
 	}
-	e.enter(Live, c.now())
+	e.become(Live, c.now())
 	return e.publication, nil
 }
 
@@ -81,7 +81,7 @@ func (c *Catalog) release(e *entry, lost bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if lost && c.settings.Grace > 0 {
-		e.enter(Waiting, c.now())
+		e.become(Waiting, c.now())
 		return
 	}
 	c.end(e)
@@ -91,7 +91,7 @@ func (c *Catalog) end(e *entry) {
 	e.publication.end()
 	e.publication = nil
 	e.least = e.least.or(numbersBehind(e.stream.Window()))
-	e.enter(Ended, c.now())
+	e.become(Ended, c.now())
 }
 
 // Lookup finds a stream that is live or was until lately.

@@ -87,10 +87,10 @@ type retention struct {
 	held   func() int64  // what all renditions hold, bytes
 }
 
-// settle says, where a segment of the leader ends, how many a list has from then on.
+// choose says, where a segment of the leader ends, how many a list has from then on.
 // It is a number that leaves room for what must stay behind it, or less where there
 // is more than may be. listed are the leader's; the one that ends lasts that long.
-func (r *retention) settle(listed []*Segment, ends time.Duration, target int) {
+func (r *retention) choose(listed []*Segment, ends time.Duration, target int) {
 	r.listed = r.most
 	allowed := r.stream.allowed.Load()
 	each := r.stream.Window().Need(1)

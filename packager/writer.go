@@ -302,7 +302,7 @@ func (w *writer) openSegment(dts, pts int64, sync bool) {
 // closeSegment makes the open segment a Segment.
 func (w *writer) closeSegment() error {
 	if w.leads {
-		w.retention.settle(w.closed[w.listed:], w.openDuration(), w.beat.target)
+		w.retention.choose(w.closed[w.listed:], w.openDuration(), w.beat.target)
 	}
 	if err := w.closePart(); err != nil {
 		return err
