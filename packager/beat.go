@@ -1,6 +1,9 @@
 package packager
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // beat is what the leading rendition decides for all of a stream: where segments
 // end and with which numbers, the grid of parts, the target duration, and the
@@ -19,6 +22,10 @@ type beat struct {
 	target       int           // target duration in seconds, 0 while it isn't known
 	regularity   regularity
 	opening      opening
+
+	id       int64 // of the newest period
+	sequence int64 // of the next one
+	number   MSN   // the first of a rendition that has none before it
 
 	period    *Period    // nil before the first
 	head      int64      // DTS of the sample of the period that is furthest
@@ -45,8 +52,13 @@ func newBeat(set Settings) beat {
 	return b
 }
 
-// begin begins a period, whose first segment has that number.
-func (b *beat) begin(p *Period) { b.period, b.ends, b.head, b.followers = p, nil, 0, nil }
+// begin begins a period. Whose segments the first ones are is not known yet.
+func (b *beat) begin(now time.Time) {
+	b.id = max(b.id+1, now.UnixNano())
+	b.period = &Period{ID: strconv.FormatInt(b.id, 36), Sequence: b.sequence, Start: -1}
+	b.sequence++
+	b.ends, b.head, b.followers = nil, 0, nil
+}
 
 // end is where the segment of that number ends. It is not known before the leader
 // has come there, or, while that is away, another rendition.
@@ -58,8 +70,8 @@ func (b *beat) end(n MSN) (at int64, known bool) {
 	return b.ends[i], true
 }
 
-// number is that of the segment which has what lies there.
-func (b *beat) number(at int64) MSN {
+// numberAt is that of the segment which has what lies there.
+func (b *beat) numberAt(at int64) MSN {
 	i := len(b.ends)
 	for i > 0 && b.ends[i-1] > at {
 		i--

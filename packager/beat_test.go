@@ -16,10 +16,11 @@ func (s steady) openDuration() time.Duration { return 0 }
 // those that are there.
 func TestBeatNumbers(t *testing.T) {
 	b := newBeat(Settings{SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second, PartDuration: time.Second})
-	b.begin(&Period{Start: 0})
+	b.begin(time.Now())
+	b.period.Start = 0
 	b.first = 7
 	const s = int64(time.Second)
-	if _, known := b.end(7); known || b.number(5*s) != 7 {
+	if _, known := b.end(7); known || b.numberAt(5*s) != 7 {
 		t.Error("an end is known before anybody came there")
 	}
 	b.lead(2 * s)
@@ -35,7 +36,7 @@ func TestBeatNumbers(t *testing.T) {
 		t.Error("segment 11 has ended")
 	}
 	for at, want := range map[int64]MSN{0: 7, 2*s - 1: 7, 2 * s: 8, 5 * s: 10, 6 * s: 11, 60 * s: 11} {
-		if n := b.number(at); n != want {
+		if n := b.numberAt(at); n != want {
 			t.Errorf("%v is in segment %d, want %d", time.Duration(at), n, want)
 		}
 	}
@@ -52,7 +53,8 @@ func TestBeatNumbers(t *testing.T) {
 func TestBeatWithoutTheLeader(t *testing.T) {
 	const s = int64(time.Second)
 	b := newBeat(Settings{SegmentMinDuration: 2 * time.Second, TargetDuration: 4 * time.Second})
-	b.begin(&Period{Start: 10 * s})
+	b.begin(time.Now())
+	b.period.Start = 10 * s
 	if got := b.next(); got != 12*s {
 		t.Errorf("the first segment ends at %v", time.Duration(got))
 	}

@@ -1,6 +1,9 @@
 package packager
 
-import "github.com/sluice-live/sluice/packager/cmaf"
+import (
+	"github.com/sluice-live/sluice/packager/cmaf"
+	"github.com/sluice-live/sluice/remux"
+)
 
 // newest is what is known of the newest sample of a rendition. Its bytes are in the
 // draft already, but how long it lasts is known only when the next one comes: until
@@ -31,4 +34,67 @@ func (g *group) flags(sync, open bool, pts int64) cmaf.Flags {
 		return cmaf.Leading
 	}
 	return cmaf.NonSync
+}
+
+// follow fits a sample behind the one before, where that was sealed, or where
+// the encoder's times are that close. It is decoded a little earlier or later
+// than the encoder says and shown exactly when it says, and its own duration
+// makes up for the difference.
+func (w *writer) follow(s *remux.Sample) {
+	n := &w.newest
+	at := s.DTS
+	switch {
+	case n.sealed:
+		at = n.end
+	case n.pending:
+		at = max(at, w.part.dts+w.part.settled+1)
+	}
+	n.sealed = false
+	shift := s.DTS - at
+	n.early, n.came = 0, s.Duration
+	s.DTS = at
+	s.Duration = uint32(max(1, int64(s.Duration)+shift))
+	if !w.isVideo() {
+		// Few players look for a composition offset of audio. It is heard early,
+		// by a rounding, or by a unit that was lost.
+		return
+	}
+	if shift > int64(w.part.timescale)/200 {
+		n.early = shift
+	}
+	s.CompositionOffset += int32(shift)
+}
+
+// seal leaves the pending sample the duration that was expected, for good.
+func (w *writer) seal() {
+	w.settleLast()
+	w.newest.sealed, w.newest.end = true, w.part.dts+w.part.settled
+}
+
+// settle gives the pending sample the duration that the next one's DTS says.
+func (w *writer) settle(next int64) {
+	if !w.newest.pending {
+		return
+	}
+	*w.part.duration() = uint32(next - (w.part.dts + w.part.settled))
+	w.settleLast()
+}
+
+// settleLast leaves it the duration that was expected.
+func (w *writer) settleLast() {
+	if !w.newest.pending {
+		return
+	}
+	d := w.expected()
+	w.newest.pending = false
+	w.part.settled += d
+	w.open.Duration += d
+}
+
+// expected is the duration of the sample that is pending, if one is.
+func (w *writer) expected() int64 {
+	if !w.newest.pending {
+		return 0
+	}
+	return int64(*w.part.duration())
 }

@@ -54,7 +54,7 @@ func (p *Publication) goesOn(w *writer) bool {
 		return false
 	}
 	w.begin(w.header.Track)
-	w.absence.away, w.absence.since, w.absence.trackless = true, p.id, true
+	w.absence.away, w.absence.since, w.absence.trackless = true, p.beat.id, true
 	if w.isVideo() {
 		p.writers = slices.Insert(p.writers, 0, w)
 	} else {

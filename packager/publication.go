@@ -28,12 +28,9 @@ type Publication struct {
 	leader  *writer   // the first video, else the first audio
 	former  formers   // renditions that the period doesn't have
 
-	next     int64     // first number of a rendition that has none before it
-	sequence int64     // of the next period
-	id       int64     // of the newest one
-	change   change    // of what viewers see, since the newest Window
-	changed  time.Time // the list of segments did, by the wall clock
-	begun    bool      // it was playable once
+	change  change    // of what viewers see, since the newest Window
+	changed time.Time // the list of segments did, by the wall clock
+	begun   bool      // it was playable once
 }
 
 func newPublication(s *Stream, set Settings, least numbers, now func() time.Time, release func(lost bool)) *Publication {
@@ -50,13 +47,13 @@ func newPublication(s *Stream, set Settings, least numbers, now func() time.Time
 		least = least.or(numbersBehind(old))
 		for r := range old.all {
 			p.retire(r, old.Extent+old.Longest())
-			p.id = max(p.id, newestID(r))
+			p.beat.id = max(p.beat.id, newestID(r))
 		}
 		w := newWindow(s.name)
 		w.Former, w.Changed = p.former.renditions(p.changed), p.changed
 		s.publish(w)
 	}
-	p.next, p.sequence = least.media, least.discontinuity
+	p.beat.number, p.beat.sequence = MSN(least.media), least.discontinuity
 	return p
 }
 
@@ -67,7 +64,7 @@ func newestID(r *Rendition) int64 {
 	newest := int64(0)
 	for _, list := range [][]*Segment{r.Segments, r.Retired} {
 		if n := len(list); n > 0 {
-			id, _ := strconv.ParseInt(list[n-1].Header.Period.ID, 36, 64) // SetTracks made it
+			id, _ := strconv.ParseInt(list[n-1].Header.Period.ID, 36, 64) // beat.begin made it
 			newest = max(newest, id)
 		}
 	}
@@ -101,12 +98,10 @@ func (p *Publication) Begin(now time.Time) time.Time {
 func (p *Publication) SetTracks(tracks []remux.Track) error {
 	p.closeSegments()
 	p.gather()
-	p.id = max(p.id+1, p.now().UnixNano())
-	p.beat.begin(&Period{ID: strconv.FormatInt(p.id, 36), Sequence: p.sequence, Start: -1})
-	p.sequence++
+	p.beat.begin(p.now())
 	before, led := p.writers, p.led()
 	for _, w := range before {
-		p.next = max(p.next, int64(w.msn))
+		p.beat.number = max(p.beat.number, w.msn)
 	}
 	p.writers, p.leader = nil, nil
 	var count [2]int
@@ -166,7 +161,7 @@ func (p *Publication) writer(id RenditionID, before []*writer) *writer {
 		}
 	}
 	closed, open := p.former.take(id)
-	return &writer{common: &p.common, id: id, msn: max(MSN(p.next), open), shelf: shelf{closed: closed, listed: len(closed)}}
+	return &writer{common: &p.common, id: id, msn: max(p.beat.number, open), shelf: shelf{closed: closed, listed: len(closed)}}
 }
 
 // align lets all renditions of a period begin with the same number, and keep to

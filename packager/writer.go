@@ -3,7 +3,6 @@ package packager
 import (
 	"time"
 
-	"github.com/sluice-live/sluice/packager/cmaf"
 	"github.com/sluice-live/sluice/remux"
 )
 
@@ -124,69 +123,6 @@ func (w *writer) full() bool {
 	return grid.mayEnd(part, next) && grid.ends(w.duration(w.open.Duration+last), part, next)
 }
 
-// follow fits a sample behind the one before, where that was sealed, or where
-// the encoder's times are that close. It is decoded a little earlier or later
-// than the encoder says and shown exactly when it says, and its own duration
-// makes up for the difference.
-func (w *writer) follow(s *remux.Sample) {
-	n := &w.newest
-	at := s.DTS
-	switch {
-	case n.sealed:
-		at = n.end
-	case n.pending:
-		at = max(at, w.part.dts+w.part.settled+1)
-	}
-	n.sealed = false
-	shift := s.DTS - at
-	n.early, n.came = 0, s.Duration
-	s.DTS = at
-	s.Duration = uint32(max(1, int64(s.Duration)+shift))
-	if !w.isVideo() {
-		// Few players look for a composition offset of audio. It is heard early,
-		// by a rounding, or by a unit that was lost.
-		return
-	}
-	if shift > int64(w.part.timescale)/200 {
-		n.early = shift
-	}
-	s.CompositionOffset += int32(shift)
-}
-
-// seal leaves the pending sample the duration that was expected, for good.
-func (w *writer) seal() {
-	w.settleLast()
-	w.newest.sealed, w.newest.end = true, w.part.dts+w.part.settled
-}
-
-// settle gives the pending sample the duration that the next one's DTS says.
-func (w *writer) settle(next int64) {
-	if !w.newest.pending {
-		return
-	}
-	*w.part.duration() = uint32(next - (w.part.dts + w.part.settled))
-	w.settleLast()
-}
-
-// settleLast leaves it the duration that was expected.
-func (w *writer) settleLast() {
-	if !w.newest.pending {
-		return
-	}
-	d := w.expected()
-	w.newest.pending = false
-	w.part.settled += d
-	w.open.Duration += d
-}
-
-// expected is the duration of the sample that is pending, if one is.
-func (w *writer) expected() int64 {
-	if !w.newest.pending {
-		return 0
-	}
-	return int64(*w.part.duration())
-}
-
 // learn takes from the first samples what they tell.
 func (w *writer) learn(s *remux.Sample) {
 	if !w.leads {
@@ -211,7 +147,7 @@ func (w *writer) learn(s *remux.Sample) {
 // that segments of that time have.
 func (w *writer) join(at int64) {
 	if !w.leads && w.open == nil && w.unlisted() {
-		w.msn = max(w.msn, w.beat.number(at))
+		w.msn = max(w.msn, w.beat.numberAt(at))
 	}
 }
 
@@ -248,109 +184,23 @@ func (w *writer) add(s *remux.Sample) {
 	w.newest.lasts, w.newest.pending, w.newest.end = s.Duration, true, s.DTS+int64(s.Duration)
 }
 
-// grow lets what is in the open part be seen: its frames are complete.
-func (w *writer) grow() error {
-	w.seal()
-	w.change = max(w.change, changeGrowth)
-	return w.makeHeader()
-}
-
-// closePart makes the open part a Part, if there is anything in it. Its samples must
-// be settled.
-func (w *writer) closePart() error {
-	w.change = max(w.change, changePart)
-	if w.part.empty() {
-		return nil
-	}
-	if err := w.makeHeader(); err != nil {
-		return err
-	}
-	n := len(w.part.samples)
-	part := w.part.close(w.open.Samples == 0)
-	w.open.Parts = append(w.open.Parts, part)
-	w.open.Size += len(part.Bytes)
-	w.open.Samples += n
-	return nil
-}
-
-// makeHeader writes the header of a period when its first part is complete:
-// only then is there a bit rate, if the encoder named none.
-func (w *writer) makeHeader() error {
-	if w.header.Bytes != nil {
-		return nil
-	}
-	h := *w.header
-	average := h.Track.Bitrate
-	if average == 0 {
-		average = int(float64(w.part.draft.payload()) * 8 / max(h.Seconds(w.part.settled), 1e-3))
-	}
-	bytes, err := cmaf.Header(h.Track, max(average, w.rate.peak), average)
-	if err != nil {
-		return err
-	}
-	h.Bytes = bytes
-	w.header = &h
-	return nil
-}
-
-func (w *writer) openSegment(dts, pts int64, sync bool) {
-	w.open = &Segment{MSN: w.msn, Start: w.starts(pts), DTS: dts, PTS: pts, Independent: sync}
-	w.foresight.promise = 0
-	w.open.Parts = w.open.few[:0]
-}
-
-// closeSegment makes the open segment a Segment.
-func (w *writer) closeSegment() error {
-	if w.leads {
-		w.retention.choose(w.closed[w.listed:], w.openDuration(), w.beat.target)
-	}
-	if err := w.closePart(); err != nil {
-		return err
-	}
-	w.endSegment()
-	return nil
-}
-
-// carry ends the open segment before the open part, which becomes the first of
-// the next segment. Decoding can start at its first sample.
-func (w *writer) carry() {
-	ticks := w.part.settled
-	w.open.Duration -= ticks
-	next := w.open.PTS + w.open.Duration
-	if w.isVideo() && !w.group.open {
-		next = w.part.dts + int64(w.part.samples[0].CompositionOffset)
-	}
-	w.endSegment()
-	w.openSegment(w.part.dts, next, true)
-	w.open.Duration, w.openBegan = ticks, w.part.began
-	w.open.Leading = w.isVideo() && w.group.open
-}
-
-func (w *writer) endSegment() {
-	s := w.open
-	s.Header = w.header
-	w.open = nil
-	w.msn++
-	w.change = changeSegment
-	if !s.Gap() {
-		w.rate.add(s.Size, s.Seconds())
-	}
-	if w.frameRate == (remux.Rational{}) && !s.Gaps {
-		w.frameRate = measureFrameRate(s)
-	}
-	w.shelf.add(s, w.retention.listed)
-	if w.leads {
-		w.beat.ended(s.duration())
-	}
-	w.forget(w.retention.keep(w.extent()) + w.beat.longest())
-}
-
 // openDuration is that of the open segment so far, 0 where there is none.
 func (w *writer) openDuration() time.Duration {
 	if w.open == nil {
 		return 0
 	}
 	return w.duration(w.open.Duration + w.expected())
+}
+
+// periodStart is where a period begins whose first sample is s, ns. Behind another
+// period that is what is shown first: the other's last pictures must not be cut
+// off. At the beginning it is earlier, so that no sample lies before it.
+func (w *writer) periodStart(s *remux.Sample) int64 {
+	at := s.DTS
+	if !w.unlisted() {
+		at += int64(s.CompositionOffset)
+	}
+	return w.nanoseconds(at)
 }
 
 // place is how far the rendition has come in presentation time, ns.
@@ -399,15 +249,4 @@ func (w *writer) snapshot(r *Rendition) {
 	if w.part.perFrame && !w.part.empty() {
 		r.Growing = w.part.draft.growing()
 	}
-}
-
-// periodStart is where a period begins whose first sample is s, ns. Behind another
-// period that is what is shown first: the other's last pictures must not be cut
-// off. At the beginning it is earlier, so that no sample lies before it.
-func (w *writer) periodStart(s *remux.Sample) int64 {
-	at := s.DTS
-	if !w.unlisted() {
-		at += int64(s.CompositionOffset)
-	}
-	return w.nanoseconds(at)
 }

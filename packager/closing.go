@@ -1,0 +1,103 @@
+package packager
+
+import (
+	"github.com/sluice-live/sluice/packager/cmaf"
+	"github.com/sluice-live/sluice/remux"
+)
+
+// grow lets what is in the open part be seen: its frames are complete.
+func (w *writer) grow() error {
+	w.seal()
+	w.change = max(w.change, changeGrowth)
+	return w.makeHeader()
+}
+
+// closePart makes the open part a Part, if there is anything in it. Its samples must
+// be settled.
+func (w *writer) closePart() error {
+	w.change = max(w.change, changePart)
+	if w.part.empty() {
+		return nil
+	}
+	if err := w.makeHeader(); err != nil {
+		return err
+	}
+	n := len(w.part.samples)
+	part := w.part.close(w.open.Samples == 0)
+	w.open.Parts = append(w.open.Parts, part)
+	w.open.Size += len(part.Bytes)
+	w.open.Samples += n
+	return nil
+}
+
+// makeHeader writes the header of a period when its first part is complete:
+// only then is there a bit rate, if the encoder named none.
+func (w *writer) makeHeader() error {
+	if w.header.Bytes != nil {
+		return nil
+	}
+	h := *w.header
+	average := h.Track.Bitrate
+	if average == 0 {
+		average = int(float64(w.part.draft.payload()) * 8 / max(h.Seconds(w.part.settled), 1e-3))
+	}
+	bytes, err := cmaf.Header(h.Track, max(average, w.rate.peak), average)
+	if err != nil {
+		return err
+	}
+	h.Bytes = bytes
+	w.header = &h
+	return nil
+}
+
+func (w *writer) openSegment(dts, pts int64, sync bool) {
+	w.open = &Segment{MSN: w.msn, Start: w.starts(pts), DTS: dts, PTS: pts, Independent: sync}
+	w.foresight.promise = 0
+	w.open.Parts = w.open.few[:0]
+}
+
+// closeSegment makes the open segment a Segment.
+func (w *writer) closeSegment() error {
+	if w.leads {
+		w.retention.choose(w.closed[w.listed:], w.openDuration(), w.beat.target)
+	}
+	if err := w.closePart(); err != nil {
+		return err
+	}
+	w.endSegment()
+	return nil
+}
+
+// carry ends the open segment before the open part, which becomes the first of
+// the next segment. Decoding can start at its first sample.
+func (w *writer) carry() {
+	ticks := w.part.settled
+	w.open.Duration -= ticks
+	next := w.open.PTS + w.open.Duration
+	if w.isVideo() && !w.group.open {
+		next = w.part.dts + int64(w.part.samples[0].CompositionOffset)
+	}
+	w.endSegment()
+	w.openSegment(w.part.dts, next, true)
+	w.open.Duration, w.openBegan = ticks, w.part.began
+	w.open.Leading = w.isVideo() && w.group.open
+}
+
+func (w *writer) endSegment() {
+	s := w.open
+	s.Header = w.header
+	w.open = nil
+	w.msn++
+	w.change = changeSegment
+	if !s.Gap() {
+		w.rate.add(s.Size, s.Seconds())
+	}
+	if w.frameRate == (remux.Rational{}) && !s.Gaps {
+		w.frameRate = measureFrameRate(s)
+	}
+	w.shelf.add(s, w.retention.listed)
+	if w.leads {
+		w.beat.ended(s.duration())
+	}
+	w.forget(w.retention.keep(w.extent()) + w.beat.longest())
+}
