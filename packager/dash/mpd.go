@@ -225,10 +225,24 @@ func listed(w *packager.Window, r *packager.Rendition) []listing {
 			list = append(list, listing{r.Header, next, next, r.NextDuration, sap(true, r.OpenLeading)})
 		}
 	}
-	for i := 1; i < len(list); i++ {
-		list[i-1].meet(list[i])
+	return inOrder(list)
+}
+
+// inOrder lets each segment end where the next one starts, and leaves out those of
+// which nothing is shown: a timeline goes one way.
+func inOrder(list []listing) []listing {
+	out := list[:0]
+	for _, next := range list {
+		// Where timestamps stood still, pictures are shown behind those that came later.
+		for n := len(out); n > 0 && out[n-1].header == next.header && next.start <= out[n-1].start; n-- {
+			out = out[:n-1]
+		}
+		if n := len(out); n > 0 {
+			out[n-1].meet(next)
+		}
+		out = append(out, next)
 	}
-	return slices.DeleteFunc(list, func(l listing) bool { return l.duration <= 0 }) // nothing of it is shown
+	return slices.DeleteFunc(out, func(l listing) bool { return l.duration <= 0 })
 }
 
 // meet lets a segment end where the next one starts. Parts end where their last
