@@ -23,7 +23,7 @@ func (w *writer) cutBefore(s *remux.Sample) error {
 		if w.isVideo() {
 			w.foresight.offBeat = !keyframe && w.isOffBeat(s)
 		}
-		if keyframe || !w.isVideo() && !w.part.perFrame && w.beat.grid.scrap(w.duration(w.part.settled)) && len(w.open.Parts) > 0 {
+		if keyframe || w.carriesScrap(s) {
 			w.carry()
 			return nil
 		}
@@ -36,6 +36,14 @@ func (w *writer) cutBefore(s *remux.Sample) error {
 		return w.closePart()
 	}
 	return nil
+}
+
+// carriesScrap tells whether what there is of a part of sound begins the next segment,
+// together with the coming sample.
+func (w *writer) carriesScrap(s *remux.Sample) bool {
+	scrap := w.duration(w.part.settled)
+	return !w.isVideo() && !w.part.perFrame && len(w.open.Parts) > 0 && w.beat.grid.scrap(scrap) &&
+		scrap+w.duration(int64(s.Duration)) <= w.beat.grid.target
 }
 
 // decide tells what the coming sample is not part of.
