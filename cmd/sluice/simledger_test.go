@@ -339,6 +339,14 @@ func (l *ledger) newTake(before *take, r *rand.Rand, same bool) *take {
 	return s
 }
 
+// apart tells whether the tracks of a session have no common base, and the network stood
+// still when one of them was first heard: nobody can know how they belong together.
+func (l *ledger) apart() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.sessions, func(s *take) bool { return s.calm && len(s.stalls) > 0 && s.stalls[0] < 2 })
+}
+
 // straySince is when the newest stray frame was sent.
 func (l *ledger) straySince() time.Time {
 	l.mu.Lock()

@@ -175,7 +175,10 @@ func draw(p *lists.Playlist) string {
 
 // checkNumbers holds segments of one number to be of one time.
 func (v *pacer) checkNumbers(a, b *lists.Playlist) {
-	const most = 1100 * time.Millisecond // what a picture is waited for before it is away, and a unit
+	most := 1100 * time.Millisecond // what a picture is waited for before it is away, and a unit
+	if v.sim.apart() {
+		most += 8 * time.Second
+	}
 	i := 0
 	for j := range b.Segments {
 		s := &b.Segments[j]
