@@ -62,12 +62,14 @@ vuln: ## known vulnerabilities in what the program uses; left out, and says so, 
 	*) echo "$$out"; exit 1;; esac; fi
 
 # What the race detector makes slow, or whose figures say nothing under it: with it these run
-# shorter or not at all, and as a whole without.
+# shorter or not at all, and as a whole without. In those ALONE nothing happens at once, and it has nothing to see.
 WHOLE = Simulation|Faults|F21|F28|F33Flapping|F35Health|F36|F37
+ALONE = F31TracksFallSilent|F31Contract|S1NoScraps|S1PartsAtEveryFrameRate
 
-unit: ## the tests but the end-to-end ones, under the race detector; simulation and sieges as a whole without it
-	$(GO) test -race $$($(GO) list ./... | grep -v /e2e)
+unit: ## the tests but the end-to-end ones, under the race detector; simulation, sieges and long tables as a whole without it
+	$(GO) test -race -skip '^Test($(ALONE))$$' $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -run '^Test($(WHOLE))' ./cmd/sluice
+	$(GO) test -run '^Test($(ALONE))$$' ./packager/...
 
 simulate: ## the server in fake time, a virtual hour of faults for each of SEEDS (1000) seeds: takes 20 minutes
 	SIMULATE_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 120m -run '^TestSimulation$$' ./cmd/sluice
