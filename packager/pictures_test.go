@@ -15,6 +15,7 @@ type picture struct {
 	fps        float64
 	gop, first int           // frames between keyframes, and in front of the first
 	early      time.Duration // that its frames come before others that are as old
+	away       []away
 }
 
 // playPictures plays several pictures and a sound for so long, and returns the last
@@ -61,7 +62,9 @@ func playPictures(t *testing.T, set packager.Settings, length time.Duration, loo
 			sample.DTS = start.Unix()*90000 + int64(at(track)/time.Millisecond)*90
 			sample.Duration, sample.Sync = uint32(90000/p.fps), next[track]%p.gop == 0
 		}
-		f.write(sample, fmt.Appendf(nil, "sample %d of track %d", next[track], track))
+		if track == len(pictures) || !silent(pictures[track].away, at(track).Milliseconds()) {
+			f.write(sample, fmt.Appendf(nil, "sample %d of track %d", next[track], track))
+		}
 		next[track]++
 	}
 	return s.Window()
@@ -89,8 +92,8 @@ func segments(t *testing.T, w *packager.Window, id packager.RenditionID) []*pack
 // begin at keyframes of its own, which lie where those of the first do.
 func TestTwoPictures(t *testing.T) {
 	for _, second := range []picture{
-		{30, 60, 0, 0}, {15, 30, 0, 0}, {60, 120, 0, 0}, {25, 50, 0, 0}, {30, 30, 0, 0},
-		{30, 60, 0, time.Microsecond}, {30, 60, 0, 100 * time.Millisecond}, {25, 50, 0, 150 * time.Millisecond},
+		{30, 60, 0, 0, nil}, {15, 30, 0, 0, nil}, {60, 120, 0, 0, nil}, {25, 50, 0, 0, nil}, {30, 30, 0, 0, nil},
+		{30, 60, 0, time.Microsecond, nil}, {30, 60, 0, 100 * time.Millisecond, nil}, {25, 50, 0, 150 * time.Millisecond, nil},
 	} {
 		for _, perFrame := range []bool{false, true} {
 			if perFrame && second.early > 0 {
@@ -108,7 +111,7 @@ func TestTwoPictures(t *testing.T) {
 						partsFit(t, w, &w.Renditions[i], w.Renditions[i].Header, w.Renditions[i].Parts)
 					}
 					foreseen = len(w.Renditions) < 2 || len(w.Renditions[1].Segments) < 3 || w.Renditions[1].ExpectedDuration > 0
-				}, picture{30, 60, 0, 0}, second)
+				}, picture{30, 60, 0, 0, nil}, second)
 				v1, v2, a1 := segments(t, w, "v1"), segments(t, w, "v2"), segments(t, w, "a1")
 				for i, s := range v1 {
 					if v2[i].MSN != s.MSN || !s.Independent || !v2[i].Independent || !v2[i].Time().Equal(s.Time()) {
@@ -145,17 +148,17 @@ func TestSecondPictureOffBeat(t *testing.T) {
 		second picture
 		own    bool // each of its segments can begin with a keyframe of its own
 	}{
-		{picture{30, 60, 21, 0}, true},  // 0.7 s later
-		{picture{30, 60, 50, 0}, true},  // nearly a segment later
-		{picture{30, 45, 0, 0}, false},  // every 1.5 s
-		{picture{30, 90, 0, 0}, false},  // every 3 s: longer than a segment may last
-		{picture{30, 240, 0, 0}, false}, // every 8 s
-		{picture{24, 1 << 20, 0, 0}, false},
+		{picture{30, 60, 21, 0, nil}, true},  // 0.7 s later
+		{picture{30, 60, 50, 0, nil}, true},  // nearly a segment later
+		{picture{30, 45, 0, 0, nil}, false},  // every 1.5 s
+		{picture{30, 90, 0, 0, nil}, false},  // every 3 s: longer than a segment may last
+		{picture{30, 240, 0, 0, nil}, false}, // every 8 s
+		{picture{24, 1 << 20, 0, 0, nil}, false},
 	} {
 		t.Run(fmt.Sprint(tt.second), func(t *testing.T) {
 			set := settings
 			set.Segments = 100
-			w := playPictures(t, set, 40*time.Second, func(*packager.Window) {}, picture{30, 60, 0, 0}, tt.second)
+			w := playPictures(t, set, 40*time.Second, func(*packager.Window) {}, picture{30, 60, 0, 0, nil}, tt.second)
 			v1, v2, a1 := segments(t, w, "v1"), segments(t, w, "v2"), segments(t, w, "a1")
 			gop := time.Duration(float64(tt.second.gop) / tt.second.fps * float64(time.Second))
 			for i, s := range v2 {
@@ -183,6 +186,52 @@ func TestSecondPictureOffBeat(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPicturesStayAway: whichever picture stays away, numbers don't part, and what
+// comes back is where the others are.
+func TestPicturesStayAway(t *testing.T) {
+	never := int64(1 << 40)
+	for name, list := range map[string][2][]away{
+		"the first":             {{{8000, 14000}}, nil},
+		"the first for good":    {{{9100, never}}, nil},
+		"the first, in mid-GOP": {{{8700, 13300}}, nil},
+		"the second":            {nil, {{8000, 14000}}},
+		"the second for good":   {nil, {{9100, never}}},
+		"the second from first": {nil, {{0, 9000}}},
+		"the second in mid-GOP": {nil, {{8700, 13300}}},
+		"in turn":               {{{6000, 12000}}, {{13000, 19000}}},
+		"both":                  {{{8000, 14000}}, {{8000, 14000}}},
+		"overlapping":           {{{6000, 12000}}, {{11000, 17000}}},
+	} {
+		for _, second := range []picture{{30, 60, 0, 0, nil}, {25, 50, 0, 0, nil}, {30, 60, 21, 0, nil}, {30, 60, 0, 50 * time.Millisecond, nil}} {
+			t.Run(fmt.Sprintf("%s/%v", name, second), func(t *testing.T) {
+				set := settings
+				set.Segments = 100
+				second.away = list[1]
+				w := playPictures(t, set, 32*time.Second, func(w *packager.Window) {
+					for i := range w.Renditions {
+						if r := &w.Renditions[i]; r.Header != nil && w.PartTarget > 0 {
+							partsFit(t, w, r, r.Header, r.Parts)
+						}
+					}
+				}, picture{30, 60, 0, 0, list[0]}, second)
+				v1, v2, a1 := segments(t, w, "v1"), segments(t, w, "v2"), segments(t, w, "a1")
+				for len(v1) > 0 && len(v2) > 0 && v1[0].MSN < v2[0].MSN { // it came later
+					v1, a1 = v1[1:], a1[1:]
+				}
+				for i := range min(len(v1), len(v2), len(a1)) {
+					off2, offA := v2[i].Time().Sub(v1[i].Time()), a1[i].Time().Sub(v1[i].Time())
+					if v1[i].MSN != v2[i].MSN || v1[i].MSN != a1[i].MSN || off2.Abs() > 2500*time.Millisecond || offA.Abs() > 1500*time.Millisecond {
+						t.Errorf("segments %d, %d and %d: the second picture begins %v behind the first, the sound %v", v1[i].MSN, v2[i].MSN, a1[i].MSN, off2, offA)
+					}
+				}
+				if d := len(v1) - len(v2); d < -2 || d > 2 {
+					t.Errorf("%d segments of the first, %d of the second", len(v1), len(v2))
+				}
+			})
+		}
 	}
 }
 
