@@ -38,8 +38,12 @@ func (p *Publication) pace(w *writer) error {
 		if o == w {
 			continue
 		}
-		if until := p.beat.head - int64(o.patience()); o.place() < until {
-			if err := o.fill(until); err != nil {
+		behind := time.Duration(p.beat.head - o.place())
+		if behind <= 0 {
+			continue
+		}
+		if patience := o.patience(); behind > patience {
+			if err := o.fill(p.beat.head - int64(patience)); err != nil {
 				return err
 			}
 		}

@@ -32,7 +32,8 @@ type Remuxer struct {
 	lobby   lobby
 	period  period
 
-	holds atomic.Int64 // bytes that wait, for others
+	suspects int          // frames that wait for the one that tells whether their timestamps can be believed
+	holds    atomic.Int64 // bytes that wait, for others
 }
 
 // New returns a Remuxer that writes to out. now is the wall clock, of which no
@@ -56,7 +57,9 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 			return err
 		}
 	}
-	r.count()
+	if r.lobby.stage != stageFlow || r.suspects > 0 || r.holds.Load() > 0 {
+		r.count()
+	}
 	return nil
 }
 
@@ -95,9 +98,7 @@ func (r *Remuxer) count() {
 	for _, s := range r.sources {
 		n += len(s.held.Data)
 	}
-	if int64(n) != r.holds.Load() {
-		r.holds.Store(int64(n))
-	}
+	r.holds.Store(int64(n))
 }
 
 // Close writes what waits and ends the output.
@@ -180,8 +181,7 @@ func (r *Remuxer) frame(f *frame, arrived time.Duration) error {
 	s := f.source
 	at := r.line.at(s.lane, f.Timestamp, arrived)
 	if at.held != fateNone {
-		before := s.held
-		s.held = frame{}
+		before := r.unhold(s)
 		before.place = at.heldAt
 		if err := r.judged(&before, at.held, arrived); err != nil {
 			return err
@@ -190,19 +190,27 @@ func (r *Remuxer) frame(f *frame, arrived time.Duration) error {
 	if at.wait {
 		s.held = *f
 		s.held.Data = bytes.Clone(f.Data)
+		r.suspects++
 		return nil
 	}
 	f.place = at.place
 	return r.pass(f, arrived)
 }
 
+// unhold takes the frame of a track that waits for another one.
+func (r *Remuxer) unhold(s *source) frame {
+	held := s.held
+	s.held = frame{}
+	r.suspects--
+	return held
+}
+
 // settle passes on the frame that waits for another one of its track, if any.
 func (r *Remuxer) settle(s *source, f fate, arrived time.Duration) error {
-	held := s.held
-	if held.source == nil {
+	if s.held.source == nil {
 		return nil
 	}
-	s.held = frame{}
+	held := r.unhold(s)
 	held.place = r.line.settle(s.lane, f)
 	return r.judged(&held, f, arrived)
 }
