@@ -88,6 +88,10 @@ func (p *Publication) even() error {
 				return err
 			}
 		}
+		if w.newestNumber() < most && w.open != nil && len(w.open.Parts) > 0 && !w.isVideo() && !w.part.perFrame && !w.part.empty() {
+			w.settleLast() // what there is of a part makes one, and no gap lies where the next period begins
+			w.carry()
+		}
 		for w.newestNumber() < most {
 			if err := w.beginGap(); err != nil {
 				return err
