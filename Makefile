@@ -71,7 +71,7 @@ unit: ## the tests but the end-to-end ones, under the race detector; simulation,
 	$(GO) test -run '^Test($(WHOLE))' ./cmd/sluice
 	$(GO) test -run '^Test($(ALONE))$$' ./packager/...
 
-simulate: ## the server in fake time, a virtual hour of faults for each of SEEDS (1000) seeds: takes 20 minutes
+simulate: ## the server in fake time, a virtual hour of faults for each of SEEDS (1000) seeds: takes an hour on two cores
 	SIMULATE_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 120m -run '^TestSimulation$$' ./cmd/sluice
 
 # Go's fuzzer sometimes ends a good run with "context deadline exceeded", when
