@@ -108,7 +108,8 @@ func (w *writer) bridge(s *remux.Sample) error {
 	if s.Sync && (w.duration(hole) >= scrap || !w.newest.pending && hole >= 2*int64(s.Duration)) {
 		return w.gapTo(w.nanoseconds(s.DTS + int64(s.CompositionOffset)))
 	}
-	if w.newest.pending && w.duration(w.part.settled+w.expected()+hole) > w.beat.grid.target {
+	if w.newest.pending && (w.duration(w.part.settled+w.expected()+hole) > w.beat.grid.target ||
+		w.duration(w.open.Duration+w.expected()+hole) > w.beat.segmentMax) {
 		if room := w.room(); room > w.expected() && hole > 0 {
 			*w.part.duration() = uint32(min(room, w.expected()+hole))
 		}
@@ -127,7 +128,7 @@ func (w *writer) room() int64 {
 	if w.open != nil && step > 0 {
 		d, part := w.duration(w.open.Duration), w.duration(w.part.settled)
 		left = ((d+rounding)/step+1)*step - d
-		left = min(max(left, time.Duration(fill*float64(target))-part), target-part)
+		left = min(max(left, time.Duration(fill*float64(target))-part), target-part, w.beat.segmentMax-d)
 	}
 	return int64(left) * int64(w.part.timescale) / int64(time.Second)
 }

@@ -81,6 +81,7 @@ func (s *source) learn() {
 	if c := s.bits.codec(); c != nil {
 		t := c.track()
 		s.lane.usual = int64(time.Second) * int64(t.UnitDuration) / int64(t.Timescale)
+		s.lane.pace.exact = s.kind == Audio
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 type pace struct {
 	step  int64 // ns that a frame of the track lasts, of late; 0 before there were two
 	still int   // frames in a row that came at their pace, with timestamps hardly later
+	exact bool  // what the decoder says of how long they last is so: units of sound do
 }
 
 const (
@@ -26,9 +27,9 @@ const (
 )
 
 // lasts is how long a frame of the track lasts, ns. usual is the same by its
-// decoder, or 0: that is exact, or not so at all.
+// decoder, or 0: that is exact, or, of pictures, not so at all.
 func (p *pace) lasts(usual int64) int64 {
-	if usual > 0 && (p.step == 0 || near(p.step, usual, usual/4)) {
+	if usual > 0 && (p.exact || p.step == 0 || near(p.step, usual, usual/4)) {
 		return usual
 	}
 	return p.step

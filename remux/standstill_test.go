@@ -56,6 +56,28 @@ func TestF32Standstill(t *testing.T) {
 	}
 }
 
+// Sound of another rate stands still right behind its configuration: its units last as
+// long as they do, and not as those before.
+func TestF32NewSoundStandsStill(t *testing.T) {
+	f := newFeed(t)
+	f.audioConfig("1208") // 44100 Hz
+	sound := func(from, until float64, hz int, clock func(ms float64) uint32) {
+		for ms := from; ms < until; ms += 1024 * 1000 / float64(hz) {
+			f.now = time.UnixMilli(base).Add(time.Duration(ms * 1e6))
+			f.sound(clock(ms))
+		}
+	}
+	sound(0, 5000, 44100, func(ms float64) uint32 { return uint32(ms) })
+	f.audioConfig("1408") // 16000 Hz
+	sound(5000, 5200, 16000, func(ms float64) uint32 { return uint32(ms) })
+	sound(5200, 15000, 16000, func(float64) uint32 { return 5200 })
+	f.r.Close(nil)
+	s := f.out.samples[len(f.out.samples)-1]
+	if end := float64(s.DTS)/16000 - base/1000; end < 14.5 || end > 15.2 {
+		t.Errorf("the sound ends at %.2f s of 15", end)
+	}
+}
+
 // Where the clock leaps between the time at which a frame is decoded and the one at
 // which it is shown, the frame is shown when others of its kind are.
 func TestF32LeapInAFrame(t *testing.T) {

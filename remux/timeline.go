@@ -128,7 +128,7 @@ func (t *timeline) settle(c *lane, f fate) place {
 
 // start begins a lane at its first timestamp.
 func (t *timeline) start(c *lane, timestamp uint32, arrived time.Duration) {
-	*c = lane{started: true, last: timestamp, at: int64(timestamp) * int64(time.Millisecond), usual: c.usual}
+	*c = lane{started: true, last: timestamp, at: int64(timestamp) * int64(time.Millisecond), usual: c.usual, pace: c.pace}
 	c.unwrap(t.newest(c))
 	c.offset = t.began.UnixNano() + int64(arrived) - c.at
 	for _, o := range t.lanes {
