@@ -16,10 +16,11 @@ type absence struct {
 	away        bool
 	since       int64 // media time, ns since 1970
 	trackless   bool  // the encoder has no track for it: no sample will come
+	broken      bool  // a picture came too late: those behind it can't be decoded
 }
 
 // begin begins a period.
-func (a *absence) begin() { a.wrote, a.away, a.trackless = false, false, false }
+func (a *absence) begin() { a.wrote, a.away, a.trackless, a.broken = false, false, false, false }
 
 // note takes a sample that is written.
 func (a *absence) note(compositionOffset int32) {
@@ -77,6 +78,9 @@ func (w *writer) back(s *remux.Sample) (inTime bool, err error) {
 	shown := s.CompositionOffset
 	if !s.Sync && a.wrote { // pictures behind it may be shown before it
 		shown = min(shown, a.leastOffset)
+	}
+	if a.broken = a.broken && !s.Sync || w.nanoseconds(s.DTS+int64(shown)+int64(s.Duration)/2) < w.place(); a.broken {
+		return false, nil
 	}
 	if err := w.gapTo(w.nanoseconds(s.DTS + int64(shown))); err != nil {
 		return true, err
