@@ -147,10 +147,14 @@ func (v viewer) watch(ctx context.Context, rendition string) {
 			known = l.Open.Header
 		}
 		if v.rand.IntN(50) == 0 { // sometimes one looks back
-			v.fetch(ctx, l.Segments[v.rand.IntN(len(l.Segments))].URI)
+			if s := l.Segments[v.rand.IntN(len(l.Segments))]; !s.Gap {
+				v.fetch(ctx, s.URI)
+			}
 		}
 		if n := len(l.Open.Parts); n > 0 && v.rand.IntN(20) == 0 {
-			v.fetch(ctx, l.Open.Parts[v.rand.IntN(n)].URI)
+			if part := l.Open.Parts[v.rand.IntN(n)]; !part.Gap {
+				v.fetch(ctx, part.URI)
+			}
 		}
 		if l.Hint != "" {
 			v.part(ctx, l.Hint)
@@ -219,7 +223,12 @@ func (v *witness) follow(ctx context.Context) {
 		for _, s := range l.Segments {
 			if !v.have[s.URI] {
 				v.have[s.URI] = true
-				v.look(ctx, s)
+				if !s.Gap { // a gap has nothing to fetch, and what is behind it begins anew
+					v.look(ctx, s)
+				}
+				if s.Gap || s.Gaps() > 0 {
+					v.line.header = ""
+				}
 			}
 		}
 		if query = fmt.Sprintf("?_HLS_msn=%d", l.Next()); l.Ended || len(v.have) == before {
