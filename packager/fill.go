@@ -109,8 +109,10 @@ func (w *writer) bridge(s *remux.Sample) error {
 		}
 		return w.silenceTo(s)
 	}
-	if s.Sync && (w.duration(hole) >= scrap || !w.newest.pending && hole >= 2*int64(s.Duration)) {
-		return w.gapTo(w.nanoseconds(s.DTS + int64(s.CompositionOffset)))
+	const least = 40 * time.Millisecond // that a date may not be off by
+	if shown := w.nanoseconds(s.DTS + int64(s.CompositionOffset)); s.Sync && (w.duration(hole) >= scrap ||
+		!w.newest.pending && hole >= 2*int64(s.Duration) && shown-w.place() >= int64(least)) {
+		return w.gapTo(shown)
 	}
 	if w.newest.pending && (w.duration(w.part.settled+w.expected()+hole) > w.beat.grid.target ||
 		w.duration(w.open.Duration+w.expected()+hole) > w.beat.segmentMax) {
