@@ -115,7 +115,9 @@ func TestOddSound(t *testing.T) {
 					t.Errorf("%s: the page says: %+v", player, stats)
 				}
 				for _, e := range eval[[]pageError](t, b, "sluice.errors") {
-					if e.Fatal {
+					// Chromium's own HLS gives up on some streams that have just begun ("Segment queue
+					// never had any data"), whatever its sound: the page starts it again, and it has played.
+					if e.Fatal && !(player == "native" && strings.Contains(e.Message, "DEMUXER_ERROR_COULD_NOT_PARSE")) {
 						t.Errorf("%s: %s", player, e.Message)
 					}
 				}
