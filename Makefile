@@ -69,9 +69,9 @@ ALONE = F31TracksFallSilent|F31Contract|S1NoScraps|S1PartsAtEveryFrameRate
 unit: ## the tests but the end-to-end ones, under the race detector; simulation, sieges and long tables as a whole without it
 	$(GO) test -race -skip '^Test($(ALONE))$$' $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -run '^Test($(WHOLE))' ./cmd/sluice
-	$(GO) test -run '^Test($(ALONE))$$' ./packager/...
+	$(GO) test -run '^Test($(ALONE)|F10ClockDrift)$$' ./packager/... ./remux
 
-simulate: ## the server in fake time, a virtual hour of faults for each of SEEDS (1000) seeds: takes an hour on two cores
+simulate: ## the server in fake time, a virtual hour of faults for each of SEEDS (1000) seeds: takes about an hour on two cores
 	SIMULATE_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 120m -run '^TestSimulation$$' ./cmd/sluice
 
 # Go's fuzzer sometimes ends a good run with "context deadline exceeded", when
