@@ -161,7 +161,7 @@ func (b *beat) tell(gop time.Duration) {
 	}
 }
 
-// ended takes the duration of a segment of the leader.
+// ended takes the duration of a segment of the leader, or of the first that there is.
 func (b *beat) ended(segment time.Duration) {
 	b.loosen() // it was one frame
 	if b.target > 0 {

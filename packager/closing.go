@@ -96,7 +96,7 @@ func (w *writer) endSegment() {
 		w.frameRate = measureFrameRate(s)
 	}
 	w.shelf.add(s, w.retention.listed)
-	if w.leads {
+	if w.leads || w.beat.target == 0 { // the leader may never have come
 		w.beat.ended(s.duration())
 	}
 	w.forget(w.retention.keep(w.extent()) + w.beat.longest())

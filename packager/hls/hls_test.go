@@ -248,3 +248,21 @@ func BenchmarkMedia(b *testing.B) {
 		})
 	}
 }
+
+// An encoder that says goodbye before its picture has come leaves sound alone, in a
+// playlist with a target duration.
+func TestGoodbyeBeforeThePicture(t *testing.T) {
+	for _, frames := range []int{1, 30, 60, 90} {
+		f := packagertest.New(t)
+		f.Still = true
+		f.GOP(frames)
+		f.Publication.Close(nil)
+		w := f.Stream.Window()
+		for i := range w.Renditions {
+			r := &w.Renditions[i]
+			now := *read[*reader.Media](t, hls.Media(w, r, hls.Full))
+			checkFollows(t, reader.Media{}, now)
+			t.Logf("%d frames: %s, %d segments, target %d", frames, r.ID, len(now.Segments), now.TargetDuration)
+		}
+	}
+}
