@@ -54,6 +54,8 @@ type Picture struct {
 	SAR           [2]uint32    // sample aspect ratio; zero when unknown
 	FrameRate     Rational     // as the encoder says; zero when it doesn't
 	Colour        *ColourCodes // nil when the encoder says nothing
+	Mastering     *Mastering   // nil when unknown; must not be modified
+	Light         *Light       // nil when unknown; must not be modified
 }
 
 // Sound is the format of an audio track; zero of another.
@@ -69,6 +71,21 @@ type Rational struct{ Num, Den uint32 }
 type ColourCodes struct {
 	Primaries, Transfer, Matrix uint8
 	FullRange                   bool
+}
+
+// Mastering is the display that the pictures were graded on (SMPTE ST 2086), in the
+// units that SEI messages and mdcv boxes have.
+type Mastering struct {
+	Primaries    [3][2]uint16 // x and y of green, blue and red, in units of 0.00002
+	WhitePoint   [2]uint16    // x and y, in units of 0.00002
+	MaxLuminance uint32       // in units of 0.0001 cd/m²
+	MinLuminance uint32       // in units of 0.0001 cd/m²
+}
+
+// Light is how bright the content is (CTA-861.3), in cd/m².
+type Light struct {
+	MaxCLL  uint16 // of the brightest pixel
+	MaxFALL uint16 // of the brightest picture, on average
 }
 
 // TrackOf is the track that a decoder is for, with all that it says of it.

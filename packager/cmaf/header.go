@@ -51,7 +51,7 @@ func Header(t remux.Track, peak, average int) ([]byte, error) {
 // SPS again, and refuses some that players accept.
 func avc1(c *remux.H264, rate *mp4.BtrtBox) mp4.Box {
 	sps := c.SPS[0]
-	entry := mp4.CreateVisualSampleEntryBox("avc1", uint16(c.Width), uint16(c.Height), &mp4.AvcCBox{DecConfRec: avc.DecConfRec{
+	return visual("avc1", &c.Picture, rate, &mp4.AvcCBox{DecConfRec: avc.DecConfRec{
 		AVCProfileIndication: sps[1],
 		ProfileCompatibility: sps[2],
 		AVCLevelIndication:   sps[3],
@@ -61,20 +61,6 @@ func avc1(c *remux.H264, rate *mp4.BtrtBox) mp4.Box {
 		BitDepthLumaMinus1:   c.BitDepth[0] - 8, // the field counts from 8, whatever its name
 		BitDepthChromaMinus1: c.BitDepth[1] - 8,
 	}})
-	if col := c.Colour; col != nil {
-		entry.AddChild(&mp4.ColrBox{
-			ColorType:               mp4.ColorTypeOnScreenColors,
-			ColorPrimaries:          uint16(col.Primaries),
-			TransferCharacteristics: uint16(col.Transfer),
-			MatrixCoefficients:      uint16(col.Matrix),
-			FullRangeFlag:           col.FullRange,
-		})
-	}
-	if c.SAR[0] > 0 && c.SAR[1] > 0 {
-		entry.AddChild(&mp4.PaspBox{HSpacing: c.SAR[0], VSpacing: c.SAR[1]})
-	}
-	entry.AddChild(rate)
-	return entry
 }
 
 // mp4a is built here because mp4ff's own helper says two channels always.
