@@ -221,7 +221,7 @@ func (e *earlyTags) keep(m chunk.Message) {
 	}
 	var of []origin
 	for p, err := range flv.Packets(tag) {
-		if err == nil && (p.Type == flv.PacketConfig || p.Type == flv.PacketMetadata) {
+		if err == nil && p.Type != flv.PacketFrame && p.Type != flv.PacketEnd {
 			of = append(of, origin{p.Type, p.Kind, p.TrackID})
 		}
 	}

@@ -35,7 +35,7 @@ func TestLeftOut(t *testing.T) {
 			f.videoConfig(record(highSPS, highPPS))
 			pictures(f)
 			sounds(f, 3, 0x2F, 0xFF, 0xFB)
-		}, []string{"the sound is left out: audio format MP3"}, "audio codec to AAC"},
+		}, []string{"the sound is left out: audio by FourCC \".mp3\""}, "audio codec to AAC"},
 		{"AAC Main", func(f *feed) {
 			f.videoConfig(record(highSPS, highPPS))
 			f.audioConfig("0990")
@@ -64,7 +64,7 @@ func TestLeftOut(t *testing.T) {
 			f.audioConfig(stereo48)
 			for i := range uint32(60) {
 				f.sound(21 * i)
-				f.tag(flv.TagVideo, 21*i, append([]byte{0x91}, "hvc1\x00\x00\x00"...))
+				f.tag(flv.TagVideo, 21*i, append([]byte{0x91}, "hvc1\x00\x00\x00\x02"...))
 			}
 		}, []string{"the picture is left out: video by FourCC"}, "video codec to H.264"},
 		{"H.264 without a configuration", func(f *feed) {

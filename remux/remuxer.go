@@ -49,7 +49,9 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 	for p, err := range flv.Packets(tag) {
 		if err != nil {
 			r.drop(unusable(p.Kind, err))
-			err = r.checkSilence(tag)
+			if err = nil; len(tag.Body) > 0 {
+				err = r.checkSilence(tag.Timestamp)
+			}
 		} else {
 			err = r.packet(&frame{Packet: p}, now)
 		}
@@ -75,7 +77,7 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 	f.source = r.source(&f.Packet)
 	switch {
 	case f.source == nil:
-		return nil
+		return r.checkSilence(f.Timestamp)
 	case f.Type == flv.PacketConfig:
 		return r.configure(f.source, &f.Packet, now.Sub(r.began))
 	case f.FourCC != f.source.fourCC:
@@ -124,15 +126,15 @@ func (r *Remuxer) finish(arrived time.Duration) error {
 }
 
 // checkSilence gives up on a stream that sends only what can't be used.
-func (r *Remuxer) checkSilence(tag flv.Tag) error {
-	if known(r.sources, Video) || known(r.sources, Audio) || len(tag.Body) == 0 {
+func (r *Remuxer) checkSilence(timestamp uint32) error {
+	if known(r.sources, Video) || known(r.sources, Audio) {
 		return nil
 	}
 	// Not on the timeline: what can't be used must not move it.
 	if r.silence == nil {
-		r.silence = &tag.Timestamp
+		r.silence = new(timestamp)
 	}
-	if milliseconds(tag.Timestamp-*r.silence) >= int64(silentTime) {
+	if milliseconds(timestamp-*r.silence) >= int64(silentTime) {
 		return errNothing
 	}
 	return nil

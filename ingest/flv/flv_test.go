@@ -45,11 +45,37 @@ var bodies = []struct {
 	{"configuration without data", "17 00 000000", flv.TagVideo, flv.Packet{}, "empty tag"},
 	{"seek command", "57 00", flv.TagVideo, flv.Packet{}, "empty tag"},
 	{"seek command of one byte", "50", flv.TagVideo, flv.Packet{}, "empty tag"},
-	{"HEVC by FourCC", "90 68766331 01", flv.TagVideo, flv.Packet{}, `video by FourCC "hvc1" is not supported`},
-	{"FourCC cut short", "90 6876", flv.TagVideo, flv.Packet{}, `video by FourCC (none) is not supported`},
+	{"HEVC by FourCC", "90 68766331 01", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.HVC1, Keyframe: true, Data: unhex("01")}, ""},
+	{"HEVC frame", "a1 68766331 000021 0001", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.HVC1, Type: flv.PacketFrame, Composition: 33, Data: unhex("0001")}, ""},
+	{"HEVC frame, shown before", "a1 68766331 ffffff 0001", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.HVC1, Type: flv.PacketFrame, Composition: -1, Data: unhex("0001")}, ""},
+	{"HEVC frame without composition time", "93 68766331 0001", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.HVC1, Type: flv.PacketFrame, Keyframe: true, Data: unhex("0001")}, ""},
+	{"HEVC frame cut short", "91 68766331 0001", flv.TagVideo, flv.Packet{}, "tag ends inside its header"},
+	{"AV1 frame", "91 61763031 0a0b", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AV01, Type: flv.PacketFrame, Keyframe: true, Data: unhex("0a0b")}, ""},
+	{"AV1 end", "a2 61763031", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AV01, Type: flv.PacketEnd, Data: []byte{}}, ""},
+	{"AV1 configuration without data", "90 61763031", flv.TagVideo, flv.Packet{}, "empty tag"},
+	{"colour", "d4 68766331 0200", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.HVC1, Type: flv.PacketColour, Data: unhex("0200")}, ""},
+	{"configuration as in MPEG-2 TS", "95 61763031 80", flv.TagVideo, flv.Packet{}, ""},
+	{"packet type of tomorrow, enhanced", "9e 68766331 01", flv.TagVideo, flv.Packet{}, ""},
+	{"seek command, enhanced", "d1 00", flv.TagVideo, flv.Packet{}, "empty tag"},
+	{"nanoseconds", "97 02 061a80 01 61763031 0a", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AV01, Type: flv.PacketFrame, Keyframe: true, Nanos: 400_000, Data: unhex("0a")}, ""},
+	{"too many nanoseconds", "97 02 ffffff 01 61763031 0a", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AV01, Type: flv.PacketFrame, Keyframe: true, Nanos: 777_215, Data: unhex("0a")}, ""},
+	{"two modifiers, one of tomorrow", "97 00 ee 57 02 000001 01 61763031 0a", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AV01, Type: flv.PacketFrame, Keyframe: true, Nanos: 1, Data: unhex("0a")}, ""},
+	{"modifier cut short", "97 02 061a", flv.TagVideo, flv.Packet{}, "tag ends inside its header"},
+	{"long modifier cut short", "97 ff ffff 00", flv.TagVideo, flv.Packet{}, "tag ends inside its header"},
+	{"one track", "96 01 61763031 07 0a", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AV01, Type: flv.PacketFrame, TrackID: 7, Keyframe: true, Data: unhex("0a")}, ""},
+	{"no track", "96", flv.TagVideo, flv.Packet{}, "tag ends inside its header"},
+	{"one track without a number", "96 01 61763031", flv.TagVideo, flv.Packet{}, "tag ends inside its header"},
+	{"tracks in a track", "96 06 61763031 01 00", flv.TagVideo, flv.Packet{}, ""},
+	{"layout of tomorrow", "96 31 61763031 01 00", flv.TagVideo, flv.Packet{}, ""},
+	{"a track that says too much", "96 11 61763031 01 000002 0a", flv.TagVideo, flv.Packet{}, "tag ends inside its header"},
+	{"FourCC cut short", "90 6876", flv.TagVideo, flv.Packet{}, "tag ends inside its header"},
+	{"FourCC of sound", "90 6d703461 1190", flv.TagVideo, flv.Packet{}, `video by FourCC "mp4a" is not supported`},
+	{"FourCC of tomorrow", "91 61766332 00", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: 0x61766332, Type: flv.PacketFrame, Keyframe: true, Data: unhex("00")}, ""},
 	{"DJI's garbage", "ff ffffffff ff", flv.TagVideo, flv.Packet{}, `video by FourCC "\xff\xff\xff\xff" is not supported`},
+	{"more of it", "f1 ffffffff ffffff", flv.TagVideo, flv.Packet{}, `video by FourCC "\xff\xff\xff\xff" is not supported`},
 	{"VP6", "14 00", flv.TagVideo, flv.Packet{}, "video codec VP6 is not supported"},
-	{"HEVC by codec id", "1c 01 000000 26", flv.TagVideo, flv.Packet{}, "video codec HEVC by codec id 12 is not supported"},
+	{"HEVC by codec id", "1c 01 000021 26", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.HVC1, Type: flv.PacketFrame, Keyframe: true, Composition: 33, Data: unhex("26")}, ""},
+	{"AV1 by codec id", "2d 01 000000 0a", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AV01, Type: flv.PacketFrame, Data: unhex("0a")}, ""},
 	{"codec id 15", "1f", flv.TagVideo, flv.Packet{}, "video codec 15 is not supported"},
 	{"frame", "af 01 21 10", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.MP4A, Type: flv.PacketFrame, Data: unhex("21 10")}, ""},
 	{"configuration", "af 00 11 90", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.MP4A, Data: unhex("11 90")}, ""},
@@ -58,12 +84,23 @@ var bodies = []struct {
 	{"one byte", "af", flv.TagAudio, flv.Packet{}, "tag ends inside its header"},
 	{"frame without data", "af 01", flv.TagAudio, flv.Packet{}, "empty tag"},
 	{"configuration without data", "af 00", flv.TagAudio, flv.Packet{}, "empty tag"},
-	{"MP3", "2f ff fb", flv.TagAudio, flv.Packet{}, "audio format MP3 is not supported"},
+	{"MP3", "2f ff fb", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.MP3, Type: flv.PacketFrame, Data: unhex("ff fb")}, ""},
+	{"MP3 at 8 kHz", "ef ff fb", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.MP3, Type: flv.PacketFrame, Data: unhex("ff fb")}, ""},
+	{"MP3 without data", "2f", flv.TagAudio, flv.Packet{}, "empty tag"},
+	{"Opus by number", "d1 01 fc", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.Opus, Type: flv.PacketFrame, Data: unhex("fc")}, ""},
 	{"Speex", "b2 00", flv.TagAudio, flv.Packet{}, "audio format Speex is not supported"},
 	{"µ-law", "82 00", flv.TagAudio, flv.Packet{}, "audio format G.711 µ-law is not supported"},
 	{"DJI's format 15", "ff", flv.TagAudio, flv.Packet{}, "audio format 15 is not supported"},
-	{"Opus by FourCC", "90 4f707573", flv.TagAudio, flv.Packet{}, `audio by FourCC "Opus" is not supported`},
-	{"FourCC missing", "90", flv.TagAudio, flv.Packet{}, "audio by FourCC (none) is not supported"},
+	{"Opus by FourCC", "90 4f707573", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.Opus, Data: []byte{}}, ""},
+	{"Opus frame", "91 4f707573 fc", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.Opus, Type: flv.PacketFrame, Data: unhex("fc")}, ""},
+	{"silence", "91 4f707573", flv.TagAudio, flv.Packet{}, "empty tag"},
+	{"AAC by FourCC", "90 6d703461 1190", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.MP4A, Data: unhex("1190")}, ""},
+	{"AAC configuration without data, by FourCC", "90 6d703461", flv.TagAudio, flv.Packet{}, "empty tag"},
+	{"channels", "94 4f707573 01 02 00000003", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.Opus, Type: flv.PacketChannels, Data: unhex("010200000003")}, ""},
+	{"one track", "95 01 6d703461 02 21", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.MP4A, Type: flv.PacketFrame, TrackID: 2, Data: unhex("21")}, ""},
+	{"nanoseconds", "97 02 00000a 01 4f707573 fc", flv.TagAudio, flv.Packet{Kind: flv.Audio, FourCC: flv.Opus, Type: flv.PacketFrame, Nanos: 10, Data: unhex("fc")}, ""},
+	{"FourCC missing", "90", flv.TagAudio, flv.Packet{}, "tag ends inside its header"},
+	{"FourCC of a picture", "91 61763031 00", flv.TagAudio, flv.Packet{}, `audio by FourCC "av01" is not supported`},
 	{"script", "02 0001 78", flv.TagScript, flv.Packet{Type: flv.PacketMetadata, Data: unhex("02 0001 78")}, ""},
 	{"empty script", "", flv.TagScript, flv.Packet{Type: flv.PacketMetadata}, ""},
 	{"tag type 3", "17 01 000000 65", 3, flv.Packet{}, ""},
@@ -98,6 +135,35 @@ func TestPackets(t *testing.T) {
 			t.Errorf("%s: what can't be read is said to be %v", c.name, got.Kind)
 		}
 		checkType(t, err)
+	}
+}
+
+// A tag may carry several tracks, of one codec or of many.
+func TestPacketsOfTracks(t *testing.T) {
+	for _, c := range []struct {
+		name, body string
+		kind       flv.TagType
+		want       string
+	}{
+		{"one codec", "96 11 68766331 00 000005 000021 aabb 03 000004 000000 cc", flv.TagVideo, "video 0 hvc1 +33 aabb, video 3 hvc1 +0 cc"},
+		{"many codecs", "96 21 68766331 00 000004 000021 aa 61763031 01 000001 bb", flv.TagVideo, "video 0 hvc1 +33 aa, video 1 av01 +0 bb"},
+		{"one is empty", "96 11 61763031 00 000000 01 000001 bb", flv.TagVideo, "empty tag, video 1 av01 +0 bb"},
+		{"one of a codec that can't be", "96 21 6d703461 00 000001 aa 61763031 01 000001 bb", flv.TagVideo, "video by FourCC \"mp4a\" is not supported, video 1 av01 +0 bb"},
+		{"the second is cut short", "96 11 61763031 00 000001 aa 01 000002 bb", flv.TagVideo, "video 0 av01 +0 aa, tag ends inside its header"},
+		{"the second has no size", "96 11 61763031 00 000001 aa 01", flv.TagVideo, "video 0 av01 +0 aa, tag ends inside its header"},
+		{"sounds", "95 21 4f707573 01 000001 aa 664c6143 00 000001 bb", flv.TagAudio, "audio 1 Opus +0 aa, audio 0 fLaC +0 bb"},
+	} {
+		var got []string
+		for p, err := range flv.Packets(flv.Tag{Type: c.kind, Body: unhex(c.body)}) {
+			if err != nil {
+				got = append(got, err.Error())
+				continue
+			}
+			got = append(got, fmt.Sprintf("%v %d %v +%d %x", p.Kind, p.TrackID, p.FourCC, p.Composition, p.Data))
+		}
+		if s := strings.Join(got, ", "); s != c.want {
+			t.Errorf("%s: %s; want %s", c.name, s, c.want)
+		}
 	}
 }
 
@@ -257,8 +323,11 @@ func FuzzTag(f *testing.F) {
 		for _, kind := range []flv.TagType{flv.TagVideo, flv.TagAudio, flv.TagScript} {
 			p, n, err := packet(flv.Tag{Type: kind, Body: body})
 			checkType(t, err)
-			if err == nil && n == 1 && kind == flv.TagVideo && len(p.Data) != len(body)-5 {
+			if legacy := len(body) > 0 && body[0] < 0x80; err == nil && n == 1 && kind == flv.TagVideo && legacy && len(p.Data) != len(body)-5 {
 				t.Errorf("video data of %d bytes out of %d", len(p.Data), len(body))
+			}
+			if most := len(body)/4 + 1; n > most || p.Nanos >= 1e6 {
+				t.Errorf("%d packets out of %d bytes, %d ns", n, len(body), p.Nanos)
 			}
 			checkInside(t, body, p.Data)
 		}

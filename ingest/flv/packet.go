@@ -7,7 +7,7 @@ import (
 )
 
 // Packet is what a tag carries of one track. Nobody behind Packets asks how it was
-// framed: AVC and AAC by their old numbers are the FourCCs avc1 and mp4a.
+// framed: what has a number in old headers is called by its FourCC, too.
 type Packet struct {
 	Type     PacketType
 	Kind     Kind  // of the track; says nothing where Type is PacketMetadata
@@ -27,10 +27,12 @@ type PacketType uint8
 
 // The types of packets.
 const (
-	PacketConfig   PacketType = iota // decoder configuration record
+	PacketConfig   PacketType = iota // decoder configuration record; may be empty where frames say it all
 	PacketFrame                      // access units, in time
 	PacketEnd                        // of the sequence
 	PacketMetadata                   // the body of a script tag
+	PacketColour                     // of a picture: names and values in AMF0, "colorInfo" among them
+	PacketChannels                   // of a sound: which there are (Enhanced RTMP v2, AudioPacketType.MultichannelConfig)
 )
 
 // Kind tells video from audio.
@@ -47,19 +49,6 @@ func (k Kind) String() string {
 		return "video"
 	}
 	return "audio"
-}
-
-// FourCC names a codec.
-type FourCC uint32
-
-// Codecs that have a number of their own in FLV.
-const (
-	AVC1 FourCC = 'a'<<24 | 'v'<<16 | 'c'<<8 | '1'
-	MP4A FourCC = 'm'<<24 | 'p'<<16 | '4'<<8 | 'a'
-)
-
-func (f FourCC) String() string {
-	return string([]byte{byte(f >> 24), byte(f >> 16), byte(f >> 8), byte(f)})
 }
 
 // ErrEmpty is the body of a tag that carries nothing: legal, and sent by
@@ -83,32 +72,41 @@ func Packets(tag Tag) iter.Seq2[Packet, error] {
 
 func (t Tag) packets(yield func(Packet, error) bool) {
 	p := Packet{Timestamp: t.Timestamp}
-	var err error
 	switch t.Type {
 	case TagScript:
 		p.Type, p.Data = PacketMetadata, t.Body
+		yield(p, nil)
 	case TagVideo:
 		p.Kind = Video
-		err = p.video(t.Body)
+		p.video(t.Body, yield)
 	case TagAudio:
 		p.Kind = Audio
-		err = p.audio(t.Body)
-	default:
-		return
+		p.audio(t.Body, yield)
 	}
-	if err == nil && p.Type != PacketEnd && p.Type != PacketMetadata && len(p.Data) == 0 {
-		err = ErrEmpty
+}
+
+// yield yields a packet that is read as a whole.
+func (p *Packet) yield(yield func(Packet, error) bool) bool {
+	switch {
+	case p.Type == packetUnknown:
+		return true
+	case len(p.Data) == 0 && (p.Type == PacketFrame || p.Type == PacketConfig && !p.FourCC.selfDescribed()):
+		return yield(*p, ErrEmpty)
 	}
-	if p.Type != packetUnknown || err != nil {
-		yield(p, err)
-	}
+	return yield(*p, nil)
 }
 
 // packetUnknown stays in this file.
 const packetUnknown PacketType = 255
 
-// typeOf is the type of an AVC or AAC tag (annex E.4.3.1 and E.4.2.1). AAC has the
-// first two only.
+// Codecs by a number (annex E.4.2.1 and E.4.3.1). HEVC, AV1 and Opus got theirs from
+// those who couldn't wait; what is behind it is as it is for AVC and AAC.
+var (
+	videoCodecs = [16]FourCC{7: AVC1, 12: HVC1, 13: AV01}
+	audioCodecs = [16]FourCC{2: MP3, 10: MP4A, 13: Opus, 14: MP3}
+)
+
+// typeOf is the type of a tag whose codec has a number. AAC has the first two only.
 func typeOf(b byte) PacketType {
 	if b > byte(PacketEnd) {
 		return packetUnknown
@@ -118,58 +116,70 @@ func typeOf(b byte) PacketType {
 
 var legacyVideo = map[byte]string{
 	1: "JPEG", 2: "Sorenson H.263", 3: "Screen video", 4: "VP6", 5: "VP6 with alpha",
-	6: "Screen video 2", 8: "H.263", 9: "MPEG-4 part 2", 12: "HEVC by codec id 12", 13: "AV1 by codec id 13",
+	6: "Screen video 2", 8: "H.263", 9: "MPEG-4 part 2",
 }
 
 var legacyAudio = map[byte]string{
-	0: "LPCM", 1: "ADPCM", 2: "MP3", 3: "LPCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser",
-	7: "G.711 A-law", 8: "G.711 µ-law", 11: "Speex", 13: "Opus by sound format 13", 14: "MP3 at 8 kHz",
+	0: "LPCM", 1: "ADPCM", 3: "LPCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser",
+	7: "G.711 A-law", 8: "G.711 µ-law", 11: "Speex",
 }
 
 // video reads the body of a video tag.
-func (p *Packet) video(body []byte) error {
+func (p *Packet) video(body []byte, yield func(Packet, error) bool) {
 	if len(body) == 0 {
-		return ErrEmpty
+		yield(*p, ErrEmpty)
+		return
 	}
-	const infoFrame, exHeader, avc = 5, 0x80, 7
+	const exHeader, commandFrame = 0x80, 5
 	b := body[0]
-	if b&exHeader != 0 {
-		return &UnsupportedError{"video by FourCC " + quoteFourCC(body)}
+	frameType := b >> 4 & 7
+	if b&exHeader == 0 {
+		frameType = b >> 4
 	}
-	if b>>4 == infoFrame {
-		return ErrEmpty // a seek command, one byte
+	p.Keyframe = frameType == 1 || frameType == 4
+	codec := videoCodecs[b&0x0F]
+	switch {
+	case frameType == commandFrame && (b&exHeader == 0 || b&0x0F != enhancedColour && b&0x0F != enhancedModifiers):
+		yield(*p, ErrEmpty) // a seek command, one byte
+	case b&exHeader != 0:
+		p.enhanced(b&0x0F, body[1:], yield)
+	case codec == 0:
+		yield(*p, &UnsupportedError{"video codec " + name(legacyVideo, b&0x0F)})
+	case len(body) < 5:
+		yield(*p, ErrShort)
+	default:
+		p.Type, p.FourCC = typeOf(body[1]), codec
+		p.Composition, p.Data = composition(body[2:]), body[5:]
+		p.yield(yield)
 	}
-	if codec := b & 0x0F; codec != avc {
-		return &UnsupportedError{"video codec " + name(legacyVideo, codec)}
-	}
-	if len(body) < 5 {
-		return ErrShort
-	}
-	p.Type, p.FourCC = typeOf(body[1]), AVC1
-	p.Keyframe = b>>4 == 1 || b>>4 == 4
-	p.Composition = int32(uint24(body[2:])<<8) >> 8
-	p.Data = body[5:]
-	return nil
 }
 
+// composition is a composition time: 24 bits with a sign.
+func composition(b []byte) int32 { return int32(uint24(b)<<8) >> 8 }
+
 // audio reads the body of an audio tag.
-func (p *Packet) audio(body []byte) error {
+func (p *Packet) audio(body []byte, yield func(Packet, error) bool) {
 	if len(body) == 0 {
-		return ErrEmpty
+		yield(*p, ErrEmpty)
+		return
 	}
-	const exHeader, aac = 9, 10
-	switch format := body[0] >> 4; format {
-	case aac:
-	case exHeader:
-		return &UnsupportedError{"audio by FourCC " + quoteFourCC(body)}
+	const exHeader = 9
+	format := body[0] >> 4
+	codec := audioCodecs[format]
+	switch {
+	case format == exHeader:
+		p.enhanced(body[0]&0x0F, body[1:], yield)
+	case codec == 0:
+		yield(*p, &UnsupportedError{"audio format " + name(legacyAudio, format)})
+	case codec == MP3: // frames only, which say all
+		p.Type, p.FourCC, p.Data = PacketFrame, codec, body[1:]
+		p.yield(yield)
+	case len(body) < 2:
+		yield(*p, ErrShort)
 	default:
-		return &UnsupportedError{"audio format " + name(legacyAudio, format)}
+		p.Type, p.FourCC, p.Data = typeOf(body[1]), codec, body[2:]
+		p.yield(yield)
 	}
-	if len(body) < 2 {
-		return ErrShort
-	}
-	p.Type, p.FourCC, p.Data = typeOf(body[1]), MP4A, body[2:]
-	return nil
 }
 
 func name(names map[byte]string, id byte) string {
@@ -177,11 +187,4 @@ func name(names map[byte]string, id byte) string {
 		return n
 	}
 	return fmt.Sprint(id)
-}
-
-func quoteFourCC(body []byte) string {
-	if len(body) < 5 {
-		return "(none)"
-	}
-	return fmt.Sprintf("%q", body[1:5])
 }
