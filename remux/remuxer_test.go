@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -1076,6 +1077,53 @@ func TestRandomTimestamps(t *testing.T) {
 	}
 }
 
+// recordings are what encoders have sent: see the README there.
+func recordings(t testing.TB) (all [][]flv.Tag) {
+	t.Helper()
+	paths, err := filepath.Glob("../ingest/testdata/wire/*.flv")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no recordings: %v", err)
+	}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := flv.NewReader(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tags []flv.Tag
+		for {
+			tag, err := r.ReadTag()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			tag.Body = bytes.Clone(tag.Body)
+			tags = append(tags, tag)
+		}
+		all = append(all, tags)
+	}
+	return all
+}
+
+// TestRecordings: whatever codec it has, a recording is taken to its end.
+func TestRecordings(t *testing.T) {
+	for i, tags := range recordings(t) {
+		feed := newFeed(t)
+		for _, tag := range tags {
+			feed.tag(tag.Type, tag.Timestamp, tag.Body)
+		}
+		feed.r.Close(nil)
+		if feed.err != nil || feed.out.closed != 1 {
+			t.Errorf("recording %d: %v, closed %d times", i, feed.err, feed.out.closed)
+		}
+	}
+}
+
 // FuzzRemuxer reads its input as tags: type, step of the timestamp, length,
 // body.
 func FuzzRemuxer(f *testing.F) {
@@ -1094,6 +1142,15 @@ func FuzzRemuxer(f *testing.F) {
 	f.Add(slices.Concat(videoConfig, key, tag(9, 1100, head(0x27, 1, 0, 0, 0), lengths(slice)), audioConfig, sound, key, sound))
 	f.Add(slices.Concat(audioConfig, sound, tag(8, 2000, head(0xAF, 1, 1)), tag(8, 0, head(0xAF, 0), unhex("2b118800")), sound))
 	f.Add(slices.Concat(tag(9, 0, head(0x17, 0, 0, 0, 0), unhex("01640028 fde0 00")), key, inter, tag(9, 9999, head(0x17, 1, 0, 0, 0), lengths(mainSPS, mainPPS, idr))))
+	for _, recording := range recordings(f) {
+		var b []byte
+		last := recording[0].Timestamp
+		for _, t := range recording[:min(len(recording), 12)] {
+			b = append(b, tag(byte(t.Type), uint16(t.Timestamp-last), t.Body)...)
+			last = t.Timestamp
+		}
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		feed := newFeed(t)
 		var timestamp uint32

@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"e2e/lists":         {},                                           // shares nothing with what writes what it reads
 	"e2e/soak":          {"e2e/lists", "ingest/flv", "ingest/client"},
 	"e2e/bench":         {"e2e/lists", "ingest/flv", "ingest/client"},
+	"e2e/wire":          {"ingest", "ingest/chunk", "ingest/flv"}, // it makes recordings, and judges nothing
 }
 
 // doors is who may import a third party: one room each, or two where a library

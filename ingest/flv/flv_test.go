@@ -319,6 +319,14 @@ func FuzzTag(f *testing.F) {
 	for _, c := range aggregates {
 		f.Add(unhex(c.body), c.timestamp)
 	}
+	for _, path := range recordings(f) {
+		n := 0
+		tagsOf(f, path, func(tag flv.Tag) {
+			if n++; n <= 12 {
+				f.Add(bytes.Clone(tag.Body), tag.Timestamp)
+			}
+		})
+	}
 	f.Fuzz(func(t *testing.T, body []byte, timestamp uint32) {
 		for _, kind := range []flv.TagType{flv.TagVideo, flv.TagAudio, flv.TagScript} {
 			p, n, err := packet(flv.Tag{Type: kind, Body: body})
