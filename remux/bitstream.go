@@ -6,6 +6,7 @@ import "github.com/sluice-live/sluice/ingest/flv"
 // case in packager/cmaf.
 var codecs = map[flv.FourCC]func() bitstream{
 	flv.AVC1: newAVC,
+	flv.AV01: newAV1Units,
 	flv.MP4A: newAACFrames,
 }
 

@@ -83,7 +83,9 @@ func (o *recorder) WriteSample(s Sample) error {
 			o.t.Error("a period begins inside a group of pictures")
 		}
 		before.joined = true
-		checkNALUnits(o.t, s.Data)
+		if _, ok := track.Codec.(*H264); ok {
+			checkNALUnits(o.t, s.Data)
+		}
 		if s.Sync {
 			line += " key"
 		}
