@@ -7,6 +7,8 @@ import "github.com/sluice-live/sluice/ingest/flv"
 var codecs = map[flv.FourCC]func() bitstream{
 	flv.AVC1: newAVC,
 	flv.AV01: newAV1Units,
+	flv.VP09: newVP9,
+	flv.VP08: newVP8,
 	flv.MP4A: newAACFrames,
 }
 

@@ -40,6 +40,8 @@ func Header(t remux.Track, peak, average int) ([]byte, error) {
 	case *remux.AV1:
 		init.Ftyp.AddCompatibleBrands([]string{"av01"}) // AV1 Codec ISO Media File Format Binding, section 2.1
 		stsd.AddChild(av01(c, rate))
+	case *remux.VPX:
+		stsd.AddChild(vpx(c, rate))
 	case *remux.AAC:
 		stsd.AddChild(mp4a(c, rate))
 	default:
