@@ -227,14 +227,20 @@ func (s *server) playlists(t *testing.T, multivariant string) []string {
 // awaitMoving waits until the picture has moved for seconds.
 func (b *browser) awaitMoving(t testing.TB, seconds float64) {
 	t.Helper()
+	b.awaitWidth(t, 640, seconds)
+}
+
+// awaitWidth is awaitMoving for a picture of another width.
+func (b *browser) awaitWidth(t testing.TB, width int, seconds float64) {
+	t.Helper()
 	eventually(t, 30*time.Second, "the picture moves", func() error {
 		events := eval[[]mediaEvent](t, b, "e2e.events")
 		i := slices.IndexFunc(events, func(e mediaEvent) bool { return e.Type == "playing" })
 		if i < 0 {
 			return fmt.Errorf("no playing event: %v", b.found())
 		}
-		if now := eval[sample](t, b, "e2e.sample()"); now.Time < events[i].Time+seconds || now.Width != 640 {
-			return fmt.Errorf("currentTime was %v when it began to play, is %v", events[i].Time, now.Time)
+		if now := eval[sample](t, b, "e2e.sample()"); now.Time < events[i].Time+seconds || now.Width != width {
+			return fmt.Errorf("currentTime was %v when it began to play, is %v; it is %d wide", events[i].Time, now.Time, now.Width)
 		}
 		return nil
 	})

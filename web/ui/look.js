@@ -1,20 +1,22 @@
 // look asks the server how a stream is doing, by its HLS playlists, whichever
 // player is chosen. It answers one of
 //   {is: 'absent'}               nobody publishes it (yet, or any more)
-//   {is: 'live', leftOut}        leftOut has sentences on what of it can't be played
+//   {is: 'live', ...}            and what multivariant.js reads of it: first, leftOut, variants, sounds
 //   {is: 'ended'}                the playlist says that nothing will follow
 //   {is: 'refused', detail}      this viewer may not watch (any more)
 //   {is: 'unreachable', detail}  no answer, or one that makes no sense
+
+import { firstVariant, read } from './multivariant.js';
 
 const patience = 15_000; // ms; the server may hold an answer until there is something to play
 
 export async function look(url, signal) {
   try {
     let playlist = await get(url, signal);
-    const leftOut = [...playlist.matchAll(/^#EXT-X-SESSION-DATA:DATA-ID="live\.sluice\.left-out\.\d+",VALUE="([^"]*)"/gm)].map((m) => m[1]);
+    const found = read(playlist);
     const variant = firstVariant(playlist);
     if (variant) playlist = await get(new URL(variant, url), signal);
-    return { is: /^#EXT-X-ENDLIST/m.test(playlist) ? 'ended' : 'live', leftOut };
+    return { is: /^#EXT-X-ENDLIST/m.test(playlist) ? 'ended' : 'live', first: variant, ...found };
   } catch (error) {
     if (error instanceof Absent) return { is: 'absent' };
     if (error instanceof Refused) return { is: 'refused', detail: error.message };
@@ -40,10 +42,4 @@ async function get(url, signal) {
   const text = await response.text();
   if (!text.startsWith('#EXTM3U')) throw new Error(`${new URL(url).pathname} is not a playlist`);
   return text;
-}
-
-// In a multivariant playlist a variant's URI is the line after its EXT-X-STREAM-INF
-// (RFC 8216, section 4.3.4.2).
-function firstVariant(playlist) {
-  return /^#EXT-X-STREAM-INF:.*\r?\n(?:#.*\r?\n|\s*\n)*([^#\s].*)$/m.exec(playlist)?.[1].trim();
 }

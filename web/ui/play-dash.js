@@ -27,7 +27,7 @@ const sentences = {
   35: 'This browser cannot play the codecs of this stream',
 };
 
-export async function playDASH(video, url, tell, signal) {
+export async function playDASH(video, url, tell, signal, found) {
   const dashjs = await library(new URL('../dist/dash.all.min.js', import.meta.url).href, 'dashjs');
   signal.throwIfAborted();
 
@@ -79,6 +79,13 @@ export async function playDASH(video, url, tell, signal) {
       };
     },
     goLive: () => dash.seekToOriginalLive(),
+    sounds() {
+      const on = dash.getCurrentTrackFor('audio');
+      return dash.getTracksFor('audio').map((t, i) => ({
+        name: t.labels?.[0]?.text ?? found.sounds[i]?.name, language: t.lang, on: t.index === on?.index,
+      }));
+    },
+    hear: (i) => dash.setCurrentTrack(dash.getTracksFor('audio')[i]),
     stop: () => dash.destroy(),
   };
 }

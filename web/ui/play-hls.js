@@ -3,6 +3,7 @@
 import { stepOver } from './holes.js';
 import { library } from './library.js';
 import { look } from './look.js';
+import { silent } from './multivariant.js';
 import { serverNow } from './clock.js';
 
 const config = {
@@ -17,12 +18,12 @@ const sentences = {
   mediaError: 'The browser cannot play what it received',
 };
 
-export async function playHLS(video, url, tell, signal) {
+export async function playHLS(video, url, tell, signal, found) {
   const Hls = await library(new URL('../dist/hls.min.js', import.meta.url).href, 'Hls');
   signal.throwIfAborted();
   if (!Hls.isSupported()) throw new Error('hls.js finds no Media Source Extensions in this browser');
 
-  const hls = new Hls(config);
+  const hls = new Hls(found.silent ? { ...config, pLoader: withoutSound(Hls.DefaultConfig.loader) } : config);
   let asked = null; // the latency that the playlist asks for
   const media = attempts(3, 20_000);
   const network = attempts(4, 30_000);
@@ -106,9 +107,28 @@ export async function playHLS(video, url, tell, signal) {
     goLive() {
       if (hls.liveSyncPosition != null) video.currentTime = hls.liveSyncPosition;
     },
+    sounds() {
+      const on = hls.audioTracks[hls.audioTrack];
+      return hls.allAudioTracks.map((t) => ({ name: t.name, language: t.lang, on: t.url === on?.url }));
+    },
+    hear: (i) => hls.setAudioOption(hls.allAudioTracks[i]),
     stop: () => hls.destroy(),
   };
 }
+
+// withoutSound takes the sounds out of the multivariant playlist. Otherwise hls.js
+// drops each variant whose sound the browser can't decode, and has none left.
+const withoutSound = (Loader) => class extends Loader {
+  load(context, config, callbacks) {
+    super.load(context, config, {
+      ...callbacks,
+      onSuccess(response, stats, of, ...details) {
+        if (of.type === 'manifest') response.data = silent(response.data);
+        callbacks.onSuccess(response, stats, of, ...details);
+      },
+    });
+  }
+};
 
 // attempts answers true at most `most` times within `span` ms.
 function attempts(most, span) {

@@ -8,14 +8,14 @@ const sentences = {
   4: 'The browser cannot play this stream by itself',
 };
 
-export async function playNative(video, url, tell) {
+export async function playNative(video, url, tell, signal, found) {
   const failed = () => {
     const { code, message } = video.error;
     tell.note({ fatal: true, message: `media error ${code}: ${message}` });
     tell.failed(sentences[code] ?? 'The browser has given up', `media error ${code}: ${message}`);
   };
   video.addEventListener('error', failed);
-  video.src = url;
+  video.src = found.silent ? new URL(found.first, url).href : url; // a picture's own playlist has no sound
 
   return {
     player: null,
@@ -28,6 +28,10 @@ export async function playNative(video, url, tell) {
     target: () => null,
     aim: null, // the browser decides
     level: () => ({}),
+    sounds: () => Array.from(video.audioTracks ?? [], (t) => ({ name: t.label, language: t.language, on: t.enabled })),
+    hear(i) {
+      for (const [j, t] of Array.from(video.audioTracks).entries()) t.enabled = j === i;
+    },
     goLive() {
       const { seekable } = video;
       if (seekable.length && Number.isFinite(seekable.end(seekable.length - 1))) {

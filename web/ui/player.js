@@ -23,11 +23,16 @@
 //   stay(on)   lets the viewer stay where he went, or comes near live again by itself;
 //              stay itself is null where the browser decides
 //   calm()     never changes the speed any more; null where nothing does
+//   sounds()   [{name, language, on}], the tracks of sound to choose from
+//   hear(i)    plays the i-th of them
 //   stop()     takes it down and empties the video element
+// It is told what was found in the multivariant playlist: first, the URI of the first
+// variant, sounds, and whether to be silent: this browser can't decode the sound.
 // It reports through tell.note (every error) and tell.failed (it has given up).
 
 import { controls } from './controls.js';
 import { copyButtons, showAddress } from './copy.js';
+import { byElement, byMSE, judge, sentence } from './decode.js';
 import { look } from './look.js';
 import { playDASH } from './play-dash.js';
 import { playHLS } from './play-hls.js';
@@ -48,9 +53,9 @@ const mse = 'MediaSource' in window || 'ManagedMediaSource' in window;
 const native = video.canPlayType('application/vnd.apple.mpegurl') !== '';
 
 const kinds = {
-  hls: { start: playHLS, url: hlsURL, usable: mse && !missing.includes('hls.js') },
-  dash: { start: playDASH, url: dashURL, usable: mse && !missing.includes('dash.js') },
-  native: { start: playNative, url: hlsURL, usable: native },
+  hls: { start: playHLS, url: hlsURL, usable: mse && !missing.includes('hls.js'), decodes: byMSE },
+  dash: { start: playDASH, url: dashURL, usable: mse && !missing.includes('dash.js'), decodes: byMSE },
+  native: { start: playNative, url: hlsURL, usable: native, decodes: byElement },
 };
 
 // What the page is doing now.
@@ -97,8 +102,16 @@ async function run(how, signal) {
   while (!signal.aborted) {
     const found = await look(hlsURL, signal);
     if (signal.aborted) return;
-    tellLeftOut(found.leftOut);
-    if (found.is === 'absent' && !played) {
+    const { variants = [] } = found;
+    const plays = judge(variants, how.decodes);
+    const said = plays === 'picture' ? [sentence(variants, how.decodes)] : [];
+    tellLeftOut(said.concat(found.leftOut ?? []));
+    if (found.is === 'live' && plays === 'nothing') {
+      const other = better(variants);
+      if (other) return choose(other);
+      show('error', { title: 'This browser can’t play this stream', text: sentence(variants, how.decodes), detail: variants.join('\n') });
+      await sleep(5000, signal);
+    } else if (found.is === 'absent' && !played) {
       show('waiting');
       await sleep(2000, signal);
     } else if (found.is === 'absent' || found.is === 'ended') {
@@ -113,9 +126,9 @@ async function run(how, signal) {
     } else {
       if (failures === 0 || state === 'live') show('starting');
       const again = setTimeout(async () => { // some of it shows after a while only
-        tellLeftOut((await look(hlsURL, signal)).leftOut);
+        tellLeftOut(said.concat((await look(hlsURL, signal)).leftOut ?? []));
       }, 10_000);
-      const end = await play(how, signal);
+      const end = await play(how, { ...found, silent: plays === 'picture' }, signal);
       clearTimeout(again);
       if (signal.aborted) return;
       if (end.ended || end.was === 'live') failures = 0;
@@ -131,9 +144,16 @@ async function run(how, signal) {
   }
 }
 
+// better is a player that can play these variants, where the one that runs can't
+// and the viewer hasn't chosen it.
+function better(variants) {
+  if (location.hash.slice(1) === kind) return undefined;
+  return Object.keys(kinds).find((k) => kinds[k].usable && judge(variants, kinds[k].decodes) !== 'nothing');
+}
+
 // play plays until the stream ends or the player gives up. It resolves with
 // {ended} or {failed: {title, detail}}, and the state that was reached.
-async function play(how, signal) {
+async function play(how, found, signal) {
   takeDown();
   forget();
   pausedFor = 0;
@@ -179,7 +199,7 @@ async function play(how, signal) {
       failed,
       note: ({ fatal, message }) => { if (errors.length < 200) errors.push({ at: new Date().toISOString(), kind, fatal, message }); },
     };
-    how.start(video, how.url, tell, life).then((started) => {
+    how.start(video, how.url, tell, life, found).then((started) => {
       if (life.aborted) started.stop();
       else playback = started;
     }, (error) => {
@@ -308,7 +328,7 @@ function show(next, problem) {
   } else if (next === 'ended') {
     card({ title: 'The stream has ended', text: 'It plays here by itself when it starts again.' });
   } else {
-    card({ title: problem.title, text: 'Trying again by itself.', detail: problem.detail, button: 'Try now', act: () => wakeUp() });
+    card({ title: problem.title, text: problem.text ?? 'Trying again by itself.', detail: problem.detail, button: 'Try now', act: () => wakeUp() });
   }
   tick();
 }
@@ -334,6 +354,7 @@ function tick() {
   const now = measure(video, playback);
   draw({ video, playback, now, stalls, idle: !live });
 
+  drawSounds(live ? playback.sounds() : []);
   $('aim').disabled = !(live && playback.aim);
   if (live) aim();
 
@@ -347,6 +368,30 @@ function tick() {
   $('live').classList.toggle('behind', behind);
   $('live').textContent = behind ? `${Math.round(now.latency ?? standing)} s behind` : 'Live';
   $('golive').hidden = !behind;
+}
+
+// drawSounds offers the tracks of sound, where there are several.
+function drawSounds(sounds) {
+  const menu = $('sounds');
+  $('sounds-row').hidden = sounds.length < 2;
+  const names = sounds.map(called);
+  if (names.join('\n') !== Array.from(menu.options, (o) => o.text).join('\n')) {
+    menu.replaceChildren(...names.map((name, i) => new Option(name, String(i))));
+  }
+  const on = sounds.findIndex((s) => s.on);
+  if (document.activeElement !== menu) menu.selectedIndex = on;
+}
+
+// called is a sound's name, with its language where the name doesn't say it.
+function called({ name, language }, i) {
+  let tongue = '';
+  try {
+    if (language && language !== 'und') tongue = new Intl.DisplayNames(['en'], { type: 'language' }).of(language);
+  } catch {
+    tongue = language; // not a tag that the browser understands
+  }
+  if (!name) return tongue || `Track ${i + 1}`;
+  return tongue && !name.includes(tongue) ? `${name} (${tongue})` : name;
 }
 
 // aim tells the player how far behind live the viewer wants to be: when that
@@ -371,6 +416,10 @@ function goLive() {
 // ---- the page ----
 
 $('aim').addEventListener('change', aim);
+$('sounds').addEventListener('change', () => {
+  playback?.hear(Number($('sounds').value));
+  $('sounds').blur(); // from here on it shows what plays
+});
 
 // tellLeftOut says what of the stream can't be played, and what to set in the encoder.
 function tellLeftOut(list = []) {
