@@ -19,7 +19,7 @@ type avc struct {
 	lateSPS, latePPS [][]byte // came in band since decoding could start
 }
 
-func newAVC() bitstream { return &avc{reader: avcReader{lengthSize: 4}} }
+func newAVC() bitstream { return &avc{reader: newAVCReader(4)} }
 
 func (a *avc) codec() Codec {
 	if a.decoder == nil {
@@ -37,7 +37,7 @@ func (a *avc) configure(record []byte) (bitstream, error) {
 	if d := a.decoder; d != nil && a.reader.lengthSize == c.lengthSize && holdsAll(d.SPS, c.sps) && holdsAll(d.PPS, c.pps) {
 		return a, nil
 	}
-	next := &avc{reader: avcReader{lengthSize: c.lengthSize}, decoder: a.decoder, sawIDR: a.sawIDR}
+	next := &avc{reader: newAVCReader(c.lengthSize), decoder: a.decoder, sawIDR: a.sawIDR}
 	return next, next.use(c.sps, c.pps)
 }
 
@@ -157,23 +157,28 @@ func recordSets(b []byte, n, least int, nalType byte) (sets [][]byte, rest []byt
 // none. data is an access unit in MP4's form.
 func keyframeInterval(data []byte) int {
 	const longest = 4 << 10
-	for len(data) > 4 {
-		size := int(binary.BigEndian.Uint32(data))
-		if data = data[4:]; size > len(data) || size == 0 {
-			return 0
-		}
-		nal := data[:size]
-		data = data[size:]
-		if nal[0]&0x1F != nalSEI || size > longest {
+	for nal := range nalUnits(data) {
+		if nal[0]&0x1F != nalSEI || len(nal) > longest {
 			continue
 		}
-		if _, text, ok := bytes.Cut(nal, []byte(" keyint=")); ok {
-			text, _, _ = bytes.Cut(text, []byte(" "))
-			n, err := strconv.Atoi(string(text)) // "infinite" is no number
-			if err == nil && n > 0 && n < 1<<16 {
-				return n
-			}
+		if n := keyint(nal); n > 0 {
+			return n
 		}
 	}
 	return 0
+}
+
+// keyint is the option of that name in the text that x264 and x265 leave in an SEI
+// message; 0 where there is none.
+func keyint(nal []byte) int {
+	_, text, ok := bytes.Cut(nal, []byte(" keyint="))
+	if !ok {
+		return 0
+	}
+	text, _, _ = bytes.Cut(text, []byte(" "))
+	n, err := strconv.Atoi(string(text)) // "infinite" is no number
+	if err != nil || n < 0 || n >= 1<<16 {
+		return 0
+	}
+	return n
 }

@@ -88,7 +88,7 @@ var accessUnits = []struct {
 
 func TestAccessUnit(t *testing.T) {
 	for _, c := range accessUnits {
-		r := avcReader{lengthSize: c.lengthSize}
+		r := newAVCReader(c.lengthSize)
 		frame := unhex(c.frame)
 		before := hex.EncodeToString(frame)
 		au, err := r.accessUnit(frame)
@@ -111,7 +111,7 @@ func TestAccessUnit(t *testing.T) {
 func TestAccessUnitAllocates(t *testing.T) {
 	frame := lengths(unhex("09f0"), bytes.Repeat([]byte{0x41}, 30_000))
 	annexB := append(unhex("00000001 09f0 00000001"), frame[10:]...)
-	r := avcReader{lengthSize: 4}
+	r := newAVCReader(4)
 	if au, _ := r.accessUnit(frame); &au.data[0] != &frame[0] {
 		t.Error("copied")
 	}

@@ -112,7 +112,7 @@ func FuzzAccessUnit(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, size uint8, b []byte) {
 		before := bytes.Clone(b)
-		r := avcReader{lengthSize: int(size%4) + 1}
+		r := newAVCReader(int(size%4) + 1)
 		au, err := r.accessUnit(b)
 		if !bytes.Equal(b, before) {
 			t.Fatal("the frame was written to")

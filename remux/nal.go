@@ -4,108 +4,91 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"iter"
 )
 
-// NAL unit types (H.264, table 7-1).
-const (
-	nalSlice = 1
-	nalIDR   = 5
-	nalSEI   = 6
-	nalSPS   = 7
-	nalPPS   = 8
+var (
+	errNALSize = errors.New("a NAL unit is longer than the frame")
+	errNoNAL   = errors.New("a frame without NAL units")
 )
-
-// accessUnit is what the NAL units of a frame say about it.
-type accessUnit struct {
-	data     []byte // NAL units with 4-byte lengths
-	idr      bool
-	sps, pps [][]byte // in band; alias data
-	slice    []byte   // the first one; aliases data
-	captions Captions // in SEI messages
-	recovery int      // frames until the picture is whole, as an SEI message says; −1 where none does
-}
-
-var errNALSize = errors.New("a NAL unit is longer than the frame")
 
 // maxNALUnits bounds the work on one frame.
 const maxNALUnits = 4096
 
-// accessUnit reads the frame of a video tag. What is in MP4's form already is
-// passed through; anything else is rewritten into r.scratch.
-func (r *avcReader) accessUnit(b []byte) (accessUnit, error) {
+// nalReader reads frames of NAL units as a decoder's configuration says they are
+// written.
+type nalReader struct {
+	lengthSize int
+	scratch    []byte
+}
+
+// frame is the frame of a video tag as MP4 has it: NAL units with 4-byte lengths,
+// none of them empty. What is so already is passed through; anything else is rewritten
+// into r.scratch, and valid until the next call.
+func (r *nalReader) frame(b []byte) ([]byte, error) {
 	if startsLikeAnnexB(b) {
 		return r.rewrite(annexB(b))
 	}
 	if r.lengthSize != 4 {
 		return r.rewrite(lengthPrefixed(b, r.lengthSize))
 	}
-	au := accessUnit{data: b, recovery: -1}
 	for rest, n := b, 0; len(rest) > 0; n++ {
 		if len(rest) < 4 {
-			return accessUnit{}, errNALSize
+			return nil, errNALSize
 		}
 		size := binary.BigEndian.Uint32(rest)
 		if rest = rest[4:]; uint64(size) > uint64(len(rest)) || n > maxNALUnits {
-			return accessUnit{}, errNALSize
+			return nil, errNALSize
 		}
 		if size == 0 { // some encoders pad; MP4 has no such thing
 			return r.rewrite(lengthPrefixed(b, 4))
 		}
-		au.note(rest[:size:size])
 		rest = rest[size:]
 	}
-	if len(au.data) == 0 {
-		return accessUnit{}, errors.New("a frame without NAL units")
+	if len(b) == 0 {
+		return nil, errNoNAL
 	}
-	return au, nil
+	return b, nil
 }
 
-func (au *accessUnit) note(nal []byte) {
-	kind := nal[0] & 0x1F
-	if kind >= nalSlice && kind <= nalIDR && au.slice == nil {
-		au.slice = nal
-	}
-	switch kind {
-	case nalIDR:
-		au.idr = true
-	case nalSPS:
-		if len(nal) >= 4 {
-			au.sps = append(au.sps, nal)
-		}
-	case nalPPS:
-		au.pps = append(au.pps, nal)
-	case nalSEI:
-		au.noteSEI(nal)
-	}
-}
-
-// avcReader reads frames written with one avcConfig.
-type avcReader struct {
-	lengthSize int
-	scratch    []byte
-}
-
-func (r *avcReader) rewrite(nals func(yield func([]byte) bool) error) (accessUnit, error) {
-	out := r.scratch[:0]
-	var spans [][2]int
+func (r *nalReader) rewrite(nals func(yield func([]byte) bool) error) ([]byte, error) {
+	out, n := r.scratch[:0], 0
 	err := nals(func(nal []byte) bool {
 		out = binary.BigEndian.AppendUint32(out, uint32(len(nal)))
-		spans = append(spans, [2]int{len(out), len(out) + len(nal)})
 		out = append(out, nal...)
-		return len(spans) < maxNALUnits
+		n++
+		return n < maxNALUnits
 	})
 	r.scratch = out
-	if err != nil {
-		return accessUnit{}, err
+	if err == nil && n == 0 {
+		err = errNoNAL
 	}
-	if len(spans) == 0 {
-		return accessUnit{}, errors.New("a frame without NAL units")
+	return out, err
+}
+
+// nalUnits yields the NAL units of data in MP4's form, which they alias.
+func nalUnits(data []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(data) > 4 {
+			end := 4 + int(binary.BigEndian.Uint32(data))
+			if !yield(data[4:end:end]) {
+				return
+			}
+			data = data[end:]
+		}
 	}
-	au := accessUnit{data: out, recovery: -1}
-	for _, s := range spans { // only now: out may have moved while it grew
-		au.note(out[s[0]:s[1]:s[1]])
+}
+
+// withoutNAL appends to dst the NAL units of data, in MP4's form, but those that are
+// dropped.
+func withoutNAL(dst, data []byte, dropped func(nal []byte) bool) []byte {
+	for nal := range nalUnits(data) {
+		if !dropped(nal) {
+			dst = binary.BigEndian.AppendUint32(dst, uint32(len(nal)))
+			dst = append(dst, nal...)
+		}
 	}
-	return au, nil
+	return dst
 }
 
 // lengthPrefixed yields the NAL units of b that are not empty.

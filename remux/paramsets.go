@@ -2,7 +2,6 @@ package remux
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 )
 
@@ -107,19 +106,6 @@ func mendAll(sps [][]byte) (_ [][]byte, mended bool) {
 	return sps, mended
 }
 
-// withoutSPS is an access unit without its parameter sets of that kind.
-func withoutSPS(data []byte) []byte {
-	var out []byte
-	for len(data) > 4 {
-		end := 4 + int(binary.BigEndian.Uint32(data))
-		if data[4]&0x1F != nalSPS {
-			out = append(out, data[:end]...)
-		}
-		data = data[end:]
-	}
-	return out
-}
-
 // parameterSets notes those of an access unit. They take effect where decoding can
 // start; until then the frames that need them have them in band.
 func (a *avc) parameterSets(au *accessUnit, sync bool) error {
@@ -128,7 +114,7 @@ func (a *avc) parameterSets(au *accessUnit, sync bool) error {
 	}
 	sps, mended := mendAll(au.sps)
 	if mended && au.slice != nil {
-		au.data = withoutSPS(au.data)
+		au.data = withoutNAL(nil, au.data, func(nal []byte) bool { return nal[0]&0x1F == nalSPS })
 	}
 	sps, pps := mergeSets(a.lateSPS, sps, spsID), mergeSets(a.latePPS, au.pps, ppsID)
 	if !sync {
