@@ -1,5 +1,10 @@
 package remux
 
+import (
+	"bytes"
+	"iter"
+)
+
 // Supplemental enhancement information (H.264, section 7.3.2.3.1 and annex D).
 const (
 	seiRegistered    = 4 // user data that ITU-T T.35 has a number for
@@ -12,28 +17,43 @@ const longestSEI = 4 << 10
 
 // noteSEI takes what the messages of a NAL unit say of an access unit.
 func (au *accessUnit) noteSEI(nal []byte) {
-	if len(nal) > longestSEI {
-		return
-	}
-	b := nal[1:]
-	for len(b) > 2 { // less is the stop bit
-		kind, size := 0, 0
-		if kind, b = seiNumber(b); b == nil {
-			return
-		}
-		if size, b = seiNumber(b); b == nil || size > len(b) {
-			return
-		}
+	for kind, payload := range seiMessages(nal, 1) {
 		switch kind {
 		case seiRegistered:
-			au.captions |= captions(unescape(b[:size]))
+			au.captions |= captions(payload)
 		case seiRecoveryPoint:
-			r := bitReader{b: unescape(b[:size])}
+			r := bitReader{b: payload}
 			if n := r.ue(); !r.past() && n < 1<<16 {
 				au.recovery = int(n)
 			}
 		}
-		b = b[size:]
+	}
+}
+
+// seiMessages yields types and payloads of the messages in a NAL unit, behind its
+// header of so many bytes. Their sizes count what is unescaped.
+func seiMessages(nal []byte, header int) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		if len(nal) > longestSEI {
+			return
+		}
+		b := nal[header:]
+		if bytes.Contains(b, []byte{0, 0, 3}) {
+			b = unescape(b)
+		}
+		for len(b) > 2 { // less is the stop bit
+			kind, size := 0, 0
+			if kind, b = seiNumber(b); b == nil {
+				return
+			}
+			if size, b = seiNumber(b); b == nil || size > len(b) {
+				return
+			}
+			if !yield(kind, b[:size:size]) {
+				return
+			}
+			b = b[size:]
+		}
 	}
 }
 

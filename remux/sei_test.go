@@ -53,6 +53,7 @@ func TestCaptions(t *testing.T) {
 		{"the second field", [][]byte{caption(1, 0x15, 0x2C)}, CC3},
 		{"the second field, which is never used", [][]byte{caption(1, 0x80, 0x80)}, 0},
 		{"both", [][]byte{caption(0, 0x94, 0x2C), caption(1, 0x15, 0x2C)}, CC1 | CC3},
+		{"behind a message with bytes that keep start codes out", [][]byte{append([]byte{nalSEI, 5, 5, 1, 0, 0, 3, 0, 1}, caption(0, 0x94, 0x2C)[1:]...)}, CC1},
 		{"CEA-708 alone", [][]byte{caption(3, 0x94, 0x2C)}, 0},
 		{"cut short", [][]byte{caption(0, 0x94, 0x2C)[:12]}, 0},
 		{"another provider", [][]byte{append([]byte{nalSEI, 4, 14}, append([]byte("\xB5\x00\x2FGA94\x03\x41\xFF\xFC\x94\x2C\xFF"), 0x80)...)}, 0},
