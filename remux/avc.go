@@ -2,8 +2,6 @@ package remux
 
 import (
 	"bytes"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"strconv"
 )
@@ -33,7 +31,7 @@ func (a *avc) configure(record []byte) (bitstream, error) {
 	if err != nil {
 		return a, err
 	}
-	c.sps, _ = mendAll(c.sps)
+	c.sps, _ = mendAll(c.sps, mendSPS)
 	if d := a.decoder; d != nil && a.reader.lengthSize == c.lengthSize && holdsAll(d.SPS, c.sps) && holdsAll(d.PPS, c.pps) {
 		return a, nil
 	}
@@ -111,45 +109,26 @@ type avcConfig struct {
 	sps, pps   [][]byte // alias the record
 }
 
-var errShortConfig = errors.New("AVC configuration: record is cut short")
-
-func parseAVCConfig(b []byte) (avcConfig, error) {
+func parseAVCConfig(b []byte) (c avcConfig, err error) {
 	if len(b) < 5 {
-		return avcConfig{}, errShortConfig
+		return c, fmt.Errorf("AVC configuration: %w", errShortRecord)
 	}
 	if b[0] != 1 {
-		return avcConfig{}, fmt.Errorf("AVC configuration: version %d", b[0])
+		return c, fmt.Errorf("AVC configuration: version %d", b[0])
 	}
-	c := avcConfig{lengthSize: int(b[4]&3) + 1}
+	c = avcConfig{lengthSize: int(b[4]&3) + 1}
 	if len(b) == 5 {
 		return c, nil
 	}
-	var err error
-	if c.sps, b, err = recordSets(b[6:], int(b[5]&0x1F), 4, nalSPS); err != nil {
-		return avcConfig{}, err
+	kind := func(nal []byte) byte { return nal[0] & 0x1F }
+	c.sps, b, err = recordSets(b[6:], int(b[5]&0x1F), func(nal []byte) bool { return len(nal) >= 4 && kind(nal) == nalSPS })
+	if err == nil && len(b) > 0 {
+		c.pps, _, err = recordSets(b[1:], int(b[0]), func(nal []byte) bool { return len(nal) >= 2 && kind(nal) == nalPPS })
 	}
-	if len(b) == 0 {
-		return c, nil
+	if err != nil {
+		return avcConfig{}, fmt.Errorf("AVC configuration: %w", err)
 	}
-	c.pps, _, err = recordSets(b[1:], int(b[0]), 2, nalPPS)
-	return c, err
-}
-
-func recordSets(b []byte, n, least int, nalType byte) (sets [][]byte, rest []byte, err error) {
-	for range n {
-		if len(b) < 2 {
-			return nil, nil, errShortConfig
-		}
-		size := int(binary.BigEndian.Uint16(b))
-		if b = b[2:]; size > len(b) {
-			return nil, nil, errShortConfig
-		}
-		if size >= least && b[0]&0x1F == nalType {
-			sets = append(sets, b[:size:size])
-		}
-		b = b[size:]
-	}
-	return sets, b, nil
+	return c, nil
 }
 
 // keyframeInterval reads the greatest distance of keyframes, in frames, out of

@@ -42,7 +42,7 @@ func newH264(sps, pps [][]byte) (*H264, error) {
 		PPS:          cloneAll(pps),
 		ChromaFormat: uint8(s.chroma),
 		BitDepth:     [2]uint8{uint8(s.depth[0]) + 8, uint8(s.depth[1]) + 8},
-		Picture:      Picture{FrameRate: s.vui.frameRate(), Colour: s.vui.colour},
+		Picture:      Picture{FrameRate: s.vui.frameRate(2), Colour: s.vui.colour}, // a tick is a field
 	}
 	if c.Width, c.Height = s.size(); c.Width <= 0 || c.Height <= 0 || c.Width > maxDimension || c.Height > maxDimension {
 		return nil, fmt.Errorf("H.264 SPS: a picture of %d × %d", c.Width, c.Height)

@@ -2,8 +2,31 @@ package remux
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"slices"
 )
+
+var errShortRecord = errors.New("record is cut short")
+
+// recordSets takes so many NAL units, with 2-byte lengths, from a configuration
+// record. Those that are wanted alias it.
+func recordSets(b []byte, n int, wanted func(nal []byte) bool) (sets [][]byte, rest []byte, err error) {
+	for range n {
+		if len(b) < 2 {
+			return nil, nil, errShortRecord
+		}
+		size := int(binary.BigEndian.Uint16(b))
+		if b = b[2:]; size > len(b) {
+			return nil, nil, errShortRecord
+		}
+		if nal := b[:size:size]; wanted(nal) {
+			sets = append(sets, nal)
+		}
+		b = b[size:]
+	}
+	return sets, b, nil
+}
 
 // Parameter sets come in a record, and again, or others, in band. One in band
 // takes the place of the one with its id (H.264, section 7.4.1.2.1); all others
@@ -76,8 +99,13 @@ func activeFirst(sps, pps [][]byte, slice []byte) [][]byte {
 	if r.past() || at <= 0 {
 		return sps
 	}
-	sorted := [][]byte{sps[at]}
-	return append(append(sorted, sps[:at]...), sps[at+1:]...)
+	return inFront(sps, at)
+}
+
+// inFront is a list with one of its sets in front of the others.
+func inFront(sets [][]byte, at int) [][]byte {
+	sorted := [][]byte{sets[at]}
+	return append(append(sorted, sets[:at]...), sets[at+1:]...)
 }
 
 // mendSPS takes VUI away that ends in the middle: players are less patient with
@@ -88,15 +116,15 @@ func mendSPS(nal []byte) (_ []byte, mended bool) {
 	}
 	plain := unescape(nal)
 	if s, err := parseSPS(plain); err == nil && s.cut {
-		return s.withoutVUI(plain), true
+		return withoutVUI(plain, s.vuiAt, 0), true
 	}
 	return nal, false
 }
 
-// mendAll does so to a list.
-func mendAll(sps [][]byte) (_ [][]byte, mended bool) {
+// mendAll does so to a list, by the mendSPS of the codec.
+func mendAll(sps [][]byte, mend func([]byte) ([]byte, bool)) (_ [][]byte, mended bool) {
 	for i, nal := range sps {
-		if b, m := mendSPS(nal); m {
+		if b, m := mend(nal); m {
 			if !mended {
 				sps, mended = slices.Clone(sps), true
 			}
@@ -112,7 +140,7 @@ func (a *avc) parameterSets(au *accessUnit, sync bool) error {
 	if au.sps == nil && au.pps == nil && (!sync || a.lateSPS == nil && a.latePPS == nil && (a.decoder == nil || len(a.decoder.SPS) == 1)) {
 		return nil
 	}
-	sps, mended := mendAll(au.sps)
+	sps, mended := mendAll(au.sps, mendSPS)
 	if mended && au.slice != nil {
 		au.data = withoutNAL(nil, au.data, func(nal []byte) bool { return nal[0]&0x1F == nalSPS })
 	}

@@ -125,17 +125,20 @@ func (s *sps) check() error {
 	return nil
 }
 
+// cropStep is how many pixels a step of cropping is, across and down.
+func cropStep(chroma uint32) (x, y int) {
+	switch chroma {
+	case 1:
+		return 2, 2
+	case 2:
+		return 2, 1
+	}
+	return 1, 1
+}
+
 // size is what is shown, in pixels.
 func (s *sps) size() (width, height int) {
-	x, y := 1, 1 // pixels of a step of cropping
-	if !s.separate {
-		if s.chroma == 1 || s.chroma == 2 {
-			x = 2
-		}
-		if s.chroma == 1 {
-			y = 2
-		}
-	}
+	x, y := cropStep(s.chroma)
 	fields := 1
 	if !s.framesOnly {
 		fields = 2
@@ -173,25 +176,7 @@ func skipScaling(r *bitReader, chroma uint32) {
 
 // parseVUI tells whether all of it is there. r is at its beginning.
 func parseVUI(r bitReader) (v vui, whole bool) {
-	if r.flag() {
-		if v.aspect = r.take(8); v.aspect == extendedSAR {
-			v.sar = [2]uint32{r.take(16), r.take(16)}
-		}
-	}
-	if r.flag() { // overscan
-		r.flag()
-	}
-	if r.flag() {
-		r.take(3) // video_format
-		full := r.flag()
-		if r.flag() {
-			v.colour = &ColourCodes{uint8(r.take(8)), uint8(r.take(8)), uint8(r.take(8)), full}
-		}
-	}
-	if r.flag() { // where chroma samples are
-		r.ue()
-		r.ue()
-	}
+	v.begin(&r)
 	if r.flag() {
 		v.tick, v.timescale = r.take(32), r.take(32)
 		r.flag() // fixed_frame_rate
@@ -224,6 +209,29 @@ func parseVUI(r bitReader) (v vui, whole bool) {
 	return v, r.pos < 8*len(r.b) && r.pos <= stopBit(r.b)
 }
 
+// begin reads what VUI of H.264 and of HEVC begins with: what pixels look like.
+func (v *vui) begin(r *bitReader) {
+	if r.flag() {
+		if v.aspect = r.take(8); v.aspect == extendedSAR {
+			v.sar = [2]uint32{r.take(16), r.take(16)}
+		}
+	}
+	if r.flag() { // overscan
+		r.flag()
+	}
+	if r.flag() {
+		r.take(3) // video_format
+		full := r.flag()
+		if r.flag() {
+			v.colour = &ColourCodes{uint8(r.take(8)), uint8(r.take(8)), uint8(r.take(8)), full}
+		}
+	}
+	if r.flag() { // where chroma samples are
+		r.ue()
+		r.ue()
+	}
+}
+
 // stopBit is where the payload of a parameter set ends: at the last bit that is
 // set.
 func stopBit(b []byte) int {
@@ -235,15 +243,16 @@ func stopBit(b []byte) int {
 	return -1
 }
 
-// withoutVUI is an SPS that ends where its VUI would begin. b is unescaped.
-func (s *sps) withoutVUI(b []byte) []byte {
+// withoutVUI is an SPS that ends where its VUI would begin, after so many bits and the
+// flag that tells of it. b is unescaped. flags are those behind it, all clear.
+func withoutVUI(b []byte, vuiAt, flags int) []byte {
 	var w bitWriter
 	r := bitReader{b: b}
-	for r.pos < s.vuiAt {
+	for r.pos < vuiAt {
 		w.put(r.take(1), 1)
 	}
-	w.put(0, 1) // vui_parameters_present_flag
-	w.put(1, 1) // rbsp_stop_one_bit
+	w.put(0, 1+flags) // vui_parameters_present_flag
+	w.put(1, 1)       // rbsp_stop_one_bit
 	return escape(w.b)
 }
 
@@ -271,12 +280,13 @@ func (v *vui) aspectRatio(width int) [2]uint32 {
 	return [2]uint32{}
 }
 
-// frameRate is zero where nothing is said that can be true.
-func (v *vui) frameRate() Rational {
-	if v.timescale == 0 || v.tick == 0 || v.tick >= 1<<30 || v.timescale/(2*v.tick) >= maxFrameRate {
+// frameRate is that of frames of so many ticks, zero where nothing is said that can be
+// true.
+func (v *vui) frameRate(ticks uint32) Rational {
+	if v.timescale == 0 || v.tick == 0 || v.tick >= 1<<30 || v.timescale/(ticks*v.tick) >= maxFrameRate {
 		return Rational{}
 	}
-	return Rational{v.timescale, 2 * v.tick} // a tick is a field
+	return Rational{v.timescale, ticks * v.tick}
 }
 
 // unescape takes out the bytes that keep start codes out of a NAL unit (H.264,

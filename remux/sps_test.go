@@ -23,7 +23,7 @@ func FuzzSPS(f *testing.F) {
 			return
 		}
 		if s.cut {
-			again, err := parseSPS(unescape(s.withoutVUI(plain)))
+			again, err := parseSPS(unescape(withoutVUI(plain, s.vuiAt, 0)))
 			if err != nil {
 				t.Fatal(err)
 			}
