@@ -151,7 +151,7 @@ func (r *Remuxer) configure(s *source, p *flv.Packet, arrived time.Duration) err
 	if err != nil {
 		r.drop(unusable(s.kind, err))
 	}
-	if next == s.bits {
+	if next == s.bits || err != nil && p.FourCC != s.fourCC { // a broken one ends no codec that works
 		return nil
 	}
 	if s.held.source != nil {
