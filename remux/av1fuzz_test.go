@@ -8,22 +8,6 @@ import (
 
 var av1Name = regexp.MustCompile(`^av01\.[012]\.\d\d[MH]\.(08|10|12)(\.[01]\.[01][01][0-3]\.\d{2,3}\.\d{2,3}\.\d{2,3}\.[01])?$`)
 
-// checkPicture holds what a decoder says to what all rooms behind this one count on.
-func checkPicture(t *testing.T, p Picture) {
-	t.Helper()
-	if p.Width < 1 || p.Height < 1 || p.Width > maxDimension || p.Height > maxDimension {
-		t.Errorf("a picture of %d × %d", p.Width, p.Height)
-	}
-	if p.SAR[1] > 0 {
-		if shown := p.Width * int(p.SAR[0]) / int(p.SAR[1]); shown < 1 || shown > 0xFFFF {
-			t.Errorf("%d pixels of %d:%d are %d wide", p.Width, p.SAR[0], p.SAR[1], shown)
-		}
-	}
-	if r := p.FrameRate; (r.Num == 0) != (r.Den == 0) || r.Den > 0 && r.Num/r.Den >= maxFrameRate {
-		t.Errorf("%d/%d frames in a second", r.Num, r.Den)
-	}
-}
-
 // FuzzAV1 takes any record and any frame: what is accepted is a picture that exists, and
 // units are what MP4 may have, and come out the same when they are read again.
 func FuzzAV1(f *testing.F) {

@@ -6,6 +6,7 @@ import "github.com/sluice-live/sluice/ingest/flv"
 // case in packager/cmaf.
 var codecs = map[flv.FourCC]func() bitstream{
 	flv.AVC1: newAVC,
+	flv.HVC1: newHEVC,
 	flv.AV01: newAV1Units,
 	flv.VP09: newVP9,
 	flv.VP08: newVP8,

@@ -11,20 +11,7 @@ var avcName = regexp.MustCompile(`^avc1\.[0-9a-f]{6}$`)
 // checkH264 holds a decoder to what all rooms behind this one count on.
 func checkH264(t testing.TB, c *H264) {
 	t.Helper()
-	if c.Width < 1 || c.Height < 1 || c.Width > maxDimension || c.Height > maxDimension {
-		t.Errorf("a picture of %d × %d", c.Width, c.Height)
-	}
-	if (c.SAR[0] == 0) != (c.SAR[1] == 0) {
-		t.Errorf("pixels of %d:%d", c.SAR[0], c.SAR[1])
-	}
-	if c.SAR[1] > 0 {
-		if shown := c.Width * int(c.SAR[0]) / int(c.SAR[1]); shown < 1 || shown > 0xFFFF {
-			t.Errorf("%d pixels of %d:%d are %d wide", c.Width, c.SAR[0], c.SAR[1], shown)
-		}
-	}
-	if r := c.FrameRate; (r.Num == 0) != (r.Den == 0) || r.Den > 0 && r.Num/r.Den >= maxFrameRate {
-		t.Errorf("%d/%d frames in a second", r.Num, r.Den)
-	}
+	checkPicture(t, c.Picture)
 	if c.ChromaFormat > maxChromaFormat || min(c.BitDepth[0], c.BitDepth[1]) < 8 || max(c.BitDepth[0], c.BitDepth[1]) > maxBitDepth {
 		t.Errorf("chroma format %d, bit depths %v", c.ChromaFormat, c.BitDepth)
 	}
@@ -42,6 +29,25 @@ func checkH264(t testing.TB, c *H264) {
 	}
 	if size > 2*maxParameterSets*maxParameterSetSize {
 		t.Errorf("parameter sets of %d bytes", size)
+	}
+}
+
+// checkPicture holds a picture to what all rooms behind this one count on.
+func checkPicture(t testing.TB, c Picture) {
+	t.Helper()
+	if c.Width < 1 || c.Height < 1 || c.Width > maxDimension || c.Height > maxDimension {
+		t.Errorf("a picture of %d × %d", c.Width, c.Height)
+	}
+	if (c.SAR[0] == 0) != (c.SAR[1] == 0) {
+		t.Errorf("pixels of %d:%d", c.SAR[0], c.SAR[1])
+	}
+	if c.SAR[1] > 0 {
+		if shown := c.Width * int(c.SAR[0]) / int(c.SAR[1]); shown < 1 || shown > 0xFFFF {
+			t.Errorf("%d pixels of %d:%d are %d wide", c.Width, c.SAR[0], c.SAR[1], shown)
+		}
+	}
+	if r := c.FrameRate; (r.Num == 0) != (r.Den == 0) || r.Den > 0 && r.Num/r.Den >= maxFrameRate {
+		t.Errorf("%d/%d frames in a second", r.Num, r.Den)
 	}
 }
 

@@ -19,7 +19,7 @@ func (l leftOut) Error() string { return l.text }
 
 // Sentences on what is left out.
 var (
-	errNoVideoConfig = leftOut{Video, "video before its configuration is left out: let the encoder send SPS and PPS, or start it again"}
+	errNoVideoConfig = leftOut{Video, "video before its configuration is left out: let the encoder send it (SPS and PPS, where it is H.264 or HEVC), or start it again"}
 	errNoAudioConfig = leftOut{Audio, "AAC before its configuration is left out: let the encoder send it (AudioSpecificConfig), or start it again"}
 	errNoKeyframe    = leftOut{Video, fmt.Sprintf("the picture is left out, as no keyframe came in %v: set the encoder's keyframe interval to 2 s", keyframeTime)}
 	errIntraRefresh  = leftOut{Video, "the picture is refreshed bit by bit: browsers can't join; turn intra refresh off in the encoder, and set its keyframe interval to 2 s"}

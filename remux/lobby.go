@@ -31,7 +31,7 @@ const (
 	keyframeTime = 10 * time.Second
 )
 
-var errNothing = errors.New("no H.264 or AAC in this stream: sluice takes H.264 video and AAC audio")
+var errNothing = errors.New("no picture and no sound in this stream that sluice takes: set the encoder to H.264 and AAC")
 
 // lobby is where frames wait before the first period begins, by stages.
 type lobby struct {

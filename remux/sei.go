@@ -8,6 +8,7 @@ import (
 // Supplemental enhancement information (H.264, section 7.3.2.3.1 and annex D).
 const (
 	seiRegistered    = 4 // user data that ITU-T T.35 has a number for
+	seiUnregistered  = 5
 	seiRecoveryPoint = 6
 )
 

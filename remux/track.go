@@ -121,8 +121,8 @@ type Sample struct {
 	// picture: those behind it that are shown before it may need what was before.
 	Sync, OpenGOP bool
 
-	// Data is the access unit as MP4 stores it (H.264: NAL units with 4-byte
-	// lengths). It is borrowed: valid until the call that got it returns.
+	// Data is the access unit as MP4 stores it (H.264 and HEVC: NAL units with
+	// 4-byte lengths). It is borrowed: valid until the call that got it returns.
 	Data []byte
 }
 

@@ -37,6 +37,8 @@ func Header(t remux.Track, peak, average int) ([]byte, error) {
 	switch c := t.Codec.(type) {
 	case *remux.H264:
 		stsd.AddChild(avc1(c, rate))
+	case *remux.H265:
+		stsd.AddChild(hvc1(c, rate))
 	case *remux.AV1:
 		init.Ftyp.AddCompatibleBrands([]string{"av01"}) // AV1 Codec ISO Media File Format Binding, section 2.1
 		stsd.AddChild(av01(c, rate))

@@ -1,0 +1,70 @@
+package remux
+
+import "fmt"
+
+// hevc is HEVC (H.265) as FLV carries it: with an hevcConfig of its own, or parameter
+// sets in band. Its samples have none: see clean.
+type hevc struct {
+	reader  nalReader
+	decoder *H265 // nil before there is one
+	sawIRAP bool
+	gop     int    // as the record says, 0 when it doesn't
+	unit    unit   // that next returned
+	scratch []byte // of clean
+
+	late hevcSets // came in band since decoding could start
+}
+
+func newHEVC() bitstream { return &hevc{reader: nalReader{lengthSize: 4}} }
+
+func (h *hevc) codec() Codec {
+	if h.decoder == nil {
+		return nil
+	}
+	return h.decoder
+}
+
+func (h *hevc) configure(record []byte) (bitstream, error) {
+	c, err := parseHEVCConfig(record)
+	if err != nil {
+		return h, err
+	}
+	c.sets[hevcSPS], _ = mendAll(c.sets[hevcSPS], mendHEVCSPS)
+	if d := h.decoder; d != nil && h.reader.lengthSize == c.lengthSize {
+		if old := d.sets(); old.has(c.sets) {
+			return h, nil
+		}
+	}
+	next := &hevc{reader: nalReader{lengthSize: c.lengthSize}, decoder: h.decoder, sawIRAP: h.sawIRAP, gop: c.sei.gop}
+	return next, next.use(c.sets, c.sei.hdr)
+}
+
+func (h *hevc) peek(data []byte) (gop int, err error) {
+	au, err := h.accessUnit(data)
+	if err != nil {
+		return 0, nil
+	}
+	if gop = au.gop; gop == 0 {
+		gop = h.gop
+	}
+	return gop, h.parameterSets(&au, true)
+}
+
+func (h *hevc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error) {
+	au, err := h.accessUnit(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("video frame: %w", err)
+	}
+	// The encoder's word is taken only where it sends no pictures for random access
+	// at all: see avc.
+	h.sawIRAP = h.sawIRAP || au.irap()
+	sync := au.slice != nil && (au.irap() || keyframe && !h.sawIRAP)
+	err = h.parameterSets(&au, sync)
+	if !au.sets.empty() {
+		if au.data = h.clean(au.data, sync && err == nil); len(au.data) == 0 {
+			return nil, nil, err // they come in a frame of their own
+		}
+	}
+	h.unit = unit{data: au.data, sync: sync, openGOP: sync && au.open(), captions: au.captions, odd: au.joining()}
+	return &h.unit, nil, err
+}

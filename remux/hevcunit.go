@@ -1,0 +1,120 @@
+package remux
+
+// NAL unit types (H.265, table 7-1).
+const (
+	hevcBLA     = 16 // BLA_W_LP: pictures that lead may need what was before
+	hevcCRA     = 21
+	hevcLastRAP = 23 // 16 to 23 are pictures where decoding can start
+	hevcLastVCL = 31
+	hevcNALVPS  = 32
+	hevcNALSEI  = 39 // in front of the picture
+)
+
+// SEI messages of pictures with a high dynamic range (H.265, annex D).
+const (
+	seiMastering = 137
+	seiLight     = 144
+)
+
+// hevcUnit is what the NAL units of a frame say about it.
+type hevcUnit struct {
+	data     []byte   // NAL units with 4-byte lengths
+	sets     hevcSets // in band; alias data
+	slice    []byte   // the first one; aliases data
+	captions Captions // in SEI messages
+	recovery int      // pictures until all is whole, as an SEI message says; −1 where none does
+	hdr      hdr
+	gop      int // greatest distance of keyframes in frames, 0 when unknown
+}
+
+// hdr is what SEI messages say of a high dynamic range.
+type hdr struct {
+	mastering *Mastering
+	light     *Light
+}
+
+// accessUnit reads the frame of a video tag.
+func (h *hevc) accessUnit(b []byte) (hevcUnit, error) {
+	data, err := h.reader.frame(b)
+	if err != nil {
+		return hevcUnit{}, err
+	}
+	au := hevcUnit{data: data, recovery: -1}
+	for nal := range nalUnits(data) {
+		if len(nal) > 1 && baseLayer(nal) {
+			au.note(nal)
+		}
+	}
+	return au, nil
+}
+
+func (au *hevcUnit) note(nal []byte) {
+	switch kind := nal[0] >> 1; {
+	case kind <= hevcLastVCL && au.slice == nil:
+		au.slice = nal
+	case kind == hevcNALSEI:
+		au.noteSEI(nal)
+	default:
+		if kind, ok := setKind(nal); ok {
+			au.sets[kind] = append(au.sets[kind], nal)
+		}
+	}
+}
+
+func (au *hevcUnit) noteSEI(nal []byte) {
+	for kind, payload := range seiMessages(nal, 2) {
+		switch kind {
+		case seiRegistered:
+			au.captions |= captions(payload)
+		case seiUnregistered:
+			au.gop = max(au.gop, keyint(payload))
+		case seiRecoveryPoint:
+			r := bitReader{b: payload}
+			if n := r.se(); !r.past() && n >= 0 {
+				au.recovery = int(n)
+			}
+		default:
+			au.hdr.note(kind, payload)
+		}
+	}
+}
+
+// note takes what an SEI message says.
+func (h *hdr) note(kind int, b []byte) {
+	r := bitReader{b: b}
+	two := func() [2]uint16 { return [2]uint16{uint16(r.take(16)), uint16(r.take(16))} }
+	switch {
+	case kind == seiMastering && len(b) >= 24:
+		h.mastering = &Mastering{
+			Primaries:    [3][2]uint16{two(), two(), two()},
+			WhitePoint:   two(),
+			MaxLuminance: r.take(32),
+			MinLuminance: r.take(32),
+		}
+	case kind == seiLight && len(b) >= 4:
+		l := two()
+		h.light = &Light{MaxCLL: l[0], MaxFALL: l[1]}
+	}
+}
+
+// isIRAP tells whether decoding can start with the picture of a slice.
+func isIRAP(slice []byte) bool {
+	kind := slice[0] >> 1
+	return kind >= hevcBLA && kind <= hevcLastRAP
+}
+
+func (au *hevcUnit) irap() bool { return au.slice != nil && isIRAP(au.slice) }
+
+// open tells whether pictures that are shown before this one may need what was before.
+func (au *hevcUnit) open() bool {
+	kind := au.slice[0] >> 1
+	return kind == hevcBLA || kind == hevcCRA
+}
+
+// joining is what browsers make of a picture where decoding can start.
+func (au *hevcUnit) joining() error {
+	if au.recovery > 0 && !au.irap() {
+		return errIntraRefresh
+	}
+	return nil
+}
