@@ -20,7 +20,7 @@ export function firstVariant(playlist) {
 export function silent(playlist) {
   return playlist
     .replace(/^#EXT-X-MEDIA:.*TYPE=AUDIO.*\r?\n/gm, '')
-    .replace(/^(#EXT-X-STREAM-INF:.*?),AUDIO="[^"]*"/gm, '$1')
+    .replace(/^(#EXT-X-STREAM-INF:.*?),AUDIO="[^"]*["]/gm, '$1')
     .replace(/^(#EXT-X-STREAM-INF:.*CODECS=")([^"]*)/gm, (_, before, codecs) => before + list(codecs).filter((c) => !isSound(c)).join(','));
 }
 
