@@ -196,14 +196,18 @@ func (c *conn) connect(ctx context.Context) (connected, error) {
 		bandwidth.Body = append(bandwidth.Body, dynamic)
 		c.writer.WriteMessage(bandwidth)
 		c.writer.SetChunkSize(outChunkSize)
+		var enhanced amf.Object
+		if h, ok := c.server.Handler.(Carrier); ok {
+			enhanced = capabilities(cmd.object, h.Codecs())
+		}
 		c.reply(commandStream, 0, "_result", cmd.txn,
 			amf.Object{{Name: "fmsVer", Value: "FMS/3,0,1,123"}, {Name: "capabilities", Value: 31.0}, {Name: "mode", Value: 1.0}},
-			amf.Object{
+			append(amf.Object{
 				{Name: "level", Value: "status"},
 				{Name: "code", Value: "NetConnection.Connect.Success"},
 				{Name: "description", Value: "Connection succeeded."},
 				{Name: "objectEncoding", Value: 0.0},
-			})
+			}, enhanced...))
 		return s, c.flush()
 	}
 }

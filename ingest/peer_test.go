@@ -56,6 +56,8 @@ type world struct {
 	admit func(ingest.Request) error
 }
 
+func (w *world) Codecs() []flv.FourCC { return []flv.FourCC{flv.AVC1, flv.HVC1, flv.MP4A} }
+
 // live runs f with a server, and ends the server behind it. A goroutine that
 // is left makes synctest fail.
 func live(t *testing.T, f func(w *world)) {

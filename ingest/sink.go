@@ -19,6 +19,12 @@ type Handler interface {
 	Publish(ctx context.Context, r Request) (stream string, s Sink, err error)
 }
 
+// Carrier is a Handler that says which codecs are carried: encoders that speak
+// Enhanced RTMP are told.
+type Carrier interface {
+	Codecs() []flv.FourCC
+}
+
 // Authenticator is a Handler that judges already how an encoder connects:
 // some tell who they are in that step alone.
 type Authenticator interface {

@@ -1,6 +1,12 @@
 package remux
 
-import "github.com/sluice-live/sluice/ingest/flv"
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/sluice-live/sluice/ingest/flv"
+)
 
 // codecs are those that are taken. One more is a line here, a file of its own, and a
 // case in packager/cmaf.
@@ -11,6 +17,13 @@ var codecs = map[flv.FourCC]func() bitstream{
 	flv.VP09: newVP9,
 	flv.VP08: newVP8,
 	flv.MP4A: newAACFrames,
+}
+
+// Codecs returns those that are taken, those of pictures first.
+func Codecs() []flv.FourCC {
+	return slices.SortedFunc(maps.Keys(codecs), func(a, b flv.FourCC) int {
+		return cmp.Or(cmp.Compare(a.Kind(), b.Kind()), cmp.Compare(a, b))
+	})
 }
 
 // bitstream reads what an encoder sends of one track: the seam of a codec.

@@ -25,13 +25,26 @@ func (f FourCC) String() string {
 	return string([]byte{byte(f >> 24), byte(f >> 16), byte(f >> 8), byte(f)})
 }
 
-// is tells whether a codec can be of a kind. One that nobody knows can.
-func (f FourCC) is(k Kind) bool {
+// Kind is what a codec is for. It must be one that has a name here.
+func (f FourCC) Kind() Kind {
+	k, _ := f.kind()
+	return k
+}
+
+func (f FourCC) kind() (k Kind, known bool) {
 	switch f {
 	case AVC1, HVC1, VVC1, AV01, VP09, VP08:
-		return k == Video
+		return Video, true
 	case MP4A, Opus, FLAC, MP3, AC3, EC3:
-		return k == Audio
+		return Audio, true
+	}
+	return 0, false
+}
+
+// is tells whether a codec can be of a kind. One that nobody knows can.
+func (f FourCC) is(k Kind) bool {
+	if of, known := f.kind(); known {
+		return of == k
 	}
 	return f.readable()
 }

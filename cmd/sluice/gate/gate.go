@@ -90,7 +90,13 @@ func (s *publisher) Close(cause error) {
 	s.left()
 }
 
-var _ ingest.Authenticator = (*Gate)(nil) // ingest looks for it, and goes without
+var ( // ingest looks for them, and goes without
+	_ ingest.Authenticator = (*Gate)(nil)
+	_ ingest.Carrier       = (*Gate)(nil)
+)
+
+// Codecs are those of remux.
+func (g *Gate) Codecs() []flv.FourCC { return remux.Codecs() }
 
 // Connect is ingest's first question.
 func (g *Gate) Connect(ctx context.Context, r ingest.Request) (login any, err error) {
