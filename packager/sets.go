@@ -23,8 +23,8 @@ type Set struct {
 func (s Set) Kind() remux.Kind { return s.Renditions[0].Newest().Track.Kind() }
 
 // Sets returns the renditions in their groups, in the order of the first of each. Those
-// that have had nothing yet are in none. Pictures of one codec family are the same in
-// several qualities. Sounds are each by themselves: two of them are two languages.
+// that have had nothing yet are in none. Pictures of one codec family and range are the same
+// in several qualities. Sounds are each by themselves: two of them are two languages.
 func (w *Window) Sets() []Set {
 	sets := make([]Set, 0, len(w.Renditions))
 	for i := range w.Renditions {
@@ -46,7 +46,9 @@ func (w *Window) Sets() []Set {
 
 // has tells whether a rendition belongs to the set.
 func (s Set) has(r *Rendition) bool {
-	return s.Kind() == remux.Video && r.Newest().Track.Kind() == remux.Video && s.Renditions[0].Family() == r.Family()
+	a, b := s.Renditions[0], r
+	return s.Kind() == remux.Video && b.Newest().Track.Kind() == remux.Video && a.Family() == b.Family() &&
+		a.Newest().Track.Picture.Range() == b.Newest().Track.Picture.Range()
 }
 
 // Family is what the codec of a rendition is called, without its profile: avc1. It

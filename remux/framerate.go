@@ -14,7 +14,7 @@ const framesToTell = 6
 // frameRate is how long the frames of a video track last.
 type frameRate struct {
 	clock *videoClock
-	told  *metadata
+	told  *description
 
 	gop       int   // greatest distance of keyframes in frames, 0 when unknown
 	first     int64 // how long frames last at first, in ns; 0 where that isn't sure

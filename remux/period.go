@@ -120,11 +120,11 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 	for _, s := range r.sources {
 		changed := s.changed()
 		s.codec, s.joined = nil, false
-		t, ok := s.track(&r.metadata)
+		t, ok := s.track()
 		if !ok || s.kind == Video && !withVideo {
 			continue
 		}
-		s.codec, s.index = t.Codec, len(tracks)
+		s.codec, s.shown, s.index = t.Codec, s.colour, len(tracks)
 		s.learn()
 		if changed { // else it was said before, and frames said more
 			s.clock.begin(t)
@@ -133,6 +133,7 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 		tracks = append(tracks, t)
 		r.takenIn(s.kind)
 	}
+	nameTracks(tracks)
 	return r.out.SetTracks(tracks)
 }
 

@@ -69,15 +69,23 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 func (r *Remuxer) packet(f *frame, now time.Time) error {
 	if f.Type == flv.PacketMetadata {
 		r.metadata.read(f.Data)
+		for _, s := range r.sources {
+			s.told = r.metadata.tracks[trackKey{s.kind, s.number}]
+		}
 		return nil
 	}
-	if f.Type != flv.PacketConfig && f.Type != flv.PacketFrame {
+	if f.Type == flv.PacketEnd || f.Type == flv.PacketChannels {
 		return nil
 	}
 	f.source = r.source(&f.Packet)
 	switch {
 	case f.source == nil:
 		return r.checkSilence(f.Timestamp)
+	case f.Type == flv.PacketColour:
+		if c, ok := readColour(f.Data); ok {
+			f.source.colour = c // from the next keyframe on
+		}
+		return nil
 	case f.Type == flv.PacketConfig:
 		return r.configure(f.source, &f.Packet, now.Sub(r.began))
 	case f.FourCC != f.source.fourCC:

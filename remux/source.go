@@ -14,6 +14,8 @@ type source struct {
 	kind   Kind
 	number uint8 // the encoder's
 	name   string
+	told   description
+	colour colour
 	fourCC flv.FourCC
 	bits   bitstream
 	lane   *lane
@@ -23,8 +25,9 @@ type source struct {
 
 	// Of the current period:
 	codec  Codec // nil where the track isn't in it
-	index  int   // in its tracks
-	joined bool  // decoding has started
+	shown  colour
+	index  int  // in its tracks
+	joined bool // decoding has started
 }
 
 // frame is a packet on its way, at its place on the line.
@@ -55,11 +58,11 @@ func (r *Remuxer) source(p *flv.Packet) *source {
 	}
 	s := &source{
 		kind: p.Kind, number: p.TrackID, name: fmt.Sprintf("%c%d", p.Kind.String()[0], int(p.TrackID)+1),
-		fourCC: p.FourCC, bits: bits, lane: r.line.lane(),
+		fourCC: p.FourCC, bits: bits, lane: r.line.lane(), told: r.metadata.tracks[trackKey{p.Kind, p.TrackID}],
 	}
 	if s.kind == Video {
 		clock := new(videoClock)
-		s.clock, s.rate = clock, &frameRate{clock: clock, told: &r.metadata}
+		s.clock, s.rate = clock, &frameRate{clock: clock, told: &s.told}
 	} else {
 		s.clock = new(audioClock)
 	}
@@ -73,7 +76,7 @@ func (r *Remuxer) source(p *flv.Packet) *source {
 // changed tells whether the decoder is another one than the period began with.
 func (s *source) changed() bool {
 	c := s.bits.codec()
-	return c != nil && c != s.codec
+	return c != nil && (c != s.codec || s.colour != s.shown)
 }
 
 // learn takes note of a decoder.
@@ -87,18 +90,26 @@ func (s *source) learn() {
 
 // track is what the source is in a period that begins; false where there is no
 // decoder for it.
-func (s *source) track(m *metadata) (Track, bool) {
+func (s *source) track() (Track, bool) {
 	c := s.bits.codec()
 	if c == nil {
 		return Track{}, false
 	}
 	t := TrackOf(c)
-	t.ID = s.name
-	if s.number == 0 {
-		t.Bitrate = m.bitrate[s.kind]
-	}
+	t.ID, t.Name, t.Language, t.Bitrate = s.name, s.told.name, s.told.language, s.told.bitrate
+	s.colour.tell(&t.Picture)
 	if s.rate != nil {
 		t.KeyframeInterval = s.rate.keyframeInterval(c)
 	}
 	return t, true
+}
+
+// nameTracks gives a name to each track that has none, where viewers have a choice.
+func nameTracks(tracks []Track) {
+	for i := range tracks {
+		t := &tracks[i]
+		if t.Name == "" && slices.ContainsFunc(tracks, func(o Track) bool { return o.kind == t.kind && o.ID != t.ID }) {
+			t.Name = "Track " + t.ID[1:]
+		}
+	}
 }

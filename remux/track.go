@@ -95,8 +95,10 @@ func TrackOf(c Codec) Track {
 	return t
 }
 
-// Same tells whether both are decoded with one configuration.
-func (t Track) Same(o Track) bool { return t.Timescale == o.Timescale && t.Codec.equal(o.Codec) }
+// Same tells whether both are decoded with one configuration, and shown alike.
+func (t Track) Same(o Track) bool {
+	return t.Timescale == o.Timescale && t.Codec.equal(o.Codec) && t.Picture.looks(&o.Picture)
+}
 
 // Kind tells video from audio.
 func (t *Track) Kind() Kind { return t.kind }

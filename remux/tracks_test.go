@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-live/sluice/ingest/amf"
 	"github.com/sluice-live/sluice/ingest/flv"
 )
 
@@ -120,6 +121,49 @@ func TestManyTracksJump(t *testing.T) {
 				t.Errorf("%s: %s ends at %d ms, not at 8000", name, id, end)
 			}
 		}
+	}
+}
+
+// TestTracksAreDescribed: each track has the name, the language and the bit rate that
+// metadata say, or a name by its number where viewers have a choice.
+func TestTracksAreDescribed(t *testing.T) {
+	describe := func(tracks []Track) string {
+		var all []string
+		for _, t := range tracks {
+			all = append(all, fmt.Sprintf("%s %q %q %d", t.ID, t.Name, t.Language, t.Bitrate))
+		}
+		return strings.Join(all, ", ")
+	}
+	info := func(props ...amf.Property) []byte {
+		return amf.Append(nil, "onMetaData", amf.ECMAArray(append([]amf.Property{
+			{Name: "videodatarate", Value: 2500.0}, {Name: "audiodatarate", Value: 128.0}}, props...)))
+	}
+	m := newMany(t)
+	m.configure() // before what is said of them
+	m.packet(flv.Packet{Type: flv.PacketMetadata, Data: info(
+		amf.Property{Name: "audioTrackIdInfoMap", Value: amf.Object{
+			{Name: "1", Value: amf.Object{{Name: "name", Value: " Director's\n commentary "}, {Name: "language", Value: "en-GB"}, {Name: "audiodatarate", Value: 64.0}}},
+			{Name: "2", Value: amf.Object{{Name: "title", Value: strings.Repeat("ä", 100)}, {Name: "lang", Value: "\"><script>"}}},
+			{Name: "256", Value: amf.Object{}}, {Name: "x", Value: 1.0},
+		}},
+		amf.Property{Name: "videoTrackIdInfoMap", Value: amf.Object{{Name: "1", Value: amf.Object{{Name: "videodatarate", Value: 800.0}}}}},
+	)})
+	m.play(0, 2000)
+	m.r.Close(nil)
+	want := `v1 "Track 1" "" 2500000, v2 "Track 2" "" 800000, a1 "Track 1" "" 128000, ` +
+		`a2 "Director's commentary" "en-GB" 64000, a3 "` + strings.Repeat("ä", 40) + `" "" 128000`
+	if got := describe(m.out.periods[0]); got != want {
+		t.Errorf("%s; want %s", got, want)
+	}
+	f := newFeed(t)
+	f.configs()
+	f.tag(flv.TagScript, 0, info())
+	f.key(0)
+	f.sound(0)
+	f.inter(40)
+	f.r.Close(nil)
+	if got := describe(f.out.periods[0]); got != `v1 "" "" 2500000, a1 "" "" 128000` {
+		t.Errorf("tracks that are the only ones: %s", got)
 	}
 }
 

@@ -290,7 +290,11 @@ func adaptationSet(w *packager.Window, set packager.Set, s stretch) *mpd.Adaptat
 		value := strings.Join(channels, "=und;") + "=und"
 		a.Accessibilities = []*mpd.DescriptorType{mpd.NewDescriptor("urn:scte:dash:cc:cea-608:2015", value, "")}
 	}
-	a.Roles = []*mpd.DescriptorType{mpd.NewRole("main")}
+	a.SupplementalProperties = append(a.SupplementalProperties, colours(&t.Picture)...)
+	a.Roles = []*mpd.DescriptorType{mpd.NewRole(role(w, set))}
+	if t.Name != "" {
+		a.Labels = []*mpd.LabelType{{Value: t.Name}}
+	}
 	for _, r := range s {
 		a.Representations = append(a.Representations, representation(r))
 	}
@@ -302,6 +306,33 @@ func adaptationSet(w *packager.Window, set packager.Set, s stretch) *mpd.Adaptat
 		rep.SegmentTemplate = template(w, &rep.RepresentationBaseType, s[i])
 	}
 	return a
+}
+
+// role is what the first set of a kind is for, and what those are that viewers may
+// choose instead.
+func role(w *packager.Window, set packager.Set) string {
+	for _, r := range w.Renditions[:set.Number-1] {
+		if r.Newest() != nil && r.Newest().Track.Kind() == set.Kind() {
+			return "alternate"
+		}
+	}
+	return "main"
+}
+
+// colours are the code points of a picture (ISO/IEC 23091-2) that isn't what every
+// screen shows. Players that don't know them play it all the same.
+func colours(p *remux.Picture) []*mpd.DescriptorType {
+	const wide = 9 // primaries of ITU-R BT.2020
+	c := p.Colour
+	if c == nil || p.Range() == remux.SDR && c.Primaries != wide {
+		return nil
+	}
+	property := func(name string, code uint8) *mpd.DescriptorType {
+		return mpd.NewDescriptor("urn:mpeg:mpegB:cicp:"+name, fmt.Sprint(code), "")
+	}
+	return []*mpd.DescriptorType{
+		property("ColourPrimaries", c.Primaries), property("TransferCharacteristics", c.Transfer), property("MatrixCoefficients", c.Matrix),
+	}
 }
 
 // representation draws what is said of a rendition, but for its segments.

@@ -1,12 +1,16 @@
 package dash_test
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/Eyevinn/dash-mpd/mpd"
 
 	"github.com/sluice-live/sluice/packager/dash"
 	"github.com/sluice-live/sluice/packager/packagertest"
+	"github.com/sluice-live/sluice/remux"
 )
 
 // TestPictures: one program in two sizes is one AdaptationSet, each Representation of
@@ -40,5 +44,47 @@ func TestPictures(t *testing.T) {
 		if want := uint64(late) * 3000; begin[1]-begin[0] != want {
 			t.Errorf("the second begins %d ticks behind the first, want %d", begin[1]-begin[0], want)
 		}
+	}
+}
+
+// TestChoices: a second sound is an alternate with a name and a language, and a picture
+// in HDR says its code points.
+func TestChoices(t *testing.T) {
+	w := packagertest.Pictures(t, 0)
+	another := w.Renditions[2]
+	h := *another.Header
+	h.Track.Name, h.Track.Language = "Director's <commentary>", "de"
+	another.ID, another.Header, another.Segments = "a2", &h, nil
+	for _, s := range w.Renditions[2].Segments {
+		copied := *s
+		copied.Header = &h
+		another.Segments = append(another.Segments, &copied)
+	}
+	picture := w.Renditions[1].Header
+	picture.Track.Picture.Colour = &remux.ColourCodes{Primaries: 9, Transfer: 18, Matrix: 9}
+	w.Renditions = append(slices.Clone(w.Renditions), another)
+	golden(t, "choices.mpd", w)
+	text, err := dash.MPD(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := mpd.MPDFromBytes(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, a := range m.Periods[len(m.Periods)-1].AdaptationSets {
+		line := fmt.Sprint(a.ContentType, " ", a.Lang, " ", a.Roles[0].Value)
+		for _, l := range a.Labels {
+			line += " " + l.Value
+		}
+		for _, p := range a.SupplementalProperties {
+			line += " " + strings.TrimPrefix(string(p.SchemeIdUri), "urn:mpeg:mpegB:cicp:") + "=" + p.Value
+		}
+		got = append(got, line)
+	}
+	want := "video  main, video  alternate ColourPrimaries=9 TransferCharacteristics=18 MatrixCoefficients=9, audio  main, audio de alternate Director's <commentary>"
+	if s := strings.Join(got, ", "); s != want {
+		t.Errorf("%s; want %s", s, want)
 	}
 }

@@ -47,16 +47,20 @@ func Multivariant(w *packager.Window) []byte {
 			b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=%q,NAME=%q,DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID=%q\n", captionsGroup, channel, channel)
 		}
 	}
+	// All say their range where one is not SDR (HLS Authoring Specification, 9.16).
+	ranges := slices.ContainsFunc(pictures, func(r *packager.Rendition) bool { return rangeOf(r) != remux.SDR })
 	for _, r := range pictures {
 		if len(sounds) == 0 {
-			b = appendVariant(b, r, group{}, captions)
+			b = appendVariant(b, r, group{}, ranges, captions)
 		}
 		for _, g := range sounds {
-			b = appendVariant(b, r, g, captions)
+			b = appendVariant(b, r, g, ranges, captions)
 		}
 	}
 	return b
 }
+
+func rangeOf(r *packager.Rendition) remux.Range { return r.Newest().Track.Picture.Range() }
 
 // group is the sounds of one codec family, one of which is played with a picture.
 type group struct {
@@ -105,7 +109,7 @@ func appendAudio(b []byte, group string, r *packager.Rendition, isDefault bool) 
 
 // appendVariant adds a rendition with the sounds that go with it. It needs as much as
 // with the largest of them.
-func appendVariant(b []byte, r *packager.Rendition, sounds group, captions string) []byte {
+func appendVariant(b []byte, r *packager.Rendition, sounds group, ranges bool, captions string) []byte {
 	peak, average, codecs := 0, 0, r.Newest().Track.Codecs
 	for _, s := range sounds.renditions {
 		peak, average = max(peak, s.Peak), max(average, s.Average)
@@ -119,6 +123,9 @@ func appendVariant(b []byte, r *packager.Rendition, sounds group, captions strin
 		b = fmt.Appendf(b, ",RESOLUTION=%dx%d", p.Width, p.Height)
 		if r.FrameRate.Den > 0 {
 			b = fmt.Appendf(b, ",FRAME-RATE=%.3f", float64(r.FrameRate.Num)/float64(r.FrameRate.Den))
+		}
+		if ranges {
+			b = fmt.Appendf(b, ",VIDEO-RANGE=%v", rangeOf(r))
 		}
 		if captions == "" {
 			b = append(b, ",CLOSED-CAPTIONS=NONE"...)
