@@ -8,7 +8,7 @@ import (
 )
 
 // av01 is a sample entry by the AV1 Codec ISO Media File Format Binding.
-func av01(c *remux.AV1, rate *mp4.BtrtBox) mp4.Box {
+func av01(c *remux.AV1, p *remux.Picture, rate *mp4.BtrtBox) mp4.Box {
 	record := av1.CodecConfRec{
 		Version:              1,
 		SeqProfile:           c.Profile,
@@ -22,7 +22,7 @@ func av01(c *remux.AV1, rate *mp4.BtrtBox) mp4.Box {
 		ChromaSamplePosition: c.ChromaPosition,
 		ConfigOBUs:           c.Sequence,
 	}
-	entry := visual("av01", &c.Picture, rate, &mp4.Av1CBox{CodecConfRec: record})
+	entry := visual("av01", p, rate, &mp4.Av1CBox{CodecConfRec: record})
 	entry.CompressorName = "AOM Coding"
 	return entry
 }

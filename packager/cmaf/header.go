@@ -36,14 +36,14 @@ func Header(t remux.Track, peak, average int) ([]byte, error) {
 	stsd := trak.Mdia.Minf.Stbl.Stsd
 	switch c := t.Codec.(type) {
 	case *remux.H264:
-		stsd.AddChild(avc1(c, rate))
+		stsd.AddChild(avc1(c, &t.Picture, rate))
 	case *remux.H265:
-		stsd.AddChild(hvc1(c, rate))
+		stsd.AddChild(hvc1(c, &t.Picture, rate))
 	case *remux.AV1:
 		init.Ftyp.AddCompatibleBrands([]string{"av01"}) // AV1 Codec ISO Media File Format Binding, section 2.1
-		stsd.AddChild(av01(c, rate))
+		stsd.AddChild(av01(c, &t.Picture, rate))
 	case *remux.VPX:
-		stsd.AddChild(vpx(c, rate))
+		stsd.AddChild(vpx(c, &t.Picture, rate))
 	case *remux.AAC:
 		stsd.AddChild(mp4a(c, rate))
 	default:
@@ -56,9 +56,9 @@ func Header(t remux.Track, peak, average int) ([]byte, error) {
 
 // avc1 fills the configuration record itself: mp4ff's own helper parses the
 // SPS again, and refuses some that players accept.
-func avc1(c *remux.H264, rate *mp4.BtrtBox) mp4.Box {
+func avc1(c *remux.H264, p *remux.Picture, rate *mp4.BtrtBox) mp4.Box {
 	sps := c.SPS[0]
-	return visual("avc1", &c.Picture, rate, &mp4.AvcCBox{DecConfRec: avc.DecConfRec{
+	return visual("avc1", p, rate, &mp4.AvcCBox{DecConfRec: avc.DecConfRec{
 		AVCProfileIndication: sps[1],
 		ProfileCompatibility: sps[2],
 		AVCLevelIndication:   sps[3],

@@ -11,7 +11,7 @@ import (
 
 // hvc1 fills the configuration record itself, as avc1 does. All parameter sets are in it: the
 // samples have none.
-func hvc1(c *remux.H265, rate *mp4.BtrtBox) mp4.Box {
+func hvc1(c *remux.H265, p *remux.Picture, rate *mp4.BtrtBox) mp4.Box {
 	be := binary.BigEndian
 	g := c.General
 	nested := byte(0)
@@ -19,7 +19,7 @@ func hvc1(c *remux.H265, rate *mp4.BtrtBox) mp4.Box {
 		nested = 1
 	}
 	const complete = true
-	return visual("hvc1", &c.Picture, rate, &mp4.HvcCBox{DecConfRec: hevc.DecConfRec{
+	return visual("hvc1", p, rate, &mp4.HvcCBox{DecConfRec: hevc.DecConfRec{
 		ConfigurationVersion:             1,
 		GeneralProfileSpace:              g[0] >> 6,
 		GeneralTierFlag:                  g[0]>>5&1 == 1,

@@ -7,7 +7,8 @@ import (
 )
 
 // visual is a sample entry for pictures: the configuration box of the codec, and what
-// is the same for all of them.
+// is the same for all of them. The picture is the track's: its colours are not always
+// those of the bitstream.
 func visual(name string, p *remux.Picture, rate *mp4.BtrtBox, config mp4.Box) *mp4.VisualSampleEntryBox {
 	entry := mp4.CreateVisualSampleEntryBox(name, uint16(p.Width), uint16(p.Height), config)
 	if c := p.Colour; c != nil {

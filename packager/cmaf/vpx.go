@@ -7,12 +7,12 @@ import (
 )
 
 // vpx is a sample entry by the VP Codec ISO Media File Format Binding.
-func vpx(c *remux.VPX, rate *mp4.BtrtBox) mp4.Box {
+func vpx(c *remux.VPX, p *remux.Picture, rate *mp4.BtrtBox) mp4.Box {
 	colour := c.Colour
 	if colour == nil {
 		colour = &remux.ColourCodes{Primaries: 2, Transfer: 2, Matrix: 2}
 	}
-	entry := visual(c.Name, &c.Picture, rate, &mp4.VppCBox{
+	entry := visual(c.Name, p, rate, &mp4.VppCBox{
 		Version:                 1,
 		Profile:                 c.Profile,
 		Level:                   c.Level,
