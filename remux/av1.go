@@ -8,17 +8,17 @@ import (
 
 // AV1 is a configured AV1 decoder. Its slices must not be modified.
 type AV1 struct {
-	Sequence           []byte // the sequence header, an OBU with its size
-	Profile            uint8
-	Level              uint8 // seq_level_idx of operating point 0
-	Tier               uint8
-	BitDepth           uint8
-	Mono               bool
-	SubX, SubY         uint8 // 1 where there is half as much chroma
-	ChromaPosition     uint8 // chroma_sample_position
-	Picture                  // as the sequence header says
-	stillPictureHeader bool
-	payload            []byte // of Sequence
+	Sequence       []byte // the sequence header, an OBU with its size
+	Profile        uint8
+	Level          uint8 // seq_level_idx of operating point 0
+	Tier           uint8
+	BitDepth       uint8
+	Mono           bool
+	SubX, SubY     uint8 // 1 where there is half as much chroma
+	ChromaPosition uint8 // chroma_sample_position
+	Picture              // as the sequence header says
+	sequence       av1Sequence
+	payload        []byte // of Sequence
 }
 
 // maxAV1Sequence bounds a sequence header: one with all 32 operating points is no
@@ -40,11 +40,11 @@ func newAV1(payload []byte) (*AV1, error) {
 		Profile:  s.profile, Level: s.level, Tier: s.tier,
 		BitDepth: s.colour.depth, Mono: s.colour.mono,
 		SubX: s.colour.subX, SubY: s.colour.subY, ChromaPosition: s.colour.samplePosition,
-		Picture:            Picture{Width: s.width, Height: s.height, FrameRate: s.frameRate},
-		stillPictureHeader: s.still,
+		Picture:  Picture{Width: s.width, Height: s.height, FrameRate: s.frameRate},
+		sequence: s,
 	}
 	c.payload = c.Sequence[len(c.Sequence)-len(o.payload):]
-	if codes := s.colour.codes; s.colour.told || codes.FullRange {
+	if codes := s.colour.codes; codes != unspecified {
 		c.Colour = &codes
 	}
 	return c, nil
@@ -83,5 +83,5 @@ func (c *AV1) track() Track { return Track{Timescale: VideoTimescale, Picture: c
 
 func (c *AV1) equal(o Codec) bool {
 	d, ok := o.(*AV1)
-	return ok && bytes.Equal(c.Sequence, d.Sequence) && sameValue(c.Mastering, d.Mastering) && sameValue(c.Light, d.Light)
+	return ok && bytes.Equal(c.Sequence, d.Sequence) && c.SAR == d.SAR && sameValue(c.Mastering, d.Mastering) && sameValue(c.Light, d.Light)
 }

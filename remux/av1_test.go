@@ -23,6 +23,7 @@ var av1Files = []struct {
 	{"av1-aom-444", "812000000a092000000227e26d7c89", "av01.1.00M.08.0.000.02.02.02.1", "32×18 {2 2 2 true}", []int{0, 3}},
 	{"av1-aom-mono", "81001c000a090000000227e26d7c95", "av01.0.00M.08.1.110.02.02.02.1", "32×18 {2 2 2 true}", []int{0, 3}},
 	{"av1-aom-422-12", "814068000a0a4000000227e26d7cb110", "av01.2.00M.12.0.100.02.02.02.0", "32×18", []int{0, 3}},
+	{"av1-rav1e", "811f0c000a0d000000f913f710850408080850", "av01.0.31M.08", "32×24 43:32", []int{0, 3}},
 }
 
 // describe is a picture in words.
@@ -215,6 +216,49 @@ func TestAV1Hostile(t *testing.T) {
 		}
 		if notes := strings.Join(f.notes, ", "); !strings.Contains(notes, c.note) {
 			t.Errorf("%s: it is said %q", c.name, notes)
+		}
+	}
+}
+
+// TestAV1AspectRatio: samples are as wide as a key frame says, whatever is in front of that
+// in its header.
+func TestAV1AspectRatio(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		bits av1FrameBits
+		put  func(*bitWriter)
+		want [2]uint32
+	}{
+		{"nothing else", av1FrameBits{}, func(w *bitWriter) { w.put(0, 1+1) }, [2]uint32{64, 45}},
+		{"a choice of tools", av1FrameBits{screenContent: true, integer: true}, func(w *bitWriter) { w.put(0b0110, 4) }, [2]uint32{64, 45}},
+		{"no tools", av1FrameBits{screenContent: true, integer: true}, func(w *bitWriter) { w.put(0b000, 3) }, [2]uint32{64, 45}},
+		{"forced tools", av1FrameBits{forced: true, integer: true}, func(w *bitWriter) { w.put(0b010, 3) }, [2]uint32{64, 45}},
+		{"times, an id and an order", av1FrameBits{presentation: 9, removal: 7, removals: 2, id: 12, order: 5}, func(w *bitWriter) {
+			w.put(0x155, 9)
+			w.put(0, 1)
+			w.put(0xABC, 12)
+			w.put(0, 1)
+			w.put(0x15, 5)
+			w.put(1, 1)
+			w.put(0x3FFF, 14)
+		}, [2]uint32{64, 45}},
+		{"another size", av1FrameBits{width: 10, height: 10}, func(w *bitWriter) {
+			w.put(0b01, 2)
+			w.put(511, 10)
+			w.put(575, 10)
+		}, [2]uint32{2, 1}},
+		{"super-resolution", av1FrameBits{superres: true}, func(w *bitWriter) { w.put(0b00_1_101, 6) }, [2]uint32{64, 45}},
+		{"cut short", av1FrameBits{order: 60}, func(*bitWriter) {}, [2]uint32{}},
+	} {
+		var w bitWriter
+		w.put(0b0001, 4)
+		c.put(&w)
+		w.put(1, 1)
+		w.put(1023, 16)
+		w.put(575, 16)
+		s := av1Sequence{width: 720, height: 576, frame: c.bits}
+		if got := s.aspectRatio(w.b); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
 		}
 	}
 }

@@ -8,11 +8,15 @@ const (
 	metadataMastering = 2
 )
 
-// with is the decoder with what metadata OBUs say that isn't known yet: encoders repeat
-// it with each key frame. Where they say nothing new, it is the decoder itself.
-func (c *AV1) with(metadata [][]byte) *AV1 {
+// with is the decoder with what a key frame, and metadata OBUs, say of the picture. Of the
+// latter counts what isn't known yet: encoders repeat it. Where they say nothing new, it is
+// the decoder itself.
+func (c *AV1) with(u *temporalUnit) *AV1 {
 	p := c.Picture
-	for _, m := range metadata {
+	if len(u.frame) > 0 && c.joins(u.frame[0]) {
+		p.SAR = c.sequence.aspectRatio(u.frame)
+	}
+	for _, m := range u.metadata {
 		kind, n := leb128(m)
 		switch b := m[n:]; {
 		case kind == metadataLight && len(b) >= 4 && p.Light == nil:

@@ -14,6 +14,22 @@ type av1Sequence struct {
 	width, height int
 	frameRate     Rational
 	colour        av1Colour
+	frame         av1FrameBits
+}
+
+// av1FrameBits is how long the fields of a frame header are, in bits; 0 for those that it
+// doesn't have.
+type av1FrameBits struct {
+	presentation  int // frame_presentation_time
+	removal       int // buffer_removal_time
+	removals      int // … of which there are so many
+	id            int
+	width, height int
+	order         int
+	screenContent bool // a picture chooses its tools for screen content
+	forced        bool // … or has them always
+	integer       bool // a picture with them chooses integer motion vectors
+	superres      bool
 }
 
 // av1Colour is color_config (AV1, section 5.5.2).
@@ -22,7 +38,6 @@ type av1Colour struct {
 	mono           bool
 	subX, subY     uint8
 	samplePosition uint8
-	told           bool // the codes were
 	codes          ColourCodes
 }
 
@@ -39,16 +54,18 @@ func parseAV1Sequence(b []byte) (s av1Sequence, err error) {
 	} else {
 		s.operating(&r)
 	}
-	widthBits, heightBits := int(r.take(4))+1, int(r.take(4))+1
-	s.width, s.height = int(r.take(widthBits))+1, int(r.take(heightBits))+1
-	if !s.still && r.flag() { // frame ids
-		r.take(4 + 3)
+	f := &s.frame
+	f.width, f.height = int(r.take(4))+1, int(r.take(4))+1
+	s.width, s.height = int(r.take(f.width))+1, int(r.take(f.height))+1
+	if !s.still && r.flag() {
+		f.id = int(r.take(4)) + int(r.take(3)) + 3
 	}
 	r.take(3) // use_128x128_superblock, enable_filter_intra, enable_intra_edge_filter
 	if !s.still {
-		skipAV1Tools(&r)
+		f.tools(&r)
 	}
-	r.take(3) // enable_superres, enable_cdef, enable_restoration
+	f.superres = r.flag()
+	r.take(2) // enable_cdef, enable_restoration
 	s.colour.read(&r, s.profile)
 	r.take(1 + 1) // separate_uv_delta_q or film grain, and at least one bit behind it
 	switch {
@@ -66,16 +83,19 @@ func parseAV1Sequence(b []byte) (s av1Sequence, err error) {
 func (s *av1Sequence) operating(r *bitReader) {
 	decoderModel, delayBits := false, 0
 	if r.flag() {
-		s.timing(r)
+		even := s.timing(r)
 		if decoderModel = r.flag(); decoderModel {
 			delayBits = int(r.take(5)) + 1
 			r.take(32) // num_units_in_decoding_tick
-			r.take(5 + 5)
+			s.frame.removal = int(r.take(5)) + 1
+			if presentation := int(r.take(5)) + 1; !even {
+				s.frame.presentation = presentation
+			}
 		}
 	}
 	displayDelay := r.flag()
 	for i := range r.take(5) + 1 {
-		r.take(12) // operating_point_idc
+		layers := r.take(12) // operating_point_idc
 		level, tier := uint8(r.take(5)), uint8(0)
 		if level > 7 {
 			tier = uint8(r.take(1))
@@ -86,7 +106,10 @@ func (s *av1Sequence) operating(r *bitReader) {
 		if decoderModel && r.flag() {
 			r.take(delayBits)
 			r.take(delayBits)
-			r.flag() // low_delay_mode_flag
+			r.flag()                                  // low_delay_mode_flag
+			if layers == 0 || layers&0x101 == 0x101 { // the base layer is in it
+				s.frame.removals++
+			}
 		}
 		if displayDelay && r.flag() {
 			r.take(4)
@@ -94,31 +117,37 @@ func (s *av1Sequence) operating(r *bitReader) {
 	}
 }
 
-// timing reads timing_info (AV1, section 5.5.3).
-func (s *av1Sequence) timing(r *bitReader) {
+// timing reads timing_info (AV1, section 5.5.3), and tells whether pictures come at an
+// even rate.
+func (s *av1Sequence) timing(r *bitReader) (even bool) {
 	tick, second := r.take(32), r.take(32)
-	if !r.flag() { // pictures come when they like
-		return
+	if !r.flag() {
+		return false
 	}
 	ticks := uint64(r.ue()) + 1
 	if frame := ticks * uint64(tick); frame > 0 && frame < 1<<32 && uint64(second) < maxFrameRate*frame && second > 0 {
 		s.frameRate = Rational{second, uint32(frame)}
 	}
+	return true
 }
 
-// skipAV1Tools passes over what a decoder may use.
-func skipAV1Tools(r *bitReader) {
+// tools reads what a decoder may use, as far as it makes frame headers longer.
+func (f *av1FrameBits) tools(r *bitReader) {
 	r.take(4) // interintra and masked compound, warped motion, dual filter
 	order := r.flag()
 	if order {
 		r.take(2) // jnt_comp, ref_frame_mvs
 	}
-	screenContent := r.flag() || r.flag() // a picture may choose; or it is forced
-	if screenContent && !r.flag() {       // integer motion vectors aren't a picture's choice
-		r.flag()
+	if f.screenContent = r.flag(); !f.screenContent {
+		f.forced = r.flag()
+	}
+	if f.screenContent || f.forced {
+		if f.integer = r.flag(); !f.integer {
+			r.flag()
+		}
 	}
 	if order {
-		r.take(3)
+		f.order = int(r.take(3)) + 1
 	}
 }
 
@@ -133,9 +162,8 @@ func (c *av1Colour) read(r *bitReader, profile uint8) {
 		c.depth = 8
 	}
 	c.mono = profile != 1 && r.flag()
-	const unspecified, bt709, sRGB, identity = 2, 1, 13, 0
-	c.codes = ColourCodes{Primaries: unspecified, Transfer: unspecified, Matrix: unspecified}
-	if c.told = r.flag(); c.told {
+	const bt709, sRGB, identity = 1, 13, 0
+	if c.codes = unspecified; r.flag() {
 		c.codes = ColourCodes{Primaries: uint8(r.take(8)), Transfer: uint8(r.take(8)), Matrix: uint8(r.take(8))}
 	}
 	switch {

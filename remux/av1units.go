@@ -54,7 +54,7 @@ func (a *av1Units) configure(record []byte) (bitstream, error) {
 	return next, nil
 }
 
-// use notes the decoder that a sequence header, and the metadata beside it, are for. The
+// use notes the decoder that a sequence header, and what comes with it, are for. The
 // same again changes nothing.
 func (a *av1Units) use(u *temporalUnit) error {
 	if u.sequence == nil {
@@ -67,7 +67,7 @@ func (a *av1Units) use(u *temporalUnit) error {
 			return err
 		}
 	}
-	a.decoder = d.with(u.metadata)
+	a.decoder = d.with(u)
 	return nil
 }
 
@@ -107,5 +107,5 @@ func (a *av1Units) next(data []byte, _ bool) (u *unit, rest []byte, err error) {
 // switch frame.
 func (c *AV1) joins(header byte) bool {
 	const showExisting, frameType, key, show = 0x80, 0x60, 0x00, 0x10
-	return c.stillPictureHeader || header&showExisting == 0 && header&frameType == key && header&show != 0
+	return c.sequence.still || header&showExisting == 0 && header&frameType == key && header&show != 0
 }

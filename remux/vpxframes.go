@@ -73,7 +73,7 @@ func (v *vpxFrames) use(h *vpxHeader) {
 	d := VPX{
 		Name: v.name, Profile: h.profile, Level: vpLevel(v.record.level, h.width, h.height), BitDepth: h.depth,
 		Chroma:  v.record.subsampling(h),
-		Picture: Picture{Width: h.width, Height: h.height, SAR: h.aspectRatio()},
+		Picture: Picture{Width: h.width, Height: h.height, SAR: scaled(h.width, h.height, h.render)},
 	}
 	colour := v.record.colour
 	if h.matrix != unspecified.Matrix {
@@ -87,21 +87,4 @@ func (v *vpxFrames) use(h *vpxHeader) {
 		d.Colour = &colour
 	}
 	v.decoder = &d
-}
-
-// aspectRatio is that of samples where the picture should be scaled; zero where that
-// leaves its shape as it is.
-func (h *vpxHeader) aspectRatio() [2]uint32 {
-	x, y := h.render[0]*h.height, h.render[1]*h.width
-	if off := max(x-y, y-x); off <= y/100 {
-		return [2]uint32{}
-	}
-	if shown := h.width * x / y; shown == 0 || shown > 0xFFFF {
-		return [2]uint32{}
-	}
-	a, b := x, y
-	for b > 0 {
-		a, b = b, a%b
-	}
-	return [2]uint32{uint32(x / a), uint32(y / a)}
 }

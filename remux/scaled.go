@@ -1,0 +1,20 @@
+package remux
+
+// scaled is the aspect ratio of samples of a picture that should be scaled to a size; zero
+// where that leaves its shape as it is.
+func scaled(width, height int, to [2]int) [2]uint32 {
+	x, y := int64(to[0])*int64(height), int64(to[1])*int64(width)
+	if off := max(x-y, y-x); off <= y/100 {
+		return [2]uint32{}
+	}
+	a, b := x, y
+	for b > 0 {
+		a, b = b, a%b
+	}
+	x, y = x/a, y/a
+	// Headers have 16 bits for the width as it is shown.
+	if shown := int64(width) * x / y; shown == 0 || shown > 0xFFFF || max(x, y) >= 1<<32 {
+		return [2]uint32{}
+	}
+	return [2]uint32{uint32(x), uint32(y)}
+}
