@@ -190,8 +190,8 @@ func TestAV1Join(t *testing.T) {
 		{"a switch frame", 0x70, false},
 	} {
 		u, _, err := a.next([]byte{0x32, 2, c.header, 0xAA}, true)
-		if err != nil || u.sync != c.sync {
-			t.Errorf("%s: sync %v, %v", c.name, u.sync, err)
+		if err != nil || u.sync != c.sync || (u.odd == errForwardKeys) != (c.name == "a forward key frame") {
+			t.Errorf("%s: sync %v, %v, %v", c.name, u.sync, u.odd, err)
 		}
 	}
 }

@@ -94,6 +94,9 @@ func (a *av1Units) next(data []byte, _ bool) (u *unit, rest []byte, err error) {
 		return nil, rest, err
 	}
 	a.unit = unit{data: t.data, sync: a.decoder != nil && a.decoder.joins(t.frame[0])}
+	if !a.unit.sync && t.frame[0]&av1KeyBits == av1KeyHidden {
+		a.unit.odd = errForwardKeys
+	}
 	if a.unit.sync && t.sequence == nil {
 		// Players join only where they find it (section 2.4 of the binding).
 		a.scratch = append(append(a.scratch[:0], a.decoder.Sequence...), t.data...)
@@ -102,10 +105,17 @@ func (a *av1Units) next(data []byte, _ bool) (u *unit, rest []byte, err error) {
 	return &a.unit, rest, err
 }
 
+// Beginnings of a frame header (AV1, section 5.9.2): not one that was sent before, of type
+// key frame, and shown or not.
+const (
+	av1KeyBits   = 0xF0
+	av1KeyShown  = 0x10
+	av1KeyHidden = 0x00
+)
+
 // joins tells by the first byte of a frame whether it is a key frame that is shown.
 // One that is shown later (a forward key frame) is nowhere to join, and neither is a
 // switch frame.
 func (c *AV1) joins(header byte) bool {
-	const showExisting, frameType, key, show = 0x80, 0x60, 0x00, 0x10
-	return c.sequence.still || header&showExisting == 0 && header&frameType == key && header&show != 0
+	return c.sequence.still || header&av1KeyBits == av1KeyShown
 }

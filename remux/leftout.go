@@ -24,6 +24,7 @@ var (
 	errNoKeyframe    = leftOut{Video, fmt.Sprintf("the picture is left out, as no keyframe came in %v: set the encoder's keyframe interval to 2 s", keyframeTime)}
 	errIntraRefresh  = leftOut{Video, "the picture is refreshed bit by bit: browsers can't join; turn intra refresh off in the encoder, and set its keyframe interval to 2 s"}
 	errOpenGroups    = leftOut{Video, "groups of pictures begin without an IDR picture: some browsers can't join there; turn open GOP off in the encoder"}
+	errForwardKeys   = leftOut{Video, "groups of pictures begin with forward key frames: players can't join there; turn open GOP off in the encoder"}
 )
 
 // unusable says of a configuration or a format what to set instead.
