@@ -52,7 +52,7 @@ func (c *audioConfig) codec() (*AAC, error) {
 	a := &AAC{
 		ObjectType:   objectLC,
 		FrameSamples: 1024,
-		Sound:        Sound{SampleRate: c.rate, Channels: countChannels(c.elements)},
+		Sound:        Sound{SampleRate: c.rate, Channels: countChannels(c.elements), Layout: number},
 		elements:     c.elements,
 	}
 	if !same {
@@ -68,7 +68,7 @@ func (c *audioConfig) codec() (*AAC, error) {
 		a.ObjectType = objectSBR
 	}
 	if a.ObjectType == objectPS {
-		a.Channels = 2 // parametric stereo makes two of one
+		a.Channels, a.Layout = 2, 2 // parametric stereo makes two of one
 	}
 	told := *c
 	told.channelConfig = number

@@ -1,9 +1,5 @@
 package remux
 
-import "errors"
-
-var errLargeUnit = errors.New("an AAC access unit is larger than the codec allows")
-
 // aacFrames is AAC as FLV carries it: bare access units behind a configuration, or
 // ADTS, which may be all that says what it is.
 type aacFrames struct {

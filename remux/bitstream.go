@@ -2,6 +2,7 @@ package remux
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 
@@ -17,6 +18,11 @@ var codecs = map[flv.FourCC]func() bitstream{
 	flv.VP09: newVP9,
 	flv.VP08: newVP8,
 	flv.MP4A: newAACFrames,
+	flv.Opus: newOpusPackets,
+	flv.FLAC: newFLACFrames,
+	flv.MP3:  newMP3Frames,
+	flv.AC3:  newAC3Frames,
+	flv.EC3:  newAC3Frames,
 }
 
 // Codecs returns those that are taken, those of pictures first.
@@ -51,6 +57,13 @@ type bitstream interface {
 	next(data []byte, keyframe bool) (u *unit, rest []byte, err error)
 }
 
+// channelled is a bitstream whose configuration may leave out how many channels there
+// are: Enhanced RTMP has a packet that says it.
+type channelled interface {
+	// channels is configure for such a packet.
+	channels(record []byte) (bitstream, error)
+}
+
 // unit is an access unit as samples have it.
 type unit struct {
 	data     []byte
@@ -60,6 +73,8 @@ type unit struct {
 	captions Captions
 	odd      error // what browsers make of it; nil where they play it
 }
+
+var errLargeUnit = errors.New("an access unit is larger than its codec allows")
 
 // newCodec is the bitstream of a codec, nil where that isn't taken.
 func newCodec(f flv.FourCC) bitstream {

@@ -21,6 +21,8 @@ func (l leftOut) Error() string { return l.text }
 var (
 	errNoVideoConfig = leftOut{Video, "video before its configuration is left out: let the encoder send it (SPS and PPS, where it is H.264 or HEVC), or start it again"}
 	errNoAudioConfig = leftOut{Audio, "AAC before its configuration is left out: let the encoder send it (AudioSpecificConfig), or start it again"}
+	errMP3           = leftOut{Audio, "Chrome doesn't play MP3 in a live stream, nor the picture beside it: set the encoder's audio codec to AAC"}
+	errAC3           = leftOut{Audio, "Chrome and Firefox don't play AC-3 and E-AC-3, nor the picture beside it: set the encoder's audio codec to AAC"}
 	errNoKeyframe    = leftOut{Video, fmt.Sprintf("the picture is left out, as no keyframe came in %v: set the encoder's keyframe interval to 2 s", keyframeTime)}
 	errIntraRefresh  = leftOut{Video, "the picture is refreshed bit by bit: browsers can't join; turn intra refresh off in the encoder, and set its keyframe interval to 2 s"}
 	errOpenGroups    = leftOut{Video, "groups of pictures begin without an IDR picture: some browsers can't join there; turn open GOP off in the encoder"}

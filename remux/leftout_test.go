@@ -31,11 +31,11 @@ func TestLeftOut(t *testing.T) {
 		set  string   // in the encoder
 	}{
 		{"nothing", func(f *feed) { f.configs(); pictures(f) }, nil, ""},
-		{"MP3", func(f *feed) {
+		{"Speex", func(f *feed) {
 			f.videoConfig(record(highSPS, highPPS))
 			pictures(f)
-			sounds(f, 3, 0x2F, 0xFF, 0xFB)
-		}, []string{"the sound is left out: audio by FourCC \".mp3\""}, "audio codec to AAC"},
+			sounds(f, 3, 0xB2, 0xFF, 0xFB)
+		}, []string{"the sound is left out: audio format Speex"}, "audio codec to AAC"},
 		{"AAC Main", func(f *feed) {
 			f.videoConfig(record(highSPS, highPPS))
 			f.audioConfig("0990")

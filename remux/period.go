@@ -14,7 +14,7 @@ type period struct {
 var (
 	errFlood      = errors.New("the decoder configuration or the timestamps change all the time: frames are dropped in between")
 	errManyTracks = errors.New("more tracks than are taken")
-	errManyUnits  = errors.New("an audio tag has too many ADTS frames")
+	errManyUnits  = errors.New("a message has too many access units")
 )
 
 // maxUnits is how many access units a frame may have.
@@ -24,7 +24,8 @@ const maxUnits = 64
 // frame does; the others follow on it.
 func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 	s := f.source
-	for data, n := f.Data, int64(0); len(data) > 0; n++ {
+	behind := int64(0) // ns of the units before
+	for data, n := f.Data, 0; len(data) > 0; n++ {
 		if n == maxUnits {
 			r.drop(errManyUnits)
 			return nil
@@ -35,6 +36,7 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 			r.drop(unusable(s.kind, err))
 		}
 		if u == nil {
+			behind += s.lane.usual
 			continue
 		}
 		if u.odd != nil {
@@ -53,7 +55,8 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 			return nil // from the next keyframe on
 		}
 		s.joined = true
-		dts, duration, offset := s.clock.sample(r.line.ns(f.place)+n*s.lane.usual, f.Composition, u)
+		dts, duration, offset := s.clock.sample(r.line.ns(f.place)+behind, f.Composition, u)
+		behind += int64(time.Second) * int64(u.samples) / s.timescale
 		if err := r.out.WriteSample(Sample{
 			Track:             s.index,
 			DTS:               dts,
@@ -124,7 +127,7 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 		if !ok || s.kind == Video && !withVideo {
 			continue
 		}
-		s.codec, s.shown, s.index = t.Codec, s.colour, len(tracks)
+		s.codec, s.shown, s.timescale, s.index = t.Codec, s.colour, int64(t.Timescale), len(tracks)
 		s.learn()
 		if changed { // else it was said before, and frames said more
 			s.clock.begin(t)

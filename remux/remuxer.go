@@ -74,7 +74,10 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 		}
 		return nil
 	}
-	if f.Type == flv.PacketEnd || f.Type == flv.PacketChannels {
+	if f.Type == flv.PacketChannels {
+		return r.channels(&f.Packet, now.Sub(r.began))
+	}
+	if f.Type == flv.PacketEnd {
 		return nil
 	}
 	f.source = r.source(&f.Packet)
@@ -89,8 +92,15 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 	case f.Type == flv.PacketConfig:
 		return r.configure(f.source, &f.Packet, now.Sub(r.began))
 	case f.FourCC != f.source.fourCC:
-		r.withoutConfig(f.Kind)
-		return nil
+		// What says by itself what it is needs no configuration.
+		if _, err := newCodec(f.FourCC).configure(nil); err != nil {
+			r.withoutConfig(f.Kind)
+			return nil
+		}
+		said := flv.Packet{FourCC: f.FourCC, Timestamp: f.Timestamp}
+		if err := r.configure(f.source, &said, now.Sub(r.began)); err != nil {
+			return err
+		}
 	}
 	if r.began.IsZero() {
 		r.began = now
@@ -148,8 +158,7 @@ func (r *Remuxer) checkSilence(timestamp uint32) error {
 	return nil
 }
 
-// configure takes a configuration of a track. What waits is decoded as it was
-// encoded: it is released or, if it is before the first keyframe, dropped.
+// configure takes a configuration of a track.
 func (r *Remuxer) configure(s *source, p *flv.Packet, arrived time.Duration) error {
 	bits := s.bits
 	if p.FourCC != s.fourCC {
@@ -158,8 +167,33 @@ func (r *Remuxer) configure(s *source, p *flv.Packet, arrived time.Duration) err
 	next, err := bits.configure(p.Data)
 	if err != nil {
 		r.drop(unusable(s.kind, err))
+		if p.FourCC != s.fourCC { // a broken one ends no codec that works
+			return nil
+		}
 	}
-	if next == s.bits || err != nil && p.FourCC != s.fourCC { // a broken one ends no codec that works
+	return r.change(s, next, p, arrived)
+}
+
+// channels takes how many channels a track has, where its codec doesn't say.
+func (r *Remuxer) channels(p *flv.Packet, arrived time.Duration) error {
+	for _, s := range r.sources {
+		bits, ok := s.bits.(channelled)
+		if !ok || s.kind != p.Kind || s.number != p.TrackID || s.fourCC != p.FourCC {
+			continue
+		}
+		next, err := bits.channels(p.Data)
+		if err != nil {
+			r.drop(unusable(s.kind, err))
+		}
+		return r.change(s, next, p, arrived)
+	}
+	return nil
+}
+
+// change lets another bitstream read what comes behind a packet. What waits is decoded
+// as it was encoded: it is released or, if it is before the first keyframe, dropped.
+func (r *Remuxer) change(s *source, next bitstream, p *flv.Packet, arrived time.Duration) error {
+	if next == s.bits {
 		return nil
 	}
 	if s.held.source != nil {

@@ -319,11 +319,11 @@ func TestClose(t *testing.T) {
 // A stream of which nothing can be made ends after 10 s of media, not of time.
 func TestNothingUsable(t *testing.T) {
 	for name, send := range map[string]func(f *feed, ts uint32){
-		"HEVC and Opus by FourCC": func(f *feed, ts uint32) {
-			f.tag(flv.TagVideo, ts, []byte{0x90, 'h', 'v', 'c', '1', 1})
-			f.tag(flv.TagAudio, ts, []byte{0x90, 'O', 'p', 'u', 's', 1})
+		"codecs of which nobody knows anything": func(f *feed, ts uint32) {
+			f.tag(flv.TagVideo, ts, []byte{0x90, 'd', 'i', 'v', 'x', 1})
+			f.tag(flv.TagAudio, ts, []byte{0x90, 'a', 'c', '-', '4', 1})
 		},
-		"MP3 alone":                 func(f *feed, ts uint32) { f.tag(flv.TagAudio, ts, []byte{0x2F, 0xFF, 0xFB}) },
+		"MP3 that is none":          func(f *feed, ts uint32) { f.tag(flv.TagAudio, ts, []byte{0x2F, 0xFF, 0xFB}) },
 		"frames, no configurations": func(f *feed, ts uint32) { f.inter(ts); f.sound(ts) },
 	} {
 		f := newFeed(t)

@@ -24,10 +24,11 @@ type source struct {
 	held   frame      // whose timestamp can't be believed yet; zero when there is none
 
 	// Of the current period:
-	codec  Codec // nil where the track isn't in it
-	shown  colour
-	index  int  // in its tracks
-	joined bool // decoding has started
+	codec     Codec // nil where the track isn't in it
+	timescale int64
+	shown     colour
+	index     int  // in its tracks
+	joined    bool // decoding has started
 }
 
 // frame is a packet on its way, at its place on the line.

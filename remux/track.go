@@ -33,12 +33,12 @@ type Track struct {
 	Picture   Picture
 	Sound     Sound
 
-	// UnitDuration is how long an access unit lasts, in ticks; 0 where that isn't
-	// always the same.
+	// UnitDuration is how long an access unit lasts, in ticks, but for a few; 0 where
+	// that isn't known.
 	UnitDuration uint32
 
-	// Silence is an access unit of silence, nil where the track can have none. It
-	// must not be modified.
+	// Silence is an access unit of silence that lasts as long, nil where the track can
+	// have none. It must not be modified.
 	Silence []byte
 
 	Bitrate int // bit/s as the encoder's metadata says, 0 when it doesn't
@@ -62,6 +62,14 @@ type Picture struct {
 type Sound struct {
 	SampleRate int // Hz
 	Channels   int // that come out of the decoder
+
+	// Layout is how the channels lie, as a ChannelConfiguration of ISO/IEC 23091-3; 0
+	// where none is theirs. Of Dolby's codecs it is a channel map: Dolby (ETSI TS 102
+	// 366, table E.1.4). Objects is then the complexity of joint object coding, 0 where
+	// there is none.
+	Layout  int
+	Dolby   uint16
+	Objects int
 }
 
 // Rational is a fraction; the zero value stands for unknown.

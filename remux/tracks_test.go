@@ -177,8 +177,8 @@ func TestTooManyTracks(t *testing.T) {
 	if n := len(m.r.sources); n != mostSources {
 		t.Errorf("%d tracks", n)
 	}
-	m.packet(flv.Packet{Kind: Audio, FourCC: 'f'<<24 | 'L'<<16 | 'a'<<8 | 'C', Type: flv.PacketConfig, Data: unhex(stereo48)})
-	if notes := strings.Join(m.notes, ", "); notes != errManyTracks.Error()+`, the sound is left out: audio by FourCC "fLaC" is not supported: set the encoder's audio codec to AAC` {
+	m.packet(flv.Packet{Kind: Audio, FourCC: 'a'<<24 | 'c'<<16 | '-'<<8 | '4', Type: flv.PacketConfig, Data: unhex(stereo48)})
+	if notes := strings.Join(m.notes, ", "); notes != errManyTracks.Error()+`, the sound is left out: audio by FourCC "ac-4" is not supported: set the encoder's audio codec to AAC` {
 		t.Errorf("it is said: %s", notes)
 	}
 }

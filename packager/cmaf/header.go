@@ -46,6 +46,14 @@ func Header(t remux.Track, peak, average int) ([]byte, error) {
 		stsd.AddChild(vpx(c, &t.Picture, rate))
 	case *remux.AAC:
 		stsd.AddChild(mp4a(c, rate))
+	case *remux.Opus:
+		stsd.AddChild(opus(c, rate))
+	case *remux.FLAC:
+		stsd.AddChild(flac(c, rate))
+	case *remux.MP3:
+		stsd.AddChild(mp3(c, rate))
+	case *remux.AC3:
+		stsd.AddChild(ac3(c, rate))
 	default:
 		return nil, fmt.Errorf("no sample entry for %s", t.Codecs)
 	}
@@ -68,17 +76,4 @@ func avc1(c *remux.H264, p *remux.Picture, rate *mp4.BtrtBox) mp4.Box {
 		BitDepthLumaMinus1:   c.BitDepth[0] - 8, // the field counts from 8, whatever its name
 		BitDepthChromaMinus1: c.BitDepth[1] - 8,
 	}})
-}
-
-// mp4a is built here because mp4ff's own helper says two channels always.
-func mp4a(c *remux.AAC, rate *mp4.BtrtBox) mp4.Box {
-	sampleRate := c.SampleRate
-	if sampleRate > 0xFFFF { // the field has 16 bits; the configuration has the truth
-		sampleRate = 0
-	}
-	esds := mp4.CreateEsdsBox(c.Config)
-	const bitsPerSample = 16
-	entry := mp4.CreateAudioSampleEntryBox("mp4a", uint16(c.Channels), bitsPerSample, uint16(sampleRate), esds)
-	entry.AddChild(rate)
-	return entry
 }
