@@ -22,7 +22,7 @@ import (
 )
 
 var track = remux.TrackOf(&remux.AAC{
-	Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2},
+	Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2, Layout: 2},
 })
 
 // site is a server with one stream, live/cam1, and the hand that feeds it.

@@ -21,7 +21,7 @@ func TestPinned(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.SetTracks([]remux.Track{remux.TrackOf(&remux.AAC{
-		Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2}})}); err != nil {
+		Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2, Layout: 2}})}); err != nil {
 		t.Fatal(err)
 	}
 	next := time.Now().Unix() * 48000

@@ -35,7 +35,7 @@ var (
 		Picture: remux.Picture{Width: 960, Height: 540},
 	})
 	audio = remux.TrackOf(&remux.AAC{
-		Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2},
+		Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2, Layout: 2},
 	})
 )
 

@@ -54,7 +54,11 @@ func (s Set) has(r *Rendition) bool {
 // Family is what the codec of a rendition is called, without its profile: avc1. It
 // must have a Newest header.
 func (r *Rendition) Family() string {
+	const mp3 = "mp4a.40.34" // what plays AAC may not play it
 	family, _, _ := strings.Cut(r.Newest().Track.Codecs, ".")
+	if c := r.Newest().Track.Codecs; c == mp3 {
+		return c
+	}
 	return family
 }
 

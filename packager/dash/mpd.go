@@ -353,11 +353,34 @@ func representation(r run) *mpd.RepresentationType {
 	}
 	if s := t.Sound; s.SampleRate > 0 {
 		rep.AudioSamplingRate = mpd.Ptr(mpd.UIntVectorType(fmt.Sprint(s.SampleRate)))
-		rep.AudioChannelConfigurations = []*mpd.DescriptorType{
-			mpd.NewDescriptor(mpd.AUDIO_CHANNEL_CONFIGURATION_MPEG_DASH, fmt.Sprint(s.Channels), ""),
+		rep.AudioChannelConfigurations = channels(s)
+		if s.Objects > 0 { // ETSI TS 103 420, annex D
+			rep.SupplementalProperties = []*mpd.DescriptorType{
+				mpd.NewDescriptor("tag:dolby.com,2018:dash:EC3_ExtensionType:2018", "JOC", ""),
+				mpd.NewDescriptor("tag:dolby.com,2018:dash:EC3_ExtensionComplexityIndex:2018", fmt.Sprint(s.Objects), ""),
+			}
 		}
 	}
 	return rep
+}
+
+// channels says how many there are, by the scheme that belongs to the codec. Players
+// take a value of MPEG DASH's own scheme for their number; it is a number of a layout,
+// too (ISO/IEC 23003-3, table 68). Where those differ, it is told by the scheme that
+// nobody takes for anything else.
+func channels(s remux.Sound) []*mpd.DescriptorType {
+	var scheme, value string
+	switch {
+	case s.Dolby != 0:
+		scheme, value = mpd.AUDIO_CHANNEL_CONFIGURATION_DOLBY, fmt.Sprintf("%04X", s.Dolby)
+	case s.Layout == 0:
+		return nil
+	case s.Layout == s.Channels:
+		scheme, value = mpd.AUDIO_CHANNEL_CONFIGURATION_MPEG_DASH, fmt.Sprint(s.Layout)
+	default:
+		scheme, value = mpd.AUDIO_CHANNEL_CONFIGURATION_CICP, fmt.Sprint(s.Layout)
+	}
+	return []*mpd.DescriptorType{mpd.NewDescriptor(scheme, value, "")}
 }
 
 // lowLatency tells players that segments can be read while they are produced.

@@ -101,8 +101,11 @@ func appendAudio(b []byte, group string, r *packager.Rendition, isDefault bool) 
 	t := r.Newest().Track
 	b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%q,NAME=\"%s\",LANGUAGE=\"%s\",DEFAULT=%s,AUTOSELECT=YES",
 		group, quotable.Replace(cmp.Or(t.Name, string(r.ID))), quotable.Replace(cmp.Or(t.Language, "und")), choice)
-	if n := t.Sound.Channels; n > 0 {
-		b = fmt.Appendf(b, ",CHANNELS=\"%d\"", n)
+	switch s := t.Sound; {
+	case s.Objects > 0:
+		b = fmt.Appendf(b, ",CHANNELS=\"%d/JOC\"", s.Objects)
+	case s.Channels > 0:
+		b = fmt.Appendf(b, ",CHANNELS=\"%d\"", s.Channels)
 	}
 	return fmt.Appendf(b, ",URI=\"%s.m3u8\"\n", r.ID)
 }

@@ -26,7 +26,7 @@ func Tracks() []remux.Track {
 	})
 	video.ID, video.Bitrate = "v1", 1_000_000
 	audio := remux.TrackOf(&remux.AAC{
-		Config: unhex("1190"), ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2},
+		Config: unhex("1190"), ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2, Layout: 2},
 	})
 	audio.ID, audio.Bitrate, audio.Silence = "a1", 128_000, unhex("2110049990a0")
 	return []remux.Track{video, audio}

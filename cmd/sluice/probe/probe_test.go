@@ -43,7 +43,7 @@ var tracks = map[string]remux.Track{
 		Picture: remux.Picture{Width: 1920, Height: 1080},
 	}),
 	"a1": remux.TrackOf(&remux.AAC{
-		Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48_000, Channels: 2},
+		Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48_000, Channels: 2, Layout: 2},
 	}),
 }
 
