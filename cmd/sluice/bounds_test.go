@@ -34,7 +34,7 @@ func (c *castle) stream(ctx context.Context, name string, bitrate int) error {
 	}
 	defer p.Abort()
 	const fps = 25
-	if err := p.WriteTag(flv.Tag{Type: flv.TagVideo, Body: append([]byte{0x17, 0, 0, 0, 0}, pictures[0]...)}); err != nil {
+	if err := p.WriteTag(flv.Tag{Type: flv.TagVideo, Body: append([]byte{0x17, 0, 0, 0, 0}, pictures[false][0]...)}); err != nil {
 		return err
 	}
 	frame := make([]byte, bitrate/8/fps)

@@ -280,7 +280,7 @@ func (s *scribe) sounds(units int) *scribe {
 }
 
 func (s *scribe) configs() *scribe {
-	s.message(chunk.TypeVideo, 0, []byte{0x17, 0, 0, 0, 0}, pictures[0])
+	s.message(chunk.TypeVideo, 0, []byte{0x17, 0, 0, 0, 0}, pictures[false][0])
 	return s.message(chunk.TypeAudio, 0, []byte{0xAF, 0, 0x11, 0x90})
 }
 
@@ -292,14 +292,14 @@ func FuzzSession(f *testing.F) {
 	var raw bytes.Buffer
 	w := chunk.NewWriter(&raw)
 	opening(w)
-	w.WriteMessage(chunk.Message{ChunkStreamID: 4, StreamID: 1, Type: chunk.TypeVideo, Body: append([]byte{0x17, 0, 0, 0, 0}, pictures[0]...)})
+	w.WriteMessage(chunk.Message{ChunkStreamID: 4, StreamID: 1, Type: chunk.TypeVideo, Body: append([]byte{0x17, 0, 0, 0, 0}, pictures[false][0]...)})
 	w.WriteMessage(chunk.Message{ChunkStreamID: 4, StreamID: 1, Timestamp: 40, Type: chunk.TypeVideo, Body: []byte{0x17, 1, 0, 0, 0, 0, 0, 0, 3, 0x65, 0x88, 0x84}})
 	w.Flush()
 	f.Add(false, raw.Bytes())
 	f.Add(true, new(scribe).configs().gop(20).gop(20).gop(20).b)
 	f.Add(true, new(scribe).configs().gop(10).message(chunk.TypeVideo, -32000).gop(10).message(chunk.TypeVideo, 32000).gop(10).b)
 	f.Add(true, new(scribe).message(chunk.TypeAudio, 0, []byte{0xAF, 0, 0x12, 0x10}).gop(30).configs().gop(30).b)
-	f.Add(true, new(scribe).configs().gop(15).message(chunk.TypeVideo, 0, []byte{0x17, 0, 0, 0, 0}, pictures[1]).gop(15).
+	f.Add(true, new(scribe).configs().gop(15).message(chunk.TypeVideo, 0, []byte{0x17, 0, 0, 0, 0}, pictures[false][1]).gop(15).
 		message(chunk.TypeDataAMF0, 0, amf.Append(nil, "onMetaData", amf.ECMAArray{{Name: "framerate", Value: 1e300}})).gop(15).b)
 	f.Add(true, new(scribe).configs().gop(20).sounds(50).gop(20).sounds(100).b)
 	f.Fuzz(func(t *testing.T, messages bool, b []byte) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -56,21 +55,6 @@ type encoder struct {
 // pause is media time in which nothing was captured.
 type pause struct{ from, length float64 }
 
-// pictures are parameter sets: AVC configuration records, in hex.
-var pictures = [][]byte{
-	avcRecord("67640028ac761103c045fbc044000003000400000300f03c60c61180", "68e8439cb22c"), // 960 × 540
-	avcRecord("6742c00dd901419f9d", "68ce3c80"),                                           // 320 × 180
-	avcRecord("674d401eeca06c1ef368", "68ee3c80"),                                         // 854 × 480
-}
-
-func avcRecord(sps, pps string) []byte {
-	s, _ := hex.DecodeString(sps)
-	p, _ := hex.DecodeString(pps)
-	b := []byte{1, s[1], s[2], s[3], 0xFF, 0xE1, 0, byte(len(s))}
-	b = append(append(b, s...), 1, 0, byte(len(p)))
-	return append(b, p...)
-}
-
 var sampleRates = map[int]byte{44100: 4, 16000: 8, 8000: 11} // ISO/IEC 14496-3, table 1.18
 
 const (
@@ -99,7 +83,7 @@ func (e *encoder) begin(until time.Time) {
 	before := e.take
 	*e = encoder{sim: e.sim, rand: e.rand, ending: e.ending, dead: e.dead, flaps: e.flaps, flapped: e.flapping}
 	e.take = e.sim.newTake(before, e.rand, e.ending.when == atEnd && e.rand.IntN(4) > 0)
-	e.picture, e.channels = e.rand.IntN(len(pictures)), byte(1+e.rand.IntN(2))
+	e.picture, e.channels = e.rand.IntN(len(pictures[e.hevc])), byte(1+e.rand.IntN(2))
 	if before != nil && e.take.follows {
 		e.picture, e.channels = before.picture, before.channels
 	}
@@ -170,7 +154,7 @@ func (e *encoder) connect() bool {
 func (e *encoder) publish() {
 	e.take.stepped = int64(time.Until(e.sim.app.clock.now()))
 	if e.video {
-		e.send(flv.TagVideo, 0, append([]byte{0x17, 0, 0, 0, 0}, pictures[e.picture]...))
+		e.configurePicture(0)
 	}
 	if e.audio {
 		e.configureSound(0)
@@ -318,8 +302,7 @@ func (e *encoder) frame(track int) bool {
 	at := e.capture(track)
 	f := frame{captured: e.trueTime(at).UnixNano(), at: at, stray: e.stray[track] != 0, leapt: e.leapt[track], spare: e.flapping}
 	e.leapt[track] = false
-	body := []byte{0xAF, 1}
-	stamp := e.timestamp(audio, at)
+	stamp, offset := e.timestamp(audio, at), int64(0)
 	ready := e.ready(track)
 	if track == video {
 		f.at = e.decode()
@@ -334,11 +317,7 @@ func (e *encoder) frame(track int) bool {
 			e.keyframeComes()
 		}
 		stamp = e.timestamp(video, f.at)
-		offset := e.timestamp(video, at) - stamp
-		body = []byte{0x27, 1, byte(offset >> 16), byte(offset >> 8), byte(offset)}
-		if f.key {
-			body[0] = 0x17
-		}
+		offset = e.timestamp(video, at) - stamp
 		e.slot++
 		if e.position++; e.position == e.gop {
 			e.position = 0
@@ -356,10 +335,14 @@ func (e *encoder) frame(track int) bool {
 		f.spare = f.spare || e.waiting
 		e.sound++
 	}
+	straight := stamp
 	stamp += e.stray[track]
 	e.stray[track] = 0
-	u := e.sim.add(e.take, track, f)
-	body = e.appendPayload(body, u, f.key)
+	units := []unit{e.sim.add(e.take, track, f)}
+	if track == audio && e.twin {
+		f.stray = false
+		units = append(units, e.sim.add(e.take, twin, f))
+	}
 
 	due := e.trueTime(ready).Add(latency)
 	if e.rough && (!e.calm || at > 2) {
@@ -372,38 +355,70 @@ func (e *encoder) frame(track int) bool {
 		e.sent = due
 	}
 	time.Sleep(time.Until(e.sent))
-	kind := flv.TagAudio
 	if track == video {
-		kind = flv.TagVideo
+		frameType := byte(interFrame)
+		if f.key {
+			frameType = keyframe
+		}
+		body := e.framing.picture(frameType, e.nanos(f.at), packet{offset: offset, body: e.appendPayload(nil, units[0], f.key)})
+		return e.send(flv.TagVideo, stamp, body, units...)
 	}
-	return e.send(kind, stamp, body, u)
+	sounds := make([]packet, len(units))
+	for i, u := range units {
+		sounds[i] = packet{number: byte(i), body: e.appendPayload(nil, u, false)}
+	}
+	if e.joined && stamp == straight {
+		return e.send(flv.TagAudio, stamp, e.framing.sounds(e.nanos(at), sounds...), units...)
+	}
+	for i := range units {
+		if !e.send(flv.TagAudio, stamp, e.framing.sounds(e.nanos(at), sounds[i]), units[i]) {
+			return false
+		}
+		stamp = straight
+	}
+	return true
 }
 
 // keyframeComes changes what changes at a keyframe.
 func (e *encoder) keyframeComes() {
 	if e.changes[video] {
 		e.changes[video] = false
-		e.send(flv.TagVideo, e.timestamp(video, e.decode()), append([]byte{0x17, 0, 0, 0, 0}, pictures[e.picture]...))
+		e.configurePicture(e.timestamp(video, e.decode()))
 	}
+}
+
+// configurePicture sends a configuration record.
+func (e *encoder) configurePicture(stamp int64) {
+	e.send(flv.TagVideo, stamp, e.framing.picture(keyframe, 0, packet{config: true, body: pictures[e.hevc][e.picture]}))
 }
 
 // configureSound sends an AudioSpecificConfig.
 func (e *encoder) configureSound(stamp int64) {
 	i := sampleRates[e.rate]
-	e.send(flv.TagAudio, stamp, []byte{0xAF, 0, 2<<3 | i>>1, i<<7 | e.channels<<3})
+	sounds := []packet{{config: true, body: []byte{2<<3 | i>>1, i<<7 | e.channels<<3}}}
+	if e.twin {
+		sounds = append(sounds, packet{number: 1, config: true, body: sounds[0].body})
+	}
+	if e.joined {
+		e.send(flv.TagAudio, stamp, e.framing.sounds(0, sounds...))
+		return
+	}
+	for _, p := range sounds {
+		e.send(flv.TagAudio, stamp, e.framing.sounds(0, p))
+	}
 }
 
-// send sends one message, which is the unit u if one is given.
-func (e *encoder) send(kind flv.TagType, stamp int64, body []byte, u ...unit) bool {
-	if len(u) > 0 {
-		e.sim.setSent(u[0], e.sent.UnixNano())
+// send sends one message, which has the units that are given.
+func (e *encoder) send(kind flv.TagType, stamp int64, body []byte, units ...unit) bool {
+	for _, u := range units {
+		e.sim.setSent(u, e.sent.UnixNano())
 	}
 	err := e.client.WriteTag(flv.Tag{Type: kind, Timestamp: uint32(stamp), Body: body})
 	if err == nil {
 		return true
 	}
-	if len(u) > 0 {
-		e.sim.setSent(u[0], 0)
+	for _, u := range units {
+		e.sim.setSent(u, 0)
 	}
 	if e.frozenBefore(e.capture(e.turn())) { // it may be sent away for that
 		e.refused = true

@@ -17,9 +17,10 @@ import (
 const (
 	video = 0
 	audio = 1
+	twin  = 2 // sound that is sent beside that of audio
 )
 
-var trackNames = [2]string{"video", "audio"}
+var trackNames = [...]string{"video", "audio", "twin"}
 
 // unit is the name of an access unit. It is inside the payload.
 type unit struct{ session, track, index int }
@@ -43,6 +44,7 @@ type frame struct {
 
 // take is one publication of an encoder, and how that encoder is.
 type take struct {
+	framing
 	id                int
 	follows           bool // the encoder is that of the session before
 	video, audio      bool
@@ -62,7 +64,7 @@ type take struct {
 	base              [2]int64  // timestamp of media time 0, ms
 	start             time.Time // of media time, in true time
 
-	frames  [2][]frame
+	frames  [3][]frame
 	leaps   []float64 // media times at which all tracks leapt
 	breaks  int       // how many discontinuities there may be inside, beside those of leaps
 	stalls  []float64 // media times at which the network stood still
@@ -131,9 +133,15 @@ func (s *take) oddNear(at float64) bool {
 // the picture was further by more than that when it was sent.
 func (s *take) excuseLate() {
 	const patience = 0.25 // seconds; the server waits for at least 0.3 s
+	for _, track := range []int{audio, twin} {
+		s.excuseLateOf(track, patience)
+	}
+}
+
+func (s *take) excuseLateOf(track int, patience float64) {
 	ahead, v := math.Inf(-1), 0
-	for i := range s.frames[audio] {
-		f := &s.frames[audio][i]
+	for i := range s.frames[track] {
+		f := &s.frames[track][i]
 		for ; v < len(s.frames[video]) && s.frames[video][v].sent != 0 && s.frames[video][v].sent <= f.sent; v++ {
 			ahead = max(ahead, s.frames[video][v].at)
 		}
@@ -142,8 +150,8 @@ func (s *take) excuseLate() {
 }
 
 func (s *take) String() string {
-	return fmt.Sprintf("video %v %.3f fps, GOP %d to %d, keyint %d, reorder %v; audio %v %d Hz; base %d, drift %.0f ppm, rough %v",
-		s.video, s.fps, s.gopLeast, s.gopMost, s.keyint, s.reorder, s.audio, s.rate, s.base, s.drift*1e6, s.rough)
+	return fmt.Sprintf("%+v; video %v %.3f fps, GOP %d to %d, keyint %d, reorder %v; audio %v %d Hz; base %d, drift %.0f ppm, rough %v",
+		s.framing, s.video, s.fps, s.gopLeast, s.gopMost, s.keyint, s.reorder, s.audio, s.rate, s.base, s.drift*1e6, s.rough)
 }
 
 // discontinuities tells how many there should be inside. Leaps without a
@@ -226,7 +234,7 @@ type ledger struct {
 	silence  map[string]string // the unit of silence, by URL of its header
 	lateness time.Time         // sound is expected to be late until then
 	goodbye  time.Time         // when a publication ended last: the next is another one
-	holes    [2]bool           // a track fell silent, whenever that was
+	holes    [3]bool           // a track fell silent, whenever that was
 	count    struct{ playlists, files, units, manifests, silence, looks int }
 }
 
@@ -272,6 +280,7 @@ func (l *ledger) holed(track int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.holes[track] = true
+	l.holes[twin] = l.holes[audio]
 }
 
 // hasHoles tells whether a track ever fell silent.
@@ -306,13 +315,14 @@ func (l *ledger) newTake(before *take, r *rand.Rand, same bool) *take {
 	if before != nil && same {
 		*s = take{follows: true, video: before.video, audio: before.audio, fps: before.fps, gopLeast: before.gopLeast,
 			gopMost: before.gopMost, keyint: before.keyint, reorder: before.reorder, rate: before.rate,
-			floors: before.floors, interleaved: before.interleaved}
+			floors: before.floors, interleaved: before.interleaved, framing: before.framing}
 	} else {
 		kind := r.IntN(10)
 		s.video, s.audio = kind != 0, kind != 1
 		if before != nil {
 			s.video, s.audio = before.video, before.audio
 		}
+		s.framing = newFraming(r)
 		s.fps = frameRates[r.IntN(len(frameRates))]
 		s.gopLeast = int(math.Ceil(s.fps * (1 + 3*r.Float64())))
 		s.gopMost = s.gopLeast
@@ -379,8 +389,10 @@ func (l *ledger) setSent(u unit, at int64) {
 func (l *ledger) spareSound(s *take) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := range s.frames[audio] {
-		s.frames[audio][i].spare = true
+	for _, track := range []int{audio, twin} {
+		for i := range s.frames[track] {
+			s.frames[track][i].spare = true
+		}
 	}
 }
 
@@ -391,7 +403,7 @@ var marker = []byte("sluice-simulate!") // as long as the UUID of an SEI message
 // same bytes whenever it is asked for.
 func (s *take) appendPayload(b []byte, u unit, key bool) []byte {
 	name := fmt.Appendf(nil, "%s%04x%02x%010x", marker, u.session, u.track, u.index)
-	if u.track == audio {
+	if u.track != video {
 		b = append(b, 0x21)
 		b = append(b, name...)
 		return append(b, name[len(name)-u.index%7:]...)
@@ -401,15 +413,20 @@ func (s *take) appendPayload(b []byte, u unit, key bool) []byte {
 		b = append(b, 0, 0, 0, byte(len(body)))
 		b = append(b, body...)
 	}
-	if u.index == 0 && s.keyint > 0 {
+	sei, slice := []byte{6}, []byte{0x41}
+	if key {
+		slice = []byte{0x65}
+	}
+	if s.hevc { // PREFIX_SEI, TRAIL_R and IDR_W_RADL (ISO/IEC 23008-2, table 7-1)
+		if sei, slice = []byte{39 << 1, 1}, []byte{1 << 1, 1}; key {
+			slice = []byte{19 << 1, 1}
+		}
+	}
+	if u.index == 0 && s.keyint > 0 && !s.hevc {
 		nal([]byte{6, 5, 60}, []byte("0123456789abcdefx264 - options: keyint="), []byte(strconv.Itoa(s.keyint)), []byte(" scenecut=40 \x80"))
 	}
-	nal([]byte{6, 5, byte(len(name))}, name, []byte{0x80})
-	slice := byte(0x41)
-	if key {
-		slice = 0x65
-	}
-	nal([]byte{slice}, name[len(name)-u.index%11:], []byte{0x80})
+	nal(sei, []byte{5, byte(len(name))}, name, []byte{0x80})
+	nal(slice, name[len(name)-u.index%11:], []byte{0x80})
 	return b
 }
 
@@ -485,7 +502,7 @@ func (l *ledger) compareTracks(s *take) {
 		}
 		allowed += wait.Abs()
 	}
-	var shown [2][]frame
+	var shown [3][]frame
 	for track := range shown {
 		for i, f := range s.frames[track] {
 			// What follows a unit that was dropped may be heard in its place.
@@ -503,16 +520,23 @@ func (l *ledger) compareTracks(s *take) {
 		// Where a track that leapt alone belongs is known to one of its steps.
 		allowed += time.Second * 1024 / time.Duration(s.rate)
 	}
+	for _, track := range []int{audio, twin} {
+		l.compare(s, shown[video], shown[track], allowed, near)
+	}
+}
+
+// compare holds a sound to be shown with what was taken at the same time.
+func (l *ledger) compare(s *take, pictures, sounds []frame, allowed time.Duration, near int64) {
 	worst, bad, from := time.Duration(0), 0, int64(0)
 	i := 0
-	for _, a := range shown[audio] {
-		for i+1 < len(shown[video]) && shown[video][i+1].captured <= a.captured {
+	for _, a := range sounds {
+		for i+1 < len(pictures) && pictures[i+1].captured <= a.captured {
 			i++
 		}
-		if i >= len(shown[video]) || shown[video][i].period != a.period {
+		if i >= len(pictures) || pictures[i].period != a.period {
 			continue
 		}
-		v := shown[video][i]
+		v := pictures[i]
 		if d := a.captured - v.captured; d > near || d < -near {
 			continue
 		}
@@ -528,7 +552,7 @@ func (l *ledger) compareTracks(s *take) {
 	}
 	if bad > 0 {
 		l.complain("A/V", "sound is up to %v behind the picture at %d of %d access units, from %s on, of session %d: %v",
-			worst, bad, len(shown[audio]), time.Unix(0, from).UTC().Format("15:04:05.000"), s.id, s)
+			worst, bad, len(sounds), time.Unix(0, from).UTC().Format("15:04:05.000"), s.id, s)
 	}
 }
 

@@ -43,16 +43,18 @@ func (v *pacer) watch(ctx context.Context) {
 		}
 		v.checkThere(lists)
 		v.last, v.seen = lists, time.Now()
-		if a, b := lists["v1"], lists["a1"]; a != nil && b != nil && !a.Ended && !b.Ended {
-			v.checkLag(a, b)
-			v.checkNumbers(a, b)
+		for _, name := range []string{"a1", "a2"} {
+			if a, b := lists["v1"], lists[name]; a != nil && b != nil && !a.Ended && !b.Ended {
+				v.checkLag(name, a, b)
+				v.checkNumbers(name, a, b)
+			}
 		}
 	}
 }
 
 // look reads the playlists of one instant.
 func (v *pacer) look(ctx context.Context) map[string]*lists.Playlist {
-	names := []string{"v1", "a1", "v1"}
+	names := []string{"v1", "a1", "a2", "v1"}
 	for {
 		lists := make(map[string]*lists.Playlist)
 		var bodies [][]byte
@@ -69,7 +71,7 @@ func (v *pacer) look(ctx context.Context) map[string]*lists.Playlist {
 			}
 			lists[name] = p
 		}
-		if bytes.Equal(bodies[0], bodies[2]) || ctx.Err() != nil {
+		if bytes.Equal(bodies[0], bodies[3]) || ctx.Err() != nil {
 			return lists
 		}
 	}
@@ -128,7 +130,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 
 // checkLag holds the newest part of each rendition to be no further behind the one
 // that leads than three parts and what samples may be late by.
-func (v *pacer) checkLag(a, b *lists.Playlist) {
+func (v *pacer) checkLag(name string, a, b *lists.Playlist) {
 	aEnd, aPeriod, aBegin := edge(a)
 	bEnd, bPeriod, bBegin := edge(b)
 	switch { // who has yet to come to the other's period is behind by what there is of that
@@ -148,7 +150,7 @@ func (v *pacer) checkLag(a, b *lists.Playlist) {
 	}
 	v.sim.mu.Unlock()
 	if lag := aEnd.Sub(bEnd); lag.Abs() > seconds(3*part)+late {
-		v.sim.violate("N10", "a1 is %v behind v1: parts are of %v s, v1 is at %v, period %d, a1 in %d\n\tv1 %s\n\ta1 %s", lag, part, aEnd.Format("15:04:05.000"), aPeriod, bPeriod, draw(a), draw(b))
+		v.sim.violate("N10", "%s is %v behind v1: parts are of %v s, v1 is at %v, period %d, the other in %d\n\tv1 %s\n\tand %s", name, lag, part, aEnd.Format("15:04:05.000"), aPeriod, bPeriod, draw(a), draw(b))
 	}
 }
 
@@ -174,7 +176,7 @@ func draw(p *lists.Playlist) string {
 }
 
 // checkNumbers holds segments of one number to be of one time.
-func (v *pacer) checkNumbers(a, b *lists.Playlist) {
+func (v *pacer) checkNumbers(name string, a, b *lists.Playlist) {
 	most := 1100 * time.Millisecond // what a picture is waited for before it is away, and a unit
 	if v.sim.apart() {
 		most += 8 * time.Second
@@ -193,12 +195,12 @@ func (v *pacer) checkNumbers(a, b *lists.Playlist) {
 			continue
 		}
 		if t.Discontinuity != s.Discontinuity {
-			v.sim.violate("N10", "segment %d has discontinuity sequence number %d in v1 and %d in a1\n\tv1 %s\n\ta1 %s", s.MSN, t.Discontinuity, s.Discontinuity, draw(a), draw(b))
+			v.sim.violate("N10", "segment %d has discontinuity sequence number %d in v1 and %d in %s\n\tv1 %s\n\tand %s", s.MSN, t.Discontinuity, s.Discontinuity, name, draw(a), draw(b))
 			continue
 		}
 		first := a.Segments[i-1].Discontinuity != t.Discontinuity || b.Segments[j-1].Discontinuity != s.Discontinuity
 		if d := s.Date.Sub(t.Date); d.Abs() > most && !first {
-			v.sim.violate("N10", "segment %d begins at %v in v1, and %v later in a1\n\tv1 %s\n\ta1 %s", s.MSN, t.Date.Format("15:04:05.000"), d, draw(a), draw(b))
+			v.sim.violate("N10", "segment %d begins at %v in v1, and %v later in %s\n\tv1 %s\n\tand %s", s.MSN, t.Date.Format("15:04:05.000"), d, name, draw(a), draw(b))
 		}
 	}
 }

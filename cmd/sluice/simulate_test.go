@@ -111,7 +111,7 @@ func simulate(t *testing.T, seed uint64, length time.Duration, choice string) {
 			s.violate("run", "the server failed: %v", err)
 		}
 	})
-	for i, rendition := range []string{"v1", "a1"} {
+	for i, rendition := range []string{"v1", "a1", "a2"} {
 		viewers.Go(func() { newViewer(s, rendition, s.random(10+uint64(i))).follow(ctx) })
 	}
 	viewers.Go(func() { (&passer{sim: s, rand: s.random(20)}).pass(ctx) })

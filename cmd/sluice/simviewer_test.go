@@ -45,10 +45,7 @@ type placed struct {
 }
 
 func newViewer(s *simulation, rendition string, r *rand.Rand) *viewer {
-	track := video
-	if rendition[0] == 'a' {
-		track = audio
-	}
+	track := map[string]int{"v1": video, "a1": audio, "a2": twin}[rendition]
 	return &viewer{sim: s, rendition: rendition, track: track, rand: r, headers: make(map[string]int64), have: make(map[string]bool)}
 }
 
@@ -313,7 +310,7 @@ func (v *viewer) place(s *lists.Segment, f sampleFound, timescale int64) placed 
 	u, ok := parseUnit(f.data)
 	ticks := f.dts + f.offset
 	pts := ticks/timescale*1e9 + ticks%timescale*1e9/timescale
-	if !ok && v.track == audio && v.sim.silent(s.Header, f.data) {
+	if !ok && v.track != video && v.sim.silent(s.Header, f.data) {
 		return placed{pts: pts, silence: true}
 	}
 	at, what := placed{unit: u, pts: pts}, "no unit"

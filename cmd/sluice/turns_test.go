@@ -49,7 +49,7 @@ func (h *house) encodeBy(p *stranger, before int, name string, length, pause tim
 		tag := func(at time.Duration, body ...byte) {
 			w.WriteMessage(chunk.Message{ChunkStreamID: 4, StreamID: 1, Timestamp: uint32(at.Milliseconds()), Type: chunk.TypeVideo, Body: body})
 		}
-		tag(0, append([]byte{0x17, 0, 0, 0, 0}, pictures[0]...)...)
+		tag(0, append([]byte{0x17, 0, 0, 0, 0}, pictures[false][0]...)...)
 		for at := time.Duration(0); at < length; at += frame {
 			if at%(2*time.Second) == 0 {
 				tag(at, 0x17, 1, 0, 0, 0, 0, 0, 0, 3, 0x65, 0x88, 0x84)
