@@ -14,7 +14,8 @@
 // server with the race detector. Screenshots, playlists and logs are left in
 // artifacts/. DASH_SCHEMA is the path of MPEG's DASH-MPD.xsd, and E2E_OBS=1 adds
 // OBS Studio, which takes a processor for itself. E2E_PLAYERS=1 adds what each
-// player does over two minutes, and WebKitGTK (make test-players).
+// player does over two minutes, and WebKitGTK (make test-players). E2E_ENCODERS=1
+// adds a recent ffmpeg in a chroot, and each codec in each browser (make test-encoders).
 //
 // VLC is left out: it refuses to run as root, as most containers do, and its
 // exit code is 0 whatever it saw.

@@ -155,8 +155,19 @@ func (r reading) segment(w *watcher, header, uri string) (pts, duration int64, e
 	return pts, duration, nil
 }
 
+// jitter is an encoder's: a segment that begins without a keyframe begins where the
+// frame before should have ended.
+const jitter = 5 * time.Millisecond
+
 // readHLS reads all that the last playlists list, and checks what they say of it.
 func readHLS(t testing.TB, w *watcher) reading {
+	t.Helper()
+	return readHLSWithin(t, w, jitter)
+}
+
+// readHLSWithin allows segments to begin and end that far from where they are said
+// to: where one ends between pictures that are shown in another order.
+func readHLSWithin(t testing.TB, w *watcher, slack time.Duration) reading {
 	t.Helper()
 	r := newReading()
 	for u, h := range w.playlists {
@@ -170,10 +181,7 @@ func readHLS(t testing.TB, w *watcher) reading {
 				t.Errorf("%s: segment %d: EXTINF %s, it lasts %s", u, s.MSN, s.Text, got)
 			}
 			date := time.UnixMilli(pts / timescale * 1000).Add(time.Duration(pts%timescale) * time.Second / time.Duration(timescale))
-			// A segment that begins without a keyframe begins where the frame
-			// before should have ended: an encoder's jitter away.
-			const jitter = 5 * time.Millisecond
-			if off := s.Date.Sub(date); off > jitter || off < -jitter {
+			if off := s.Date.Sub(date); off > slack || off < -slack {
 				t.Errorf("%s: segment %d: its date is %v from its media time", u, s.MSN, off)
 			}
 		}
@@ -183,6 +191,11 @@ func readHLS(t testing.TB, w *watcher) reading {
 
 // readDASH does the same along the manifest.
 func readDASH(t testing.TB, w *watcher) reading {
+	t.Helper()
+	return readDASHWithin(t, w, jitter)
+}
+
+func readDASHWithin(t testing.TB, w *watcher, slack time.Duration) reading {
 	t.Helper()
 	r := newReading()
 	tracks, err := w.mpd.last.Tracks()
@@ -198,7 +211,7 @@ func readDASH(t testing.TB, w *watcher) reading {
 			if m := r.tracks[rendition(s.URI)]; m.timescale != tr.Timescale {
 				t.Errorf("%s: timescale %d in the manifest, %d in the header", s.URI, tr.Timescale, m.timescale)
 			}
-			if !tr.Same(s, lists.MPDSegment{URI: s.URI, Time: pts, Duration: duration}) {
+			if !tr.SameWithin(slack, s, lists.MPDSegment{URI: s.URI, Time: pts, Duration: duration}) {
 				t.Errorf("%s: S says %d+%d, it has %d+%d", s.URI, s.Time, s.Duration, pts, duration)
 			}
 		}

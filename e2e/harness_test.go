@@ -109,6 +109,7 @@ func environment(extra ...string) []string {
 // debian names the package that has a program or a GStreamer element.
 var debian = map[string]string{
 	"chromium":        "chromium",
+	"firefox-esr":     "firefox-esr",
 	"ffmpeg":          "ffmpeg",
 	"ffprobe":         "ffmpeg",
 	"gst-inspect-1.0": "gstreamer1.0-tools",

@@ -80,6 +80,13 @@ func (w *watcher) note(err error) {
 	}
 }
 
+// found is what is wrong so far.
+func (w *watcher) found() []error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.faults)
+}
+
 // stop ends the watch and fails the test with what was found.
 func (w *watcher) stop(t testing.TB) {
 	t.Helper()

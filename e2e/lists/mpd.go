@@ -91,10 +91,13 @@ type Track struct {
 
 // Same allows, at each end of a segment, what the rounding of RTMP's milliseconds
 // does where it meets the one before or the next one.
-func (t Track) Same(was, is MPDSegment) bool {
+func (t Track) Same(was, is MPDSegment) bool { return t.SameWithin(5*time.Millisecond, was, is) }
+
+// SameWithin allows as much as it is told.
+func (t Track) SameWithin(slack time.Duration, was, is MPDSegment) bool {
 	start, end := was.Time-is.Time, was.Time+was.Duration-is.Time-is.Duration
 	off := max(start, -start, end, -end)
-	return was.URI == is.URI && off <= t.Timescale/200
+	return was.URI == is.URI && off <= t.Timescale*slack.Milliseconds()/1000
 }
 
 // MPDSegment is one of a Track.
@@ -278,14 +281,15 @@ var structure = map[string]struct {
 	"Latency":                   {nil, nil},
 	"PlaybackRate":              {nil, nil},
 	"Period":                    {[]string{"id", "start"}, []string{"BaseURL", "SegmentTemplate", "AssetIdentifier", "EventStream", "AdaptationSet"}},
-	"AdaptationSet":             {[]string{"id", "contentType", "mimeType"}, []string{"AudioChannelConfiguration", "ContentProtection", "EssentialProperty", "SupplementalProperty", "InbandEventStream", "ProducerReferenceTime", "Resync", "Accessibility", "Role", "SegmentTemplate", "Representation"}},
-	"Representation":            {[]string{"id", "bandwidth", "codecs"}, []string{"AudioChannelConfiguration", "ContentProtection", "SupplementalProperty", "BaseURL", "SegmentTemplate"}},
+	"AdaptationSet":             {[]string{"id", "contentType", "mimeType"}, []string{"AudioChannelConfiguration", "ContentProtection", "EssentialProperty", "SupplementalProperty", "InbandEventStream", "Label", "ProducerReferenceTime", "Resync", "Accessibility", "Role", "SegmentTemplate", "Representation"}},
+	"Representation":            {[]string{"id", "bandwidth", "codecs"}, []string{"AudioChannelConfiguration", "ContentProtection", "EssentialProperty", "SupplementalProperty", "Label", "ProducerReferenceTime", "Resync", "BaseURL", "SegmentTemplate"}},
 	"SegmentTemplate":           {[]string{"timescale", "media", "initialization"}, []string{"SegmentTimeline"}},
 	"SegmentTimeline":           {nil, []string{"S"}},
 	"S":                         {[]string{"d"}, nil},
 	"Resync":                    {[]string{"dT"}, nil},
 	"ProducerReferenceTime":     {[]string{"id", "wallClockTime", "presentationTime"}, []string{"UTCTiming"}},
 	"AudioChannelConfiguration": {[]string{"schemeIdUri"}, nil},
+	"Label":                     {nil, nil},
 	"Role":                      {[]string{"schemeIdUri"}, nil},
 	"UTCTiming":                 {[]string{"schemeIdUri"}, nil},
 	"EssentialProperty":         {[]string{"schemeIdUri"}, nil},

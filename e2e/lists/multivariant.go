@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -19,14 +20,18 @@ type Variant struct {
 	Attributes map[string]string
 }
 
-// Media lists the media playlists.
-func (m *Multivariant) Media() []string {
-	var all []string
-	for _, v := range m.Variants {
-		all = append(all, v.URI)
+// Media lists the media playlists, each once.
+func (m *Multivariant) Media() (all []string) {
+	add := func(uri string) {
+		if !slices.Contains(all, uri) {
+			all = append(all, uri)
+		}
+	}
+	for _, v := range m.Variants { // a picture is one with each group of sounds
+		add(v.URI)
 	}
 	for _, a := range m.Audio {
-		all = append(all, a["URI"])
+		add(a["URI"])
 	}
 	return all
 }
@@ -68,6 +73,10 @@ func StrictMultivariant(base string, body []byte) (*Multivariant, error) {
 					return nil, fmt.Errorf("%q has no %s", l, required)
 				}
 			}
+		case name == "#EXT-X-SESSION-DATA":
+			if a["DATA-ID"] == "" || a["VALUE"] == "" {
+				return nil, fmt.Errorf("%q lacks something", l)
+			}
 		case name == "#EXT-X-MEDIA":
 			a["URI"] = p.resolve(a["URI"])
 			if a["TYPE"] != "AUDIO" || a["GROUP-ID"] == "" || a["NAME"] == "" {
@@ -83,7 +92,7 @@ func StrictMultivariant(base string, body []byte) (*Multivariant, error) {
 		return nil, errors.New("no variant, or one without a URI")
 	}
 	for _, v := range out.Variants {
-		if g, ok := v.Attributes["AUDIO"]; ok && (len(out.Audio) == 0 || out.Audio[0]["GROUP-ID"] != g) {
+		if g, ok := v.Attributes["AUDIO"]; ok && !slices.ContainsFunc(out.Audio, func(a map[string]string) bool { return a["GROUP-ID"] == g }) {
 			return nil, fmt.Errorf("the audio group %q does not exist", g)
 		}
 	}
