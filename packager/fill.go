@@ -90,7 +90,7 @@ func (w *writer) back(s *remux.Sample) (inTime bool, err error) {
 }
 
 // bridge closes a hole in front of a sample that has come before anybody lost
-// patience. Sound gets silence. Pictures that can be decoded without the ones
+// patience. Sound gets silence, or a gap. Pictures that can be decoded without the ones
 // before begin behind a gap. Others are decoded where those before end, and shown
 // when they should be: players would drop them behind a hole.
 func (w *writer) bridge(s *remux.Sample) error {
@@ -116,6 +116,9 @@ func (w *writer) bridge(s *remux.Sample) error {
 	}
 	if w.newest.pending && (w.duration(w.part.settled+w.expected()+hole) > w.beat.grid.target ||
 		w.duration(w.open.Duration+w.expected()+hole) > w.beat.segmentMax) {
+		if !w.isVideo() && w.duration(hole) >= least { // it would be heard that much too early
+			return w.gapTo(w.nanoseconds(s.DTS))
+		}
 		if room := w.room(); room > w.expected() && hole > 0 {
 			*w.part.duration() = uint32(min(room, w.expected()+hole))
 		}

@@ -101,8 +101,10 @@ func (p *Publication) even() error {
 					return err
 				}
 			}
-			if err := w.gapPart(max(end, w.place()+int64(20*time.Millisecond))); err != nil {
-				return err
+			for end := max(end, w.place()+int64(20*time.Millisecond)); end-w.place() > int64(time.Millisecond); {
+				if err := w.gapPart(min(end, w.place()+int64(w.beat.grid.step))); err != nil {
+					return err
+				}
 			}
 		}
 	}

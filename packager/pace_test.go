@@ -125,6 +125,45 @@ func TestF31TracksFallSilent(t *testing.T) {
 	}
 }
 
+// Sound that there is no silence for, and whose units may last as they like, keeps pace
+// by gaps.
+func TestSoundWithoutSilence(t *testing.T) {
+	for name, f := range map[string]paced{
+		"for 6 s":          {audio: []away{{8000, 14000}}},
+		"for 1 s":          {audio: []away{{8000, 9000}}},
+		"in mid-segment":   {audio: []away{{8700, 13300}}},
+		"for good":         {audio: []away{{8000, 1 << 40}}},
+		"from the start":   {audio: []away{{0, 9000}}},
+		"for two units":    {audio: []away{{8000, 8062}, {9010, 9030}}},
+		"late":             {audio: []away{{8000, 14000}}, skew: 900},
+		"in turn":          {audio: []away{{6000, 12000}, {20000, 26000}}, video: []away{{13000, 19000}}},
+		"with the picture": {audio: []away{{6000, 12000}}, video: []away{{6000, 12000}}},
+		"not: the picture": {video: []away{{8700, 13300}}},
+	} {
+		for _, unit := range []uint32{0, 1024} {
+			for _, part := range []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second} {
+				t.Run(fmt.Sprintf("%s/%d/%v", name, unit, part), func(t *testing.T) {
+					set := settings
+					set.Segments, set.PartDuration = 100, part
+					track := audible()
+					track.Silence, track.UnitDuration = nil, unit
+					f := f
+					f.s, f.feed = publish(t, set, video, track)
+					f.fps, f.gop = 30, 60
+					f.feed.watch = func() { keepsPace(t, f.s.Window(), f.fps) }
+					f.play(32)
+					f.p.Close(nil)
+					w := f.s.Window()
+					keepsPace(t, w, f.fps)
+					for i := range w.Renditions {
+						checkMedia(t, w, &w.Renditions[i], [][]*sent{f.feed.video, f.feed.audio}[i])
+					}
+				})
+			}
+		}
+	}
+}
+
 // N10: where the leader's segments are nearly as long as they may be, its followers have
 // room behind its boundaries. They don't come to their own limit first, and the numbers
 // don't part, segment by segment.
