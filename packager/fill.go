@@ -99,7 +99,7 @@ func (w *writer) bridge(s *remux.Sample) error {
 	}
 	hole := s.DTS - w.newest.end
 	if !w.isVideo() && w.canBeSilent() {
-		unit := int64(w.header.Track.UnitDuration)
+		unit := int64(w.header.Track.SilenceDuration)
 		if hole < 2*unit && w.duration(hole+unit) <= w.beat.grid.target { // a unit beside it makes up for it
 			if w.newest.pending && w.duration(w.part.settled+w.expected()+hole) > w.beat.grid.target {
 				w.seal() // the one behind it

@@ -17,7 +17,7 @@ var silence = []byte("silence")
 
 func audible() remux.Track {
 	t := audio
-	t.Silence, t.UnitDuration = silence, 1024
+	t.Silence, t.SilenceDuration = silence, 1024
 	return t
 }
 

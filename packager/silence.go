@@ -7,7 +7,7 @@ func (w *writer) canBeSilent() bool { return len(w.header.Track.Silence) > 0 }
 
 // fillSilence writes the units of silence that end by then.
 func (w *writer) fillSilence(until int64) error {
-	unit := int64(w.header.Track.UnitDuration)
+	unit := int64(w.header.Track.SilenceDuration)
 	if !w.absence.wrote {
 		w.newest.end = w.ticks(w.place())
 	}
@@ -25,7 +25,7 @@ func (w *writer) silenceTo(s *remux.Sample) error {
 	if err := w.fillSilence(w.nanoseconds(s.DTS)); err != nil {
 		return err
 	}
-	if rest := s.DTS - w.newest.end; rest > int64(w.header.Track.UnitDuration)/4 {
+	if rest := s.DTS - w.newest.end; rest > int64(w.header.Track.SilenceDuration)/4 {
 		return w.silence(rest)
 	}
 	return nil

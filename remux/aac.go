@@ -105,7 +105,7 @@ func (c *AAC) kind() Kind { return Audio }
 func (c *AAC) track() Track {
 	return Track{
 		Timescale: uint32(c.SampleRate), Sound: c.Sound,
-		Silence: c.silence(), UnitDuration: uint32(c.FrameSamples),
+		Silence: c.silence(), SilenceDuration: uint32(c.FrameSamples), UnitDuration: uint32(c.FrameSamples),
 	}
 }
 

@@ -48,10 +48,18 @@ func newFLAC(b []byte) (*FLAC, error) {
 	c.SampleRate = int(r.take(20))
 	c.Channels = 1 + int(r.take(3))
 	c.BitsPerSample = 1 + int(r.take(5))
-	if c.least < leastFLACBlock || c.most < c.least || c.SampleRate == 0 || c.BitsPerSample < 4 {
+	if !c.exists() {
 		return nil, fmt.Errorf("FLAC configuration: blocks of %d to %d samples of %d bits, %d Hz", c.least, c.most, c.BitsPerSample, c.SampleRate)
 	}
 	return c.complete(), nil
+}
+
+// exists tells whether such a stream can be. A block may last a second: no part is
+// shorter than one.
+func (c *FLAC) exists() bool {
+	const leastRate, mostRate, leastBits = 1000, 384_000, 4
+	return c.SampleRate >= leastRate && c.SampleRate <= mostRate && c.BitsPerSample >= leastBits &&
+		c.least >= leastFLACBlock && c.most >= c.least && (c.least < c.most || c.most <= c.SampleRate)
 }
 
 // complete fills in what follows from the rest.
@@ -67,9 +75,7 @@ func (c *FLAC) complete() *FLAC {
 	w.put(uint32(c.BitsPerSample-1), 5)
 	w.put(0, 4)
 	c.StreamInfo = append(w.b, make([]byte, streamInfoSize-len(w.b))...)
-	if c.least == c.most {
-		c.silent = c.silence()
-	}
+	c.silent = c.silence()
 	return c
 }
 
@@ -79,9 +85,12 @@ func (c *FLAC) String() string { return "fLaC" }
 func (c *FLAC) kind() Kind { return Audio }
 
 func (c *FLAC) track() Track {
-	t := Track{Timescale: uint32(c.SampleRate), Sound: c.Sound}
+	t := Track{
+		Timescale: uint32(c.SampleRate), Sound: c.Sound,
+		Silence: c.silent, SilenceDuration: uint32(c.silentBlock()),
+	}
 	if c.least == c.most {
-		t.UnitDuration, t.Silence = uint32(c.most), c.silent
+		t.UnitDuration = uint32(c.most)
 	}
 	return t
 }
@@ -97,12 +106,16 @@ func (c *FLAC) mostBytes() int {
 	return header + footer + c.Channels*(2+((c.BitsPerSample+1)*c.most+7)/8)
 }
 
+// silentBlock is how long a frame of silence lasts, in samples. It is shorter than
+// most encoders' are, so that what it fills is filled to the ear.
+func (c *FLAC) silentBlock() int { return min(c.most, 1024) }
+
 // silence is a frame of blocks that are 0 throughout. It always has the number 0:
 // decoders of MP4 go by its time, and the numbers of encoders begin anew themselves.
 func (c *FLAC) silence() []byte {
 	const sizeBehind = 7 // the block size is at the header's end, in 16 bits
 	b := []byte{0xFF, 0xF8, sizeBehind << 4, byte(c.Channels-1) << 4, 0}
-	b = binary.BigEndian.AppendUint16(b, uint16(c.most-1))
+	b = binary.BigEndian.AppendUint16(b, uint16(c.silentBlock()-1))
 	b = append(b, flacCRC8(b))
 	w := bitWriter{b: b}
 	for range c.Channels {
@@ -178,12 +191,15 @@ func (c *FLAC) fits(h flacHeader) bool {
 
 // codec is the decoder by what a frame says of itself; nil where that isn't all.
 func (h flacHeader) codec() *FLAC {
-	if h.rate == 0 || h.bits == 0 || h.samples < leastFLACBlock {
+	if h.rate == 0 || h.bits == 0 {
 		return nil
 	}
 	c := &FLAC{Sound: Sound{SampleRate: h.rate, Channels: h.channels}, BitsPerSample: h.bits, least: h.samples, most: h.samples}
 	if h.variable {
 		c.least, c.most = leastFLACBlock, mostFLACBlock
+	}
+	if !c.exists() {
+		return nil
 	}
 	return c.complete()
 }

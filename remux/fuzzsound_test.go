@@ -47,7 +47,7 @@ func checkSound(t *testing.T, f flv.FourCC, record, data []byte) {
 func checkSoundTrack(t *testing.T, f flv.FourCC, track Track) {
 	t.Helper()
 	s := track.Sound
-	if s.SampleRate < 1 || s.SampleRate >= 1<<20 || track.Timescale != uint32(s.SampleRate) || s.Channels < 1 || s.Channels > 24 || s.Layout < 0 || s.Layout > 12 {
+	if s.SampleRate < 1000 || s.SampleRate > 384_000 || track.Timescale != uint32(s.SampleRate) || s.Channels < 1 || s.Channels > 24 || s.Layout < 0 || s.Layout > 12 {
 		t.Fatalf("%+v", s)
 	}
 	if track.Codec.equal(&H264{}) || !track.Codec.equal(track.Codec) {
@@ -61,7 +61,7 @@ func checkSoundTrack(t *testing.T, f flv.FourCC, track Track) {
 		bits, _ = bits.configure(c.StreamInfo)
 	}
 	u, rest, err := bits.next(track.Silence, false)
-	if err != nil || len(rest) > 0 || u.samples != int(track.UnitDuration) || len(u.data) != len(track.Silence) {
+	if err != nil || len(rest) > 0 || u.samples != int(track.SilenceDuration) || len(u.data) != len(track.Silence) {
 		t.Errorf("silence of %d bytes: %v, %v", len(track.Silence), u, err)
 	}
 }

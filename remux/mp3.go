@@ -17,7 +17,8 @@ func (c *MP3) String() string { return "mp4a.40.34" }
 func (c *MP3) kind() Kind { return Audio }
 
 func (c *MP3) track() Track {
-	return Track{Timescale: uint32(c.SampleRate), Sound: c.Sound, Silence: c.silent, UnitDuration: uint32(c.FrameSamples)}
+	unit := uint32(c.FrameSamples)
+	return Track{Timescale: uint32(c.SampleRate), Sound: c.Sound, Silence: c.silent, SilenceDuration: unit, UnitDuration: unit}
 }
 
 func (c *MP3) equal(o Codec) bool {

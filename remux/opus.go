@@ -120,7 +120,10 @@ func (c *Opus) String() string { return "Opus" }
 func (c *Opus) kind() Kind { return Audio }
 
 func (c *Opus) track() Track {
-	return Track{Timescale: opusRate, Sound: c.Sound, Silence: c.silent, UnitDuration: uint32(c.samples)}
+	return Track{
+		Timescale: opusRate, Sound: c.Sound,
+		Silence: c.silent, SilenceDuration: opusSilence, UnitDuration: uint32(c.samples),
+	}
 }
 
 func (c *Opus) equal(o Codec) bool {
@@ -170,36 +173,26 @@ func opusFrame(config byte) int {
 	return [...]int{120, 240, 480, 960}[config&3] // CELT
 }
 
-// silence is a packet of so many samples in which nothing is heard: frames of CELT
-// that begin with the flag that says so (RFC 6716, section 4.3). A decoder that was in
+// opusSilence is how long a packet of silence lasts, in samples: 10 ms, so that what it
+// fills is filled to the ear.
+const opusSilence = 480
+
+// silence is a packet in which nothing is heard: a frame of CELT in each stream, which
+// begins with the flag that says so (RFC 6716, section 4.3). A decoder that was in
 // another mode changes over as it does in any stream.
-func (c *Opus) silence(samples int) []byte {
-	const (
-		fullBand = 28 // the configuration of the shortest frame; the next ones are twice as long each
-		stereo   = 1 << 2
-		many     = 3 // "code 3": as many as the next byte says, of the same length
-	)
-	config := byte(fullBand + 3)
-	for opusFrame(config) > 120 && samples%opusFrame(config) != 0 {
-		config--
-	}
-	n := samples / opusFrame(config)
-	silent := []byte{0xFF, 0xFE}
+func (c *Opus) silence() []byte {
+	const fullBand, stereo = 30 << 3, 1 << 2 // of 10 ms
 	var b []byte
 	for stream := range c.Streams {
-		toc := config << 3
+		toc := byte(fullBand)
 		if stream < c.Coupled {
 			toc |= stereo
 		}
-		if n > 1 {
-			b = append(b, toc|many, byte(n))
-		} else {
-			b = append(b, toc)
+		b = append(b, toc)
+		if stream < c.Streams-1 { // its length: self-delimiting framing (appendix B)
+			b = append(b, 2)
 		}
-		if stream < c.Streams-1 { // self-delimiting framing (appendix B)
-			b = append(b, byte(len(silent)))
-		}
-		b = append(b, bytes.Repeat(silent, n)...)
+		b = append(b, 0xFF, 0xFE)
 	}
 	return b
 }
@@ -269,7 +262,7 @@ func (o *opusPackets) peek(data []byte) (gop int, err error) {
 func (o *opusPackets) begin(samples int) {
 	if o.decoder == nil {
 		d := *o.head
-		d.samples, d.silent = samples, d.silence(samples)
+		d.samples, d.silent = samples, d.silence()
 		o.decoder = &d
 	}
 }

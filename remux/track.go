@@ -37,9 +37,10 @@ type Track struct {
 	// that isn't known.
 	UnitDuration uint32
 
-	// Silence is an access unit of silence that lasts as long, nil where the track can
-	// have none. It must not be modified.
-	Silence []byte
+	// Silence is an access unit of silence, nil where the track can have none, and
+	// SilenceDuration how long it lasts, in ticks. It must not be modified.
+	Silence         []byte
+	SilenceDuration uint32
 
 	Bitrate int // bit/s as the encoder's metadata says, 0 when it doesn't
 

@@ -26,8 +26,9 @@ type carried struct {
 	units  []byte // all that was sent
 }
 
-// carry has tags of a recording go through all rooms, those of the sound alone.
-func carry(t *testing.T, path string) carried {
+// carry has tags of a recording go through all rooms, those of the sound alone, but
+// for those that are lost.
+func carry(t *testing.T, path string, lost func(timestamp uint32) bool) carried {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {
@@ -63,7 +64,7 @@ func carry(t *testing.T, path string) carried {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if tag.Type != flv.TagAudio {
+		if tag.Type != flv.TagAudio || lost != nil && lost(tag.Timestamp) {
 			continue
 		}
 		now = began.Add(time.Duration(tag.Timestamp) * time.Millisecond)
@@ -110,7 +111,7 @@ func TestSoundIsCarried(t *testing.T) {
 		"h264-aac51":             {"aac|48000|6|5.1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sound := carry(t, filepath.Join("../../ingest/testdata/wire", name+".flv"))
+			sound := carry(t, filepath.Join("../../ingest/testdata/wire", name+".flv"), nil)
 			if _, err := mp4.DecodeFile(bytes.NewReader(sound.file)); err != nil {
 				t.Errorf("mp4ff: %v", err)
 			}
@@ -157,5 +158,56 @@ func hear(t *testing.T, name string, args ...string) string {
 	if err != nil || stderr.Len() > 0 {
 		t.Errorf("%s: %v, %s", name, err, stderr.String())
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimRight(string(out), "\n")
+}
+
+// TestSoundThatStaysAway: where nothing comes, decoders find silence, or, in what we have
+// no silence for, gaps.
+func TestSoundThatStaysAway(t *testing.T) {
+	const from, to = 900, 1700 // ms
+	for name, c := range map[string]struct {
+		silent bool
+		floor  int // what is heard of silence behind sound
+	}{
+		"av1-opus": {true, 3}, "h264-opus51": {true, 3}, "h264-flac": {true, 0}, "h264-mp3": {true, 0}, "h264-aac51": {true, 0},
+		"h264-ac3": {}, "h264-eac3": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sound := carry(t, filepath.Join("../../ingest/testdata/wire", name+".flv"), func(timestamp uint32) bool {
+				return timestamp >= from && timestamp < to
+			})
+			gaps := 0
+			for _, s := range sound.window.Renditions[0].Segments {
+				for _, p := range s.Parts {
+					if p.Gap {
+						gaps++
+					}
+				}
+			}
+			if (gaps > 0) == c.silent {
+				t.Errorf("%d gaps", gaps)
+			}
+			if _, err := exec.LookPath("ffmpeg"); err != nil || testing.Short() || !c.silent {
+				return
+			}
+			path := filepath.Join(t.TempDir(), "sound.mp4")
+			if err := os.WriteFile(path, sound.file, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			samples := hear(t, "ffmpeg", "-v", "error", "-xerror", "-i", path, "-af", "pan=mono|c0=c0", "-ar", "8000", "-f", "s8", "-")
+			const rate, settles = 8, 150 // samples and ms, of a decoder that fades
+			for at, v := range []byte(samples)[(from+settles)*rate : (to-settles)*rate] {
+				if v := int(int8(v)); v > c.floor || v < -c.floor {
+					t.Fatalf("%d is heard at %d ms", v, from+settles+at/rate)
+				}
+			}
+			loud := 0
+			for _, v := range []byte(samples)[:from*rate] {
+				loud = max(loud, int(int8(v)))
+			}
+			if loud < 8 {
+				t.Errorf("the sound itself is %d", loud)
+			}
+		})
+	}
 }
