@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -28,8 +29,9 @@ const benchSeconds = 64
 
 // benchStream is the bytes that an encoder of 6 Mbit/s at 30 fps sends: the
 // demo clip, its frames filled up to that rate by filler NAL units. Real
-// frames, because gohlslib reads their slice headers.
-func benchStream(tb testing.TB, chunkSize uint32) []byte {
+// frames, because gohlslib reads their slice headers. dialect rewrites the bodies
+// of video tags.
+func benchStream(tb testing.TB, chunkSize uint32, dialect func(flv.Packet) []byte) []byte {
 	var out bytes.Buffer
 	w := chunk.NewWriter(&out)
 	w.SetChunkSize(chunkSize)
@@ -46,13 +48,17 @@ func benchStream(tb testing.TB, chunkSize uint32) []byte {
 			}
 			body := bytes.Clone(tag.Body)
 			for p, err := range flv.Packets(tag) {
-				switch {
-				case err != nil || p.Kind != flv.Video || p.Type != flv.PacketFrame:
-				case p.Keyframe:
-					body = fill(body, key)
-				default:
-					body = fill(body, inter)
+				if err != nil || tag.Type != flv.TagVideo {
+					continue
 				}
+				if p.Type == flv.PacketFrame {
+					size := inter
+					if p.Keyframe {
+						size = key
+					}
+					p.Data = fill(bytes.Clone(p.Data), size-5)
+				}
+				body = dialect(p)
 			}
 			w.WriteMessage(chunk.Message{
 				ChunkStreamID: 4, StreamID: 1, Timestamp: tag.Timestamp + n*loop, Type: chunk.Type(tag.Type), Body: body,
@@ -65,6 +71,45 @@ func benchStream(tb testing.TB, chunkSize uint32) []byte {
 	}
 	return out.Bytes()
 }
+
+// byAVC is the body of an old tag.
+func byAVC(p flv.Packet) []byte {
+	first := byte(0x27)
+	if p.Keyframe {
+		first = 0x17
+	}
+	body := binary.BigEndian.AppendUint32([]byte{first}, uint32(p.Type)<<24|uint32(p.Composition)&0xFFFFFF)
+	return append(body, p.Data...)
+}
+
+// byHEVC is the body of a tag of Enhanced RTMP: H.264's NAL units with the headers of
+// HEVC's, and parameter sets by x265 of 320 × 180 pixels. So both streams have the same
+// pictures, in as many bytes.
+func byHEVC(p flv.Packet) []byte {
+	if p.Type == flv.PacketConfig {
+		return append([]byte("\x90hvc1"), hevcRecord...)
+	}
+	headers := map[byte]uint16{1: 0x0201, 5: 0x2601, 6: 0x4E01, 12: 0x4C01} // slice, IDR, SEI, filler
+	first := byte(0xA1)
+	if p.Keyframe {
+		first = 0x91
+	}
+	body := binary.BigEndian.AppendUint32([]byte{first, 'h', 'v', 'c'}, '1'<<24|uint32(p.Composition)&0xFFFFFF)
+	for b := p.Data; len(b) > 0; {
+		size := binary.BigEndian.Uint32(b)
+		body = binary.BigEndian.AppendUint32(body, size+1)
+		body = binary.BigEndian.AppendUint16(body, headers[b[4]&0x1F])
+		body = append(body, b[5:4+size]...)
+		b = b[4+size:]
+	}
+	return body
+}
+
+// hevcRecord is by x265, without its SEI messages.
+var hevcRecord, _ = hex.DecodeString("0101600000009000000000003cf000fcfdf8f800000f03" +
+	"a00001001840010c01ffff01600000030090000003000003003c959009" +
+	"a10001002b42010101600000030090000003000003003ca00a080c1f3e595912930bc05a020000030002000003003c10" +
+	"a2000100064401c073c189")
 
 // fill adds a filler NAL unit (H.264, section 7.3.2.7) that makes b size long.
 func fill(b []byte, size int) []byte {
@@ -117,14 +162,16 @@ func pour(tb testing.TB, stream []byte, m *remux.Remuxer, round uint32) {
 }
 
 // BenchmarkStreamSecond is what one second of a stream costs from message
-// bytes to closed parts: in our packager, and in gohlslib's Muxer behind the
-// same reader and remuxer.
+// bytes to closed parts: in our packager, as H.264 and as HEVC, and in gohlslib's
+// Muxer behind the same reader and remuxer.
 func BenchmarkStreamSecond(b *testing.B) {
 	log.SetOutput(io.Discard) // the Muxer complains of its own part durations
 	defer log.SetOutput(os.Stderr)
 	for _, size := range []uint32{4096, 65536} { // OBS; ffmpeg, which adopts ours
-		stream := benchStream(b, size)
+		stream := benchStream(b, size, byAVC)
 		b.Run(fmt.Sprintf("sluice/chunks=%d", size), func(b *testing.B) { perSecond(b, stream, publication(b)) })
+		hevc := benchStream(b, size, byHEVC)
+		b.Run(fmt.Sprintf("sluice-hevc/chunks=%d", size), func(b *testing.B) { perSecond(b, hevc, publication(b)) })
 		b.Run(fmt.Sprintf("gohlslib/chunks=%d", size), func(b *testing.B) { perSecond(b, stream, &muxer{}) })
 	}
 }
@@ -201,7 +248,7 @@ func (m *muxer) Close(error) { m.m.Close() }
 // other second. A garbage collector that runs often costs more than the path.
 func TestPathAllocations(t *testing.T) {
 	m := remuxer(publication(t))
-	stream := benchStream(t, 4096)
+	stream := benchStream(t, 4096, byAVC)
 	round := uint32(0)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
