@@ -11,38 +11,58 @@ import (
 // leftOut is what viewers don't get, in a sentence that ends with what to set in
 // the encoder.
 type leftOut struct {
-	kind Kind
-	text string
+	track trackKey
+	text  string
 }
 
 func (l leftOut) Error() string { return l.text }
 
+// of is what is said of the track with that number. That of the first, or only, one
+// isn't named.
+func (l leftOut) of(number uint8) leftOut {
+	if number > 0 {
+		l.track.number, l.text = number, fmt.Sprintf("track %d: %s", int(number)+1, l.text)
+	}
+	return l
+}
+
+func picture(text string) leftOut { return leftOut{trackKey{kind: Video}, text} }
+func sound(text string) leftOut   { return leftOut{trackKey{kind: Audio}, text} }
+
+// on says of which track an error is, where that is a sentence on what is left out.
+func (k trackKey) on(err error) error {
+	if l := (leftOut{}); errors.As(err, &l) {
+		return l.of(k.number)
+	}
+	return err
+}
+
 // Sentences on what is left out.
 var (
-	errNoVideoConfig = leftOut{Video, "video before its configuration is left out: let the encoder send it (SPS and PPS, where it is H.264 or HEVC), or start it again"}
-	errNoAudioConfig = leftOut{Audio, "AAC before its configuration is left out: let the encoder send it (AudioSpecificConfig), or start it again"}
-	errMP3           = leftOut{Audio, "Chrome doesn't play MP3 in a live stream, nor the picture beside it: set the encoder's audio codec to AAC"}
-	errAC3           = leftOut{Audio, "Chrome and Firefox don't play AC-3 and E-AC-3, nor the picture beside it: set the encoder's audio codec to AAC"}
-	errNoKeyframe    = leftOut{Video, fmt.Sprintf("the picture is left out, as no keyframe came in %v: set the encoder's keyframe interval to 2 s", keyframeTime)}
-	errIntraRefresh  = leftOut{Video, "the picture is refreshed bit by bit: browsers can't join; turn intra refresh off in the encoder, and set its keyframe interval to 2 s"}
-	errOpenGroups    = leftOut{Video, "groups of pictures begin without an IDR picture: some browsers can't join there; turn open GOP off in the encoder"}
-	errForwardKeys   = leftOut{Video, "groups of pictures begin with forward key frames: players can't join there; turn open GOP off in the encoder"}
+	errNoVideoConfig = picture("video before its configuration is left out: let the encoder send it (SPS and PPS, where it is H.264 or HEVC), or start it again")
+	errNoAudioConfig = sound("AAC before its configuration is left out: let the encoder send it (AudioSpecificConfig), or start it again")
+	errMP3           = sound("Chrome doesn't play MP3 in a live stream, nor the picture beside it: set the encoder's audio codec to AAC")
+	errAC3           = sound("Chrome and Firefox don't play AC-3 and E-AC-3, nor the picture beside it: set the encoder's audio codec to AAC")
+	errNoKeyframe    = picture(fmt.Sprintf("the picture is left out, as no keyframe came in %v: set the encoder's keyframe interval to 2 s", keyframeTime))
+	errIntraRefresh  = picture("the picture is refreshed bit by bit: browsers can't join; turn intra refresh off in the encoder, and set its keyframe interval to 2 s")
+	errOpenGroups    = picture("groups of pictures begin without an IDR picture: some browsers can't join there; turn open GOP off in the encoder")
+	errForwardKeys   = picture("groups of pictures begin with forward key frames: players can't join there; turn open GOP off in the encoder")
 )
 
 // unusable says of a configuration or a format what to set instead.
-func unusable(k Kind, err error) error {
+func (k trackKey) unusable(err error) error {
 	var unsupported *flv.UnsupportedError
 	var object errObjectType
 	var channels errChannels
 	switch {
 	case errors.As(err, &object), errors.As(err, &channels): // they say it
-		return leftOut{k, "the sound is left out: " + err.Error()}
-	case errors.As(err, &unsupported) && k == Video:
-		return leftOut{k, "the picture is left out: " + err.Error() + ": set the encoder's video codec to H.264"}
+		return sound("the sound is left out: " + err.Error()).of(k.number)
+	case errors.As(err, &unsupported) && k.kind == Video:
+		return picture("the picture is left out: " + err.Error() + ": set the encoder's video codec to H.264").of(k.number)
 	case errors.As(err, &unsupported):
-		return leftOut{k, "the sound is left out: " + err.Error() + ": set the encoder's audio codec to AAC"}
+		return sound("the sound is left out: " + err.Error() + ": set the encoder's audio codec to AAC").of(k.number)
 	}
-	return err
+	return k.on(err)
 }
 
 // leaveOut tells of it, once as long as it is so.
@@ -56,9 +76,9 @@ func (r *reports) leaveOut(l leftOut) {
 }
 
 // takenIn forgets what was left out of a track that is there now.
-func (r *reports) takenIn(k Kind) {
+func (r *reports) takenIn(k trackKey) {
 	before := len(r.leftOut)
-	if r.leftOut = slices.DeleteFunc(r.leftOut, func(l leftOut) bool { return l.kind == k }); len(r.leftOut) < before {
+	if r.leftOut = slices.DeleteFunc(r.leftOut, func(l leftOut) bool { return l.track == k }); len(r.leftOut) < before {
 		r.tellLeftOut()
 	}
 }
@@ -76,13 +96,23 @@ func (r *reports) tellLeftOut() {
 
 // withoutConfig drops a frame of a track that there is no decoder for. Where it is
 // known why, that was said.
-func (r *reports) withoutConfig(k Kind) {
-	if slices.ContainsFunc(r.leftOut, func(o leftOut) bool { return o.kind == k }) {
+func (r *reports) withoutConfig(k trackKey) {
+	if slices.ContainsFunc(r.leftOut, func(o leftOut) bool { return o.track == k }) {
 		return
 	}
-	if k == Video {
-		r.drop(errNoVideoConfig)
+	if k.kind == Video {
+		r.drop(errNoVideoConfig.of(k.number))
 	} else {
-		r.drop(errNoAudioConfig)
+		r.drop(errNoAudioConfig.of(k.number))
 	}
+}
+
+// nothing is errNothing with what is known of why.
+func (r *reports) nothing() error {
+	const most = 3
+	err := errNothing
+	for _, l := range r.leftOut[:min(most, len(r.leftOut))] {
+		err = fmt.Errorf("%w; %s", err, l.text)
+	}
+	return err
 }

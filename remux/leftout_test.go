@@ -99,3 +99,41 @@ func TestLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// TestLeftOutByTrack: a track that can't be carried is left out, and named; the others go on.
+func TestLeftOutByTrack(t *testing.T) {
+	m := newMany(t)
+	var told []string
+	m.r.hooks.LeaveOut = func(list []string) { told = list }
+	m.configure()
+	m.packet(flv.Packet{Kind: Audio, TrackID: 7, FourCC: 'x'<<24 | 'y'<<16 | 'z'<<8 | '1', Type: flv.PacketFrame, Data: []byte{1}})
+	m.packet(flv.Packet{Kind: Audio, TrackID: 8, FourCC: flv.MP4A, Type: flv.PacketConfig, Data: unhex("0990")}) // AAC Main
+	m.play(0, 4000)
+	want := []string{
+		`track 8: the sound is left out: audio by FourCC "xyz1" is not supported: set the encoder's audio codec to AAC`,
+		"track 9: the sound is left out: AAC Main",
+	}
+	if len(told) != 2 || told[0] != want[0] || !strings.HasPrefix(told[1], want[1]) {
+		t.Errorf("%q, want %q", told, want)
+	}
+	m.packet(flv.Packet{Kind: Audio, TrackID: 8, FourCC: flv.MP4A, Type: flv.PacketConfig, Data: unhex(stereo48)})
+	m.play(4000, 6000)
+	m.r.Close(nil)
+	if got := m.names(); got != "v1 v2 a1 a2 a3, v1 v2 a1 a2 a3 a9" || len(told) != 1 || told[0] != want[0] {
+		t.Errorf("periods of %s, then %q", got, told)
+	}
+}
+
+// TestNothingSaysWhy: where nothing is left, what the encoder is told says what to set.
+func TestNothingSaysWhy(t *testing.T) {
+	f := newFeed(t)
+	for ts := uint32(0); f.err == nil && ts < 20_000; ts += 20 {
+		f.tag(flv.TagVideo, ts, unhex("22 00"))
+		f.tag(flv.TagAudio, ts, unhex("b2 00"))
+	}
+	for _, want := range []string{"Sorenson H.263", "video codec to H.264", "Speex", "audio codec to AAC"} {
+		if f.err == nil || !strings.Contains(f.err.Error(), want) {
+			t.Errorf("%v says nothing of %q", f.err, want)
+		}
+	}
+}

@@ -33,14 +33,14 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 		u, rest, err := s.bits.next(data, f.Keyframe)
 		data = rest
 		if err != nil {
-			r.drop(unusable(s.kind, err))
+			r.drop(s.unusable(err))
 		}
 		if u == nil {
 			behind += s.lane.usual
 			continue
 		}
 		if u.odd != nil {
-			r.say(u.odd)
+			r.say(s.on(u.odd))
 		}
 		r.caption(u.captions)
 		if u.sync && r.leads(s, arrived) && r.due(f) {
@@ -49,7 +49,7 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 			}
 		}
 		if c := s.bits.codec(); c == nil {
-			r.withoutConfig(s.kind)
+			r.withoutConfig(s.trackKey)
 			return nil
 		} else if c != s.codec || !u.sync && !s.joined {
 			return nil // from the next keyframe on
@@ -134,7 +134,7 @@ func (r *Remuxer) setTracks(withVideo bool) error {
 		}
 		r.period.pictured = r.period.pictured || s.kind == Video
 		tracks = append(tracks, t)
-		r.takenIn(s.kind)
+		r.takenIn(s.trackKey)
 	}
 	nameTracks(tracks)
 	return r.out.SetTracks(tracks)

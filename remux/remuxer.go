@@ -48,12 +48,15 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 	now := r.now()
 	for p, err := range flv.Packets(tag) {
 		if err != nil {
-			r.drop(unusable(p.Kind, err))
+			r.drop(trackKey{p.Kind, p.TrackID}.unusable(err))
 			if err = nil; len(tag.Body) > 0 {
 				err = r.checkSilence(tag.Timestamp)
 			}
 		} else {
 			err = r.packet(&frame{Packet: p}, now)
+		}
+		if err == errNothing {
+			return r.nothing()
 		}
 		if err != nil {
 			return err
@@ -70,7 +73,7 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 	if f.Type == flv.PacketMetadata {
 		r.metadata.read(f.Data)
 		for _, s := range r.sources {
-			s.told = r.metadata.tracks[trackKey{s.kind, s.number}]
+			s.told = r.metadata.tracks[s.trackKey]
 		}
 		return nil
 	}
@@ -94,7 +97,7 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 	case f.FourCC != f.source.fourCC:
 		// What says by itself what it is needs no configuration.
 		if _, err := newCodec(f.FourCC).configure(nil); err != nil {
-			r.withoutConfig(f.Kind)
+			r.withoutConfig(f.source.trackKey)
 			return nil
 		}
 		said := flv.Packet{FourCC: f.FourCC, Timestamp: f.Timestamp}
@@ -166,7 +169,7 @@ func (r *Remuxer) configure(s *source, p *flv.Packet, arrived time.Duration) err
 	}
 	next, err := bits.configure(p.Data)
 	if err != nil {
-		r.drop(unusable(s.kind, err))
+		r.drop(s.unusable(err))
 		if p.FourCC != s.fourCC { // a broken one ends no codec that works
 			return nil
 		}
@@ -183,7 +186,7 @@ func (r *Remuxer) channels(p *flv.Packet, arrived time.Duration) error {
 		}
 		next, err := bits.channels(p.Data)
 		if err != nil {
-			r.drop(unusable(s.kind, err))
+			r.drop(s.unusable(err))
 		}
 		return r.change(s, next, p, arrived)
 	}
@@ -285,7 +288,7 @@ func (r *Remuxer) pass(f *frame, arrived time.Duration) error {
 	}
 	if key := r.lobby.enter(f); key || f.source.bits.codec() == nil {
 		if err := r.peek(f, key); err != nil {
-			r.drop(unusable(f.source.kind, err))
+			r.drop(f.source.unusable(err))
 		}
 	}
 	begins, err := r.lobby.decide(r.sources, f.place)
@@ -335,7 +338,7 @@ func (r *Remuxer) release(arrived time.Duration) error {
 		if f.Keyframe && !seen[f.source] { // so that its parameter sets are those of the period
 			seen[f.source] = true
 			if err := r.peek(f, false); err != nil {
-				r.drop(unusable(f.source.kind, err))
+				r.drop(f.source.unusable(err))
 			}
 		}
 	}

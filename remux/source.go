@@ -11,8 +11,7 @@ import (
 
 // source is one track as the encoder sends it.
 type source struct {
-	kind   Kind
-	number uint8 // the encoder's
+	trackKey
 	name   string
 	told   description
 	colour colour
@@ -50,7 +49,7 @@ func (r *Remuxer) source(p *flv.Packet) *source {
 	}
 	bits := newCodec(p.FourCC)
 	if bits == nil {
-		r.drop(unusable(p.Kind, &flv.UnsupportedError{Format: fmt.Sprintf("%v by FourCC %q", p.Kind, p.FourCC)}))
+		r.drop(trackKey{p.Kind, p.TrackID}.unusable(&flv.UnsupportedError{Format: fmt.Sprintf("%v by FourCC %q", p.Kind, p.FourCC)}))
 		return nil
 	}
 	if len(r.sources) == mostSources {
@@ -58,7 +57,7 @@ func (r *Remuxer) source(p *flv.Packet) *source {
 		return nil
 	}
 	s := &source{
-		kind: p.Kind, number: p.TrackID, name: fmt.Sprintf("%c%d", p.Kind.String()[0], int(p.TrackID)+1),
+		trackKey: trackKey{p.Kind, p.TrackID}, name: fmt.Sprintf("%c%d", p.Kind.String()[0], int(p.TrackID)+1),
 		fourCC: p.FourCC, bits: bits, lane: r.line.lane(), told: r.metadata.tracks[trackKey{p.Kind, p.TrackID}],
 	}
 	if s.kind == Video {

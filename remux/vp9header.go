@@ -7,7 +7,7 @@ var (
 	errVP9Sync   = errors.New("VP9 key frame: no sync code")
 	errVP9Short  = errors.New("VP9 key frame: cut short")
 	errVP9Size   = errors.New("VP9 key frame: a picture that is too large")
-	errVP9Chroma = leftOut{Video, "the picture is left out: VP9 with 4:4:0 chroma is not played by browsers: set the encoder's pixel format to 4:2:0"}
+	errVP9Chroma = picture("the picture is left out: VP9 with 4:4:0 chroma is not played by browsers: set the encoder's pixel format to 4:2:0")
 )
 
 // vp9SRGB is the color_space of red, green and blue.
