@@ -34,6 +34,26 @@ func (f *frameRate) stated(c Codec) int64 {
 	return int64(rate.Den) * int64(time.Second) / int64(rate.Num)
 }
 
+// expected is the rate of a track that begins. Encoders of AV1, VP9 and VP8 leave it out of
+// the bitstream, and say it in the metadata: in thousandths, which stand for a usual rate.
+func (f *frameRate) expected(t *Track) Rational {
+	switch t.Codec.(type) {
+	case *AV1, *VPX:
+	default:
+		return t.Picture.FrameRate
+	}
+	told := int64(f.told.frameRate)
+	if t.Picture.FrameRate.Num > 0 || told == 0 || told >= maxFrameRate*1000 {
+		return t.Picture.FrameRate
+	}
+	for _, rate := range usualRates {
+		if near(told, rate*1000*1000/1001, 5) { // 29.97, 23.98
+			return Rational{Num: uint32(rate) * 1000, Den: 1001}
+		}
+	}
+	return Rational{Num: uint32(told), Den: 1000}
+}
+
 // begin is told how long the first frames last, in ns, as far as they tell.
 func (f *frameRate) begin(frame int64, sure bool, c Codec) {
 	f.first, f.misstated = 0, frame > 0 && !asStated(frame, f.stated(c))

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-live/sluice/ingest/amf"
 	"github.com/sluice-live/sluice/ingest/flv"
 )
 
@@ -44,6 +45,42 @@ func TestStatedFrameRate(t *testing.T) {
 		got := f.out.periods[0][0].KeyframeInterval
 		if off := got - c.want; off > c.want/100 || off < -c.want/100 {
 			t.Errorf("%s: keyframes are said to be %v apart, not %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestToldFrameRate: pictures of a codec that leaves the rate out of the bitstream are on
+// its grid as soon as they come as the metadata says, and not where they don't.
+func TestToldFrameRate(t *testing.T) {
+	frames := ivfFrames(t, "av1-aom.ivf")
+	for _, c := range []struct {
+		told float64
+		even bool
+		want Rational
+	}{
+		{29.97, true, Rational{30000, 1001}},
+		{30000.0 / 1001, true, Rational{30000, 1001}},
+		{0, false, Rational{}},
+		{25, false, Rational{25000, 1000}},
+		{5000, false, Rational{}},
+	} {
+		f := newFeed(t)
+		f.tag(flv.TagScript, 0, amf.Append(nil, "onMetaData", amf.ECMAArray{{Name: "framerate", Value: c.told}}))
+		for i := range 120 {
+			at := uint32(i * 1001 / 30)
+			f.now = time.UnixMilli(base + int64(at))
+			f.enhanced(flv.AV01, flv.PacketFrame, i%len(frames) == 0, at, frames[i%len(frames)])
+		}
+		f.r.Close(nil)
+		if got := f.out.periods[0][0].Picture.FrameRate; got != c.want {
+			t.Errorf("%v: a rate of %v", c.told, got)
+		}
+		even := true
+		for i := 20; i < 120; i++ {
+			even = even && f.out.samples[i].DTS-f.out.samples[i-1].DTS == 3003
+		}
+		if even != c.even {
+			t.Errorf("%v: frames are even: %v", c.told, even)
 		}
 	}
 }

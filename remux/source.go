@@ -99,6 +99,7 @@ func (s *source) track() (Track, bool) {
 	t.ID, t.Name, t.Language, t.Bitrate = s.name, s.told.name, s.told.language, s.told.bitrate
 	s.colour.tell(&t.Picture)
 	if s.rate != nil {
+		t.Picture.FrameRate = s.rate.expected(&t)
 		t.KeyframeInterval = s.rate.keyframeInterval(c)
 	}
 	return t, true

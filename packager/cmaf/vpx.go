@@ -8,7 +8,7 @@ import (
 
 // vpx is a sample entry by the VP Codec ISO Media File Format Binding.
 func vpx(c *remux.VPX, p *remux.Picture, rate *mp4.BtrtBox) mp4.Box {
-	colour := c.Colour
+	colour := p.Colour
 	if colour == nil {
 		colour = &remux.ColourCodes{Primaries: 2, Transfer: 2, Matrix: 2}
 	}
