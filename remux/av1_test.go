@@ -302,3 +302,49 @@ func TestAV1Timing(t *testing.T) {
 		}
 	}
 }
+
+// TestCodecChange: an encoder that goes on in another codec begins a period with its first
+// keyframe, and no frame is lost.
+func TestCodecChange(t *testing.T) {
+	av1, vp9 := ivfFrames(t, "av1-aom.ivf"), ivfFrames(t, "vp9.ivf")
+	for _, record1 := range []string{av1Files[2].record, av1Files[2].record[:8]} {
+		f := newFeed(t)
+		at := uint32(0)
+		play := func(frames int, frame func(i int)) {
+			for i := range frames {
+				f.now = f.now.Add(40e6)
+				f.sound(at)
+				frame(i)
+				f.sound(at + 20)
+				at += 40
+			}
+		}
+		h264 := func(i int) {
+			if i%5 == 0 {
+				f.key(at)
+			} else {
+				f.inter(at)
+			}
+		}
+		f.audioConfig(stereo48)
+		f.videoConfig(record(highSPS, highPPS))
+		play(20, h264)
+		f.enhanced(flv.AV01, flv.PacketConfig, true, at, unhex(record1))
+		play(len(av1), func(i int) { f.enhanced(flv.AV01, flv.PacketFrame, i == 0, at, av1[i]) })
+		f.enhanced(flv.VP09, flv.PacketConfig, true, at, unhex(vpxFiles[0].record))
+		play(len(vp9), func(i int) { f.enhanced(flv.VP09, flv.PacketFrame, i == 0, at, vp9[i]) })
+		f.videoConfig(record(highSPS, highPPS))
+		play(20, h264)
+		f.r.Close(nil)
+		var names []string
+		for _, p := range f.out.periods {
+			names = append(names, p[0].Codecs)
+		}
+		if got := strings.Join(names, " "); got != "avc1.640028 av01.0.00M.08 vp09.00.10.08 avc1.640028" || len(f.notes) > 0 {
+			t.Errorf("periods of %s, %q", got, f.notes)
+		}
+		if got, want := len(f.out.frames), 20+len(av1)+len(vp9)+20; got != want {
+			t.Errorf("%d frames of %d", got, want)
+		}
+	}
+}
