@@ -43,6 +43,7 @@ var (
 	errNoAudioConfig = sound("AAC before its configuration is left out: let the encoder send it (AudioSpecificConfig), or start it again")
 	errMP3           = sound("Chrome doesn't play MP3 in a live stream, nor the picture beside it: set the encoder's audio codec to AAC")
 	errAC3           = sound("Chrome and Firefox don't play AC-3 and E-AC-3, nor the picture beside it: set the encoder's audio codec to AAC")
+	errVP8           = picture("no browser plays VP8 in a live stream: set the encoder's video codec to H.264, or to VP9 or AV1")
 	errNoKeyframe    = picture(fmt.Sprintf("the picture is left out, as no keyframe came in %v: set the encoder's keyframe interval to 2 s", keyframeTime))
 	errIntraRefresh  = picture("the picture is refreshed bit by bit: browsers can't join; turn intra refresh off in the encoder, and set its keyframe interval to 2 s")
 	errOpenGroups    = picture("groups of pictures begin without an IDR picture: some browsers can't join there; turn open GOP off in the encoder")

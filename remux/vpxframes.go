@@ -7,6 +7,7 @@ import "bytes"
 type vpxFrames struct {
 	name    string
 	header  func([]byte) (vpxHeader, error)
+	odd     error    // what browsers make of it; nil where they play it
 	decoder *VPX     // nil before there is one
 	record  vpRecord // zero values where none came
 	raw     []byte
@@ -14,7 +15,9 @@ type vpxFrames struct {
 }
 
 func newVP9() bitstream { return &vpxFrames{name: "vp09", header: parseVP9Header, record: noRecord} }
-func newVP8() bitstream { return &vpxFrames{name: "vp08", header: parseVP8Header, record: noRecord} }
+func newVP8() bitstream {
+	return &vpxFrames{name: "vp08", header: parseVP8Header, record: noRecord, odd: errVP8}
+}
 
 // vpxHeader is what a frame says at its beginning.
 type vpxHeader struct {
@@ -46,7 +49,7 @@ func (v *vpxFrames) configure(record []byte) (bitstream, error) {
 	if err != nil {
 		return v, err
 	}
-	return &vpxFrames{name: v.name, header: v.header, decoder: v.decoder, record: r, raw: bytes.Clone(record)}, nil
+	return &vpxFrames{name: v.name, header: v.header, odd: v.odd, decoder: v.decoder, record: r, raw: bytes.Clone(record)}, nil
 }
 
 func (v *vpxFrames) peek(data []byte) (gop int, err error) {
@@ -64,7 +67,7 @@ func (v *vpxFrames) next(data []byte, _ bool) (u *unit, rest []byte, err error) 
 	if h.key {
 		v.use(&h)
 	}
-	v.unit = unit{data: data, sync: h.key}
+	v.unit = unit{data: data, sync: h.key, odd: v.odd}
 	return &v.unit, nil, nil
 }
 
