@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,19 +27,36 @@ type carried struct {
 	units  []byte // all that was sent
 }
 
-// carry has tags of a recording go through all rooms, those of the sound alone, but
-// for those that are lost.
-func carry(t *testing.T, path string, lost func(timestamp uint32) bool) carried {
+// recorded are the tags of a recording that are sound.
+func recorded(t *testing.T, name string) (tags []flv.Tag) {
 	t.Helper()
-	file, err := os.Open(path)
+	file, err := os.Open(filepath.Join("../../ingest/testdata/wire", name+".flv"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	tags, err := flv.NewReader(file)
+	r, err := flv.NewReader(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for {
+		tag, err := r.ReadTag()
+		if err == io.EOF {
+			return tags
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tag.Type == flv.TagAudio {
+			tag.Body = bytes.Clone(tag.Body)
+			tags = append(tags, tag)
+		}
+	}
+}
+
+// carry has tags of sound go through all rooms.
+func carry(t *testing.T, tags []flv.Tag) carried {
+	t.Helper()
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	catalog := packager.NewCatalog(packager.Settings{
 		Segments: 100, SegmentMinDuration: time.Second, SegmentMaxDuration: 10 * time.Second,
@@ -56,23 +74,10 @@ func carry(t *testing.T, path string, lost func(timestamp uint32) bool) carried 
 	r := remux.New(publication, func() time.Time { return now }, remux.Hooks{})
 	var c carried
 	began := now
-	for {
-		tag, err := tags.ReadTag()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if tag.Type != flv.TagAudio || lost != nil && lost(tag.Timestamp) {
-			continue
-		}
+	for _, tag := range tags {
 		now = began.Add(time.Duration(tag.Timestamp) * time.Millisecond)
 		for p, err := range flv.Packets(tag) {
-			switch {
-			case err != nil:
-
-			case p.Type == flv.PacketFrame:
+			if err == nil && p.Type == flv.PacketFrame {
 				c.units = append(c.units, p.Data...)
 			}
 		}
@@ -111,7 +116,7 @@ func TestSoundIsCarried(t *testing.T) {
 		"h264-aac51":             {"aac|48000|6|5.1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sound := carry(t, filepath.Join("../../ingest/testdata/wire", name+".flv"), nil)
+			sound := carry(t, recorded(t, name))
 			if _, err := mp4.DecodeFile(bytes.NewReader(sound.file)); err != nil {
 				t.Errorf("mp4ff: %v", err)
 			}
@@ -173,9 +178,9 @@ func TestSoundThatStaysAway(t *testing.T) {
 		"h264-ac3": {}, "h264-eac3": {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sound := carry(t, filepath.Join("../../ingest/testdata/wire", name+".flv"), func(timestamp uint32) bool {
-				return timestamp >= from && timestamp < to
-			})
+			sound := carry(t, slices.DeleteFunc(recorded(t, name), func(tag flv.Tag) bool {
+				return tag.Timestamp >= from && tag.Timestamp < to
+			}))
 			gaps := 0
 			for _, s := range sound.window.Renditions[0].Segments {
 				for _, p := range s.Parts {
@@ -210,4 +215,128 @@ func TestSoundThatStaysAway(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSoundOfEncoders: for each way to encode, the header says what ffmpeg's own muxer
+// says of it, and ffmpeg hears the same.
+func TestSoundOfEncoders(t *testing.T) {
+	if _, err := exec.LookPath("ffmpeg"); err != nil || testing.Short() {
+		t.Skip("without ffmpeg")
+	}
+	const (
+		surround = "pan=5.1|FL=c0|FR=0.5*c0|FC=0.3*c0|LFE=0.1*c0|BL=0.2*c0|BR=0.2*c0"
+		cinema   = "pan=7.1|FL=c0|FR=0.5*c0|FC=0.3*c0|LFE=0.1*c0|BL=0.2*c0|BR=0.2*c0|SL=c0|SR=0.1*c0"
+	)
+	for args, c := range map[string]struct{ fourCC, box string }{
+		"-ac 2 -c:a libopus":                             {"Opus", "dOps"},
+		"-ac 1 -c:a libopus -frame_duration 2.5":         {"Opus", "dOps"},
+		"-ac 2 -c:a libopus -frame_duration 60 -b:a 24k": {"Opus", "dOps"},
+		"-c:a libopus -mapping_family 1 -af " + surround: {"Opus", "dOps"},
+		"-c:a libopus -mapping_family 1 -af " + cinema:   {"Opus", "dOps"},
+		"-ac 2 -c:a flac":                                {"fLaC", "dfLa"},
+		"-ac 2 -ar 96000 -c:a flac -sample_fmt s32":      {"fLaC", "dfLa"},
+		"-ac 1 -ar 192000 -c:a flac":                     {"fLaC", "dfLa"},
+		"-c:a flac -ar 44100 -af " + surround:            {"fLaC", "dfLa"},
+		"-ac 2 -ar 44100 -c:a ac3 -b:a 96k":              {"ac-3", "dac3"},
+		"-c:a ac3 -b:a 448k -af " + surround:             {"ac-3", "dac3"},
+		"-ac 2 -ar 32000 -c:a eac3 -b:a 64k":             {"ec-3", "dec3"},
+		"-c:a eac3 -b:a 192k -af " + surround:            {"ec-3", "dec3"},
+		"-ac 2 -ar 44100 -c:a libmp3lame -q:a 5":         {".mp3", "esds"},
+		"-ac 1 -ar 22050 -c:a libmp3lame -b:a 32k":       {".mp3", "esds"},
+	} {
+		t.Run(args, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "source.mp4")
+			line := append([]string{"-v", "error", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", "3"}, strings.Fields(args)...)
+			hear(t, "ffmpeg", append(line, "-strict", "-2", "-movflags", "+frag_every_frame+delay_moov+default_base_moof", path)...)
+			file, err := mp4.ReadMP4File(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			trak := file.Moov.Trak
+			config := configOf(t, trak, c.box)
+			var record []byte
+			switch body := config[8:]; c.box {
+			case "dOps":
+				record = opusHead(body)
+			case "dfLa":
+				record = body[8:]
+			}
+			tags := []flv.Tag{{Type: flv.TagAudio, Body: append([]byte{0x90}, c.fourCC+string(record)...)}}
+			timescale := uint64(trak.Mdia.Mdhd.Timescale)
+			for _, s := range file.Segments {
+				for _, f := range s.Fragments {
+					samples, err := f.GetFullSamples(file.Moov.Mvex.Trex)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, sample := range samples {
+						ms := uint32((sample.DecodeTime*1000 + timescale/2) / timescale)
+						tags = append(tags, flv.Tag{Type: flv.TagAudio, Timestamp: ms, Body: append([]byte{0x91}, c.fourCC+string(sample.Data)...)})
+					}
+				}
+			}
+			sound := carry(t, tags)
+			ours, err := mp4.DecodeFile(bytes.NewReader(sound.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := configOf(t, ours.Moov.Trak, c.box)
+			if c.box == "esds" { // ffmpeg's has bit rates, too
+				got, config = got[19:20], config[25:26] // objectTypeIndication
+			}
+			if c.box == "dfLa" { // and what is true of its file alone
+				clear(got[20:26])
+				clear(config[20:26])
+				clear(config[34:])
+			}
+			if c.box == "dec3" { // and the bit rate that was asked for
+				got, config = got[10:], config[10:]
+			}
+			if !bytes.Equal(got, config) {
+				t.Errorf("%s is\n%x, and by ffmpeg\n%x", c.box, got, config)
+			}
+			copied := filepath.Join(t.TempDir(), "copy.mp4")
+			if err := os.WriteFile(copied, sound.file, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			for _, how := range []string{"copy", ""} {
+				hash := func(path string) string {
+					line := []string{"-v", "error", "-ignore_editlist", "1", "-i", path, "-f", "streamhash", "-hash", "md5", "-"}
+					if how != "" {
+						line = slices.Insert(line, len(line)-5, "-c", how)
+					}
+					return hear(t, "ffmpeg", line...)
+				}
+				if a, b := hash(path), hash(copied); a != b {
+					t.Errorf("ffmpeg %s has %s in its own file, %s in ours", how, a, b)
+				}
+			}
+		})
+	}
+}
+
+// configOf is the configuration box of a sample entry, with its header.
+func configOf(t *testing.T, trak *mp4.TrakBox, name string) []byte {
+	t.Helper()
+	entry, ok := trak.Mdia.Minf.Stbl.Stsd.Children[0].(*mp4.AudioSampleEntryBox)
+	if !ok {
+		t.Fatalf("%T is no sound", trak.Mdia.Minf.Stbl.Stsd.Children[0])
+	}
+	for _, box := range entry.Children {
+		if box.Type() == name {
+			var b bytes.Buffer
+			if err := box.Encode(&b); err != nil {
+				t.Fatal(err)
+			}
+			return b.Bytes()
+		}
+	}
+	t.Fatalf("no %s", name)
+	return nil
+}
+
+// opusHead turns the body of a dOps box into an identification header.
+func opusHead(b []byte) []byte {
+	head := append([]byte("OpusHead\x01"), b[1], b[3], b[2], b[7], b[6], b[5], b[4], b[9], b[8])
+	return append(head, b[10:]...)
 }
