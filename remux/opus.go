@@ -12,13 +12,12 @@ import (
 // section 5.1).
 type Opus struct {
 	Sound
-	PreSkip   int    // samples that the decoder needs before it is in step with the encoder
-	InputRate int    // Hz, before encoding; 0 when unknown
-	Gain      int16  // Q7.8 dB
-	Family    uint8  // channel mapping family
-	Streams   int    // in each packet
-	Coupled   int    // of them are stereo, the first ones
-	Mapping   []byte // of channels to what the streams have; nil in family 0; must not be modified
+	PreSkip int    // samples that the decoder needs before it is in step with the encoder
+	Gain    int16  // Q7.8 dB
+	Family  uint8  // channel mapping family
+	Streams int    // in each packet
+	Coupled int    // of them are stereo, the first ones
+	Mapping []byte // of channels to what the streams have; nil in family 0; must not be modified
 
 	samples int // that the first packet lasts
 	silent  []byte
@@ -62,12 +61,11 @@ func newOpus(b []byte) (*Opus, error) {
 		return nil, fmt.Errorf("Opus configuration: version %d", b[8])
 	}
 	c := &Opus{
-		Sound:     Sound{SampleRate: opusRate, Channels: int(b[9])},
-		PreSkip:   int(binary.LittleEndian.Uint16(b[10:])),
-		InputRate: int(binary.LittleEndian.Uint32(b[12:])),
-		Gain:      int16(binary.LittleEndian.Uint16(b[16:])),
-		Family:    b[18],
-		Streams:   1, Coupled: int(b[9]) - 1,
+		Sound:   Sound{SampleRate: opusRate, Channels: int(b[9])},
+		PreSkip: int(binary.LittleEndian.Uint16(b[10:])),
+		Gain:    int16(binary.LittleEndian.Uint16(b[16:])),
+		Family:  b[18],
+		Streams: 1, Coupled: int(b[9]) - 1,
 	}
 	switch c.Family {
 	case opusMono:
@@ -128,7 +126,7 @@ func (c *Opus) track() Track {
 
 func (c *Opus) equal(o Codec) bool {
 	d, ok := o.(*Opus)
-	return ok && c.Sound == d.Sound && c.PreSkip == d.PreSkip && c.InputRate == d.InputRate && c.Gain == d.Gain &&
+	return ok && c.Sound == d.Sound && c.PreSkip == d.PreSkip && c.Gain == d.Gain &&
 		c.Family == d.Family && c.Streams == d.Streams && c.Coupled == d.Coupled && bytes.Equal(c.Mapping, d.Mapping)
 }
 

@@ -40,11 +40,13 @@ func mp3(c *remux.MP3, rate *mp4.BtrtBox) mp4.Box {
 	return audible("mp4a", &c.Sound, rate, esds)
 }
 
+// opus says that the rate before encoding was that of the decoder: it means nothing to
+// players, but Chromium refuses another one than the entry has.
 func opus(c *remux.Opus, rate *mp4.BtrtBox) mp4.Box {
 	return audible("Opus", &c.Sound, rate, &mp4.DopsBox{
 		OutputChannelCount:   byte(c.Channels),
 		PreSkip:              uint16(c.PreSkip),
-		InputSampleRate:      uint32(c.InputRate),
+		InputSampleRate:      uint32(c.SampleRate),
 		OutputGain:           c.Gain,
 		ChannelMappingFamily: c.Family,
 		StreamCount:          byte(c.Streams),
