@@ -14,6 +14,7 @@ import (
 var codecs = map[flv.FourCC]func() bitstream{
 	flv.AVC1: newAVC,
 	flv.HVC1: newHEVC,
+	flv.VVC1: newVVC,
 	flv.AV01: newAV1Units,
 	flv.VP09: newVP9,
 	flv.VP08: newVP8,

@@ -61,19 +61,14 @@ func newH265(sets hevcSets) (*H265, error) {
 func (c *H265) sets() hevcSets { return hevcSets{c.VPS, c.SPS, c.PPS} }
 
 // with is the decoder with what SEI messages say that isn't known yet. Where they say
-// nothing new, it is the decoder itself: who repeats them with other numbers begins no
-// period.
+// nothing new, it is the decoder itself.
 func (c *H265) with(h hdr) *H265 {
-	if (h.mastering == nil || c.Mastering != nil) && (h.light == nil || c.Light != nil) {
+	p := c.Picture
+	if h.tell(&p); p == c.Picture {
 		return c
 	}
 	d := *c
-	if d.Mastering == nil {
-		d.Mastering = h.mastering
-	}
-	if d.Light == nil {
-		d.Light = h.light
-	}
+	d.Picture = p
 	return &d
 }
 

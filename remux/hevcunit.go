@@ -10,12 +10,6 @@ const (
 	hevcNALSEI  = 39 // in front of the picture
 )
 
-// SEI messages of pictures with a high dynamic range (H.265, annex D).
-const (
-	seiMastering = 137
-	seiLight     = 144
-)
-
 // hevcUnit is what the NAL units of a frame say about it.
 type hevcUnit struct {
 	data     []byte   // NAL units with 4-byte lengths
@@ -25,12 +19,6 @@ type hevcUnit struct {
 	recovery int      // pictures until all is whole, as an SEI message says; −1 where none does
 	hdr      hdr
 	gop      int // greatest distance of keyframes in frames, 0 when unknown
-}
-
-// hdr is what SEI messages say of a high dynamic range.
-type hdr struct {
-	mastering *Mastering
-	light     *Light
 }
 
 // accessUnit reads the frame of a video tag.
@@ -76,24 +64,6 @@ func (au *hevcUnit) noteSEI(nal []byte) {
 		default:
 			au.hdr.note(kind, payload)
 		}
-	}
-}
-
-// note takes what an SEI message says.
-func (h *hdr) note(kind int, b []byte) {
-	r := bitReader{b: b}
-	two := func() [2]uint16 { return [2]uint16{uint16(r.take(16)), uint16(r.take(16))} }
-	switch {
-	case kind == seiMastering && len(b) >= 24:
-		h.mastering = &Mastering{
-			Primaries:    [3][2]uint16{two(), two(), two()},
-			WhitePoint:   two(),
-			MaxLuminance: r.take(32),
-			MinLuminance: r.take(32),
-		}
-	case kind == seiLight && len(b) >= 4:
-		l := two()
-		h.light = &Light{MaxCLL: l[0], MaxFALL: l[1]}
 	}
 }
 

@@ -60,11 +60,11 @@ func TestLeftOut(t *testing.T) {
 			f.key(1320)
 			sounds(f, 10, 0xAF, 1, 0x21, 0x10)
 		}, nil, ""},
-		{"VVC", func(f *feed) {
+		{"Dolby Vision by a FourCC of its own", func(f *feed) {
 			f.audioConfig(stereo48)
 			for i := range uint32(60) {
 				f.sound(21 * i)
-				f.tag(flv.TagVideo, 21*i, append([]byte{0x91}, "vvc1\x00\x00\x00\x02"...))
+				f.tag(flv.TagVideo, 21*i, append([]byte{0x91}, "dvh1\x00\x00\x00\x02"...))
 			}
 		}, []string{"the picture is left out: video by FourCC"}, "video codec to H.264"},
 		{"H.264 without a configuration", func(f *feed) {

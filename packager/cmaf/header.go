@@ -39,6 +39,8 @@ func Header(t remux.Track, peak, average int) ([]byte, error) {
 		stsd.AddChild(avc1(c, &t.Picture, rate))
 	case *remux.H265:
 		stsd.AddChild(hvc1(c, &t.Picture, rate))
+	case *remux.H266:
+		stsd.AddChild(vvc1(c, &t.Picture, rate))
 	case *remux.AV1:
 		init.Ftyp.AddCompatibleBrands([]string{"av01"}) // AV1 Codec ISO Media File Format Binding, section 2.1
 		stsd.AddChild(av01(c, &t.Picture, rate))
