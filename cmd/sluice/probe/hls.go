@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -52,7 +53,9 @@ func playHLS(ctx context.Context, f *fetcher, u *url.URL) error {
 	c.OnTracks = func(list []*gohlslib.Track) error {
 		number := make(map[string]int)
 		for _, t := range list {
-			hlsTrack(c, f.report, t, number)
+			if t.Codec != nil { // else it is one that the client doesn't read, like MP3
+				hlsTrack(c, f.report, t, number)
+			}
 		}
 		return nil
 	}
@@ -260,6 +263,10 @@ func (t *hlsTap) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	body := res.body
+	if isPlaylist(req.URL, res.header) {
+		body = withoutCodecs(body)
+	}
 	return &http.Response{
 		StatusCode:    res.status,
 		Status:        http.StatusText(res.status),
@@ -267,11 +274,20 @@ func (t *hlsTap) RoundTrip(req *http.Request) (*http.Response, error) {
 		ProtoMajor:    1,
 		ProtoMinor:    1,
 		Header:        res.header,
-		Body:          io.NopCloser(bytes.NewReader(res.body)),
-		ContentLength: int64(len(res.body)),
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
 		Request:       req,
 	}, nil
 }
+
+// knownCodecs is the attribute of a variant that has only what the client reads.
+const knownCodecs = `CODECS="(?:(?:avc1|hvc1|hev1|av01|vp09|mp4a|Opus|opus|fLaC|flac)\b[^",]*,?)*"`
+
+var codecsAttribute = regexp.MustCompile("," + knownCodecs + "|(:)" + knownCodecs + ",?")
+
+// withoutCodecs is a multivariant playlist without CODECS: the client leaves out variants in
+// AV1, VP9, Opus or FLAC where they are named, and plays them where they aren't.
+func withoutCodecs(body []byte) []byte { return codecsAttribute.ReplaceAll(body, []byte("$1")) }
 
 func (t *hlsTap) fetch(req *http.Request) (*response, error) {
 	res, err := t.fetcher.do(req, t.fetcher.transport.RoundTrip, func(res *http.Response) int {

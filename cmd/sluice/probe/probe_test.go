@@ -313,6 +313,41 @@ func checkProbe(t *testing.T, url, length string, wrong bool, want []string) {
 	}
 }
 
+// TestProbeCodecs: variants are played in all codecs that the client reads, whether it knows
+// their names or not.
+func TestProbeCodecs(t *testing.T) {
+	p := record(t, 3, 0)
+	vp9 := remux.TrackOf(&remux.VPX{Name: "vp09", Level: 10, BitDepth: 8, Picture: remux.Picture{Width: 64, Height: 36}})
+	header, err := cmaf.Header(vp9, 1000, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p["/v1/header.mp4"] = string(header)
+	p.change("/index.m3u8", "avc1.42c028,mp4a.40.2", "vp09.00.10.08,mp4a.40.2")
+	server := httptest.NewServer(p)
+	defer server.Close()
+	checkProbe(t, server.URL+"/index.m3u8", "5s", false, []string{"video 1 vp09.00.10.08", "64 × 36", "audio 1 mp4a.40.2"})
+	p.change("/index.m3u8", "vp09.00.10.08,", "vp08.00.10.08,")
+	checkProbe(t, server.URL+"/index.m3u8", "5s", true, []string{"no variants with supported codecs"})
+}
+
+func TestWithoutCodecs(t *testing.T) {
+	for list, want := range map[string]string{
+		"#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"av01.0.01M.08,mp4a.40.2\",AUDIO=\"a\"\nv1\n": "#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\nv1\n",
+		"#EXT-X-STREAM-INF:CODECS=\"Opus\",BANDWIDTH=1\nv1\n":                                "#EXT-X-STREAM-INF:BANDWIDTH=1\nv1\n",
+		"#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"fLaC\"\nv1\n":                                "#EXT-X-STREAM-INF:BANDWIDTH=1\nv1\n",
+		"#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"hvc1.2.4.L60.90,ac-3\",AUDIO=\"a\"\nv1\n":    "",
+		"#EXT-X-STREAM-INF:SUPPLEMENTAL-CODECS=\"av01.0\",BANDWIDTH=1\nv1\n":                 "",
+	} {
+		if want == "" {
+			want = list
+		}
+		if got := string(withoutCodecs([]byte(list))); got != want {
+			t.Errorf("%q becomes %q", list, got)
+		}
+	}
+}
+
 // TestProbeLive plays live streams that get longer each time one looks.
 func TestProbeLive(t *testing.T) {
 	noLeak(t)
