@@ -194,8 +194,7 @@ func TestCodecs(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			stream := "live/" + c.name
-			l := loop(t, recorded(t, c.name))
-			tags := l.tags(span)
+			tags := loop(t, recorded(t, c.name)).tags(span)
 			sent := sendPaced(t.Context(), t, s.rtmpURL(stream), tags)
 			awaitPlayable(t, s, stream)
 			w := s.watch(t, stream)
@@ -216,39 +215,46 @@ func TestCodecs(t *testing.T) {
 				t.Errorf("CODECS has %s, not %s", got, c.codecs)
 			}
 
-			// The first segment ends with its first part, which is where B-frames of B-frames are.
-			const reordered = 2 * time.Second / frameRate
-			hls, dash := readHLSWithin(t, w, reordered), readDASHWithin(t, w, reordered)
-			sameURLs(t, hls, dash)
-			names := make(map[flv.Kind]int)
-			for _, tr := range l.tracks {
-				names[tr.kind]++
-				id := fmt.Sprint(map[flv.Kind]string{flv.Video: "v", flv.Audio: "a"}[tr.kind], names[tr.kind])
-				want := units(tags, tr.kind, tr.id)
-				for kind, reading := range map[string]reading{"HLS": hls, "DASH": dash} {
-					got := reading.tracks[id]
-					if got == nil {
-						t.Errorf("%s has no %s", kind, id)
-						continue
-					}
-					tolerance := int64(0)
-					if tr.kind == flv.Audio { // on a sample grid of its own
-						tolerance = got.timescale / 48000 * int64(samplesOf[tr.fourCC])
-					}
-					if err := compare(want, got.units, got.timescale, tolerance); err != nil {
-						t.Errorf("%s: %s: %v", kind, id, err)
-					}
-				}
-				for _, file := range []string{"index.m3u8", "index.mpd"} {
-					if file == "index.m3u8" && names[tr.kind] > 1 { // ffmpeg has its own order there
-						file = id + ".m3u8"
-					}
-					if err := ffmpegReads(t, s.url(stream+"/"+file), id, want); err != nil {
-						t.Errorf("%s: %s: %v", file, id, err)
-					}
-				}
-			}
+			compareAll(t, s, w, stream, tags)
 		})
+	}
+}
+
+// compareAll compares all tracks of what was sent with what w has seen of it, and with
+// what ffmpeg reads.
+func compareAll(t testing.TB, s *server, w *watcher, stream string, tags []flv.Tag) {
+	t.Helper()
+	// The first segment ends with its first part, which is where B-frames of B-frames are.
+	const reordered = 4 * time.Second / frameRate
+	hls, dash := readHLSWithin(t, w, reordered), readDASHWithin(t, w, reordered)
+	sameURLs(t, hls, dash)
+	names := make(map[flv.Kind]int)
+	for _, tr := range loop(t, tags).tracks {
+		names[tr.kind]++
+		id := fmt.Sprint(map[flv.Kind]string{flv.Video: "v", flv.Audio: "a"}[tr.kind], names[tr.kind])
+		want := units(tags, tr.kind, tr.id)
+		for kind, reading := range map[string]reading{"HLS": hls, "DASH": dash} {
+			got := reading.tracks[id]
+			if got == nil {
+				t.Errorf("%s has no %s", kind, id)
+				continue
+			}
+			tolerance := int64(0)
+			if tr.kind == flv.Audio { // on a sample grid of its own
+				tolerance = got.timescale * int64(samplesOf[tr.fourCC]) / 48000
+			}
+			if err := compare(want, got.units, got.timescale, tolerance); err != nil {
+				t.Errorf("%s: %s: %v", kind, id, err)
+			}
+		}
+		for _, file := range []string{"index.m3u8", "index.mpd"} {
+			if file == "index.m3u8" && names[tr.kind] > 1 { // ffmpeg has its own order there
+				file = id + ".m3u8"
+			}
+			if err := ffmpegReads(t, s.url(stream+"/"+file), id, want); err != nil {
+				t.Errorf("%s: %s: %v", file, id, err)
+			}
+		}
 	}
 }
 
