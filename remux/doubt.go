@@ -33,7 +33,7 @@ const mostLone = 2
 // goes on neither here nor there, those that follow will tell.
 func (c *lane) judge(behind uint32, arrived time.Duration) fate {
 	s := c.doubt.suspect
-	pause := milliseconds(behind - s.timestamp)
+	pause, apart := milliseconds(behind-s.timestamp), milliseconds(behind-c.last)
 	switch {
 	case c.follows(behind - s.timestamp):
 		return fateKept
@@ -41,6 +41,8 @@ func (c *lane) judge(behind uint32, arrived time.Duration) fate {
 		return fateStray
 	case pause > 0 && pause <= int64(arrived-s.heard+maxStep): // time passed for both of us
 		return fateKept
+	case apart > 0 && near(apart, int64(arrived-c.heard), int64(maxStep)): // … since the one before it
+		return fateStray
 	case c.doubt.lone < mostLone:
 		return fateLone
 	}

@@ -573,6 +573,18 @@ func TestF8F9Timeline(t *testing.T) {
 			f.inter(160)
 			f.key(200)
 		}, "video 0 key, audio 10, video 40, video 120, audio 31, video 160, video 200 key"},
+		{"a stray frame, and then a silence of the track alone", func(f *feed) {
+			f.key(0)
+			f.inter(40)
+			f.inter(500_080)
+			for i := range uint32(7 * 48) {
+				f.sound(i * 64 / 3)
+			}
+			f.out.events = f.out.events[:2]
+			f.now = time.UnixMilli(base + 7100)
+			f.inter(7100)
+			f.inter(7140)
+		}, "video 0 key, video 7100, video 7140"},
 		{"a stray frame, and the decoder again", func(f *feed) {
 			f.key(0)
 			f.sound(10)
