@@ -85,6 +85,15 @@ func (c *H265) String() string {
 	return string(b)
 }
 
+// odd is what browsers make of it.
+func (c *H265) odd() error {
+	const main, still = 1, 3 // and Main 10 between them (H.265, section A.3)
+	if profile := c.General[0] & 0x1F; profile < main || profile > still {
+		return errHEVCProfile
+	}
+	return errHEVC
+}
+
 func (c *H265) kind() Kind { return Video }
 
 func (c *H265) track() Track { return Track{Timescale: VideoTimescale, Picture: c.Picture} }

@@ -65,6 +65,17 @@ func (h *hevc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error
 			return nil, nil, err // they come in a frame of their own
 		}
 	}
-	h.unit = unit{data: au.data, sync: sync, openGOP: sync && au.open(), captions: au.captions, odd: au.joining()}
+	h.unit = unit{data: au.data, sync: sync, openGOP: sync && au.open(), captions: au.captions, odd: h.odd(&au, sync)}
 	return &h.unit, nil, err
+}
+
+// odd is what browsers make of a unit.
+func (h *hevc) odd(au *hevcUnit, sync bool) error {
+	switch {
+	case au.recovery > 0 && !au.irap():
+		return errIntraRefresh
+	case sync && h.decoder != nil:
+		return h.decoder.odd()
+	}
+	return nil
 }

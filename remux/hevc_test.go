@@ -34,6 +34,11 @@ func hevcRecord(nals ...[]byte) []byte {
 	return b
 }
 
+// otherNotes are those that say more than that few play HEVC.
+func (f *feed) otherNotes() []string {
+	return slices.DeleteFunc(slices.Clone(f.notes), func(s string) bool { return s == errHEVC.text })
+}
+
 // Bodies of video tags by FourCC.
 const (
 	hevcConfigTag = "\x90hvc1"
@@ -207,8 +212,8 @@ func TestHEVC(t *testing.T) {
 		f.r.Close(nil)
 		t.Log(c.name)
 		f.expect(c.want)
-		if len(f.notes) > 0 || f.err != nil {
-			t.Errorf("it is said: %q, %v", f.notes, f.err)
+		if told := f.otherNotes(); len(told) > 0 || f.err != nil {
+			t.Errorf("it is said: %q, %v", told, f.err)
 		}
 		for i, b := range f.out.frames {
 			for _, nal := range checkNALUnits(t, b) {
@@ -246,7 +251,7 @@ func TestHEVCOpenGroups(t *testing.T) {
 			got += "."
 		}
 	}
-	if got != "................ossssoss........" || len(f.notes) > 0 {
+	if got != "................ossssoss........" || len(f.otherNotes()) > 0 {
 		t.Errorf("%s, said: %q", got, f.notes)
 	}
 }
@@ -309,8 +314,8 @@ func TestHEVCVUICutShort(t *testing.T) {
 		f.hevcInter(500, append(sets.all(), hevcTrail)...)
 		f.hevcKey(1000, append(sets.all(), hevcIDR)...)
 		f.r.Close(nil)
-		if len(f.out.periods) != 1 || len(f.out.samples) != 3 || len(f.notes) > 0 {
-			t.Errorf("%d of %d bytes: %d periods, %d frames, said: %q", end, len(sps), len(f.out.periods), len(f.out.samples), f.notes)
+		if len(f.out.periods) != 1 || len(f.out.samples) != 3 || len(f.otherNotes()) > 0 {
+			t.Errorf("%d of %d bytes: %d periods, %d frames, said: %q", end, len(sps), len(f.out.periods), len(f.out.samples), f.otherNotes())
 			continue
 		}
 		h := f.out.periods[0][0].Codec.(*H265)
@@ -384,6 +389,33 @@ func TestHEVCMessages(t *testing.T) {
 	}
 	if d := f.out.periods[0][0].KeyframeInterval; d.Round(time.Millisecond) != 2*time.Second {
 		t.Errorf("keyframes each %v", d)
+	}
+}
+
+// TestHEVCTold: that few browsers play it is said once, and what to set instead.
+func TestHEVCTold(t *testing.T) {
+	beyond := hevcSets{hevcMain[hevcVPS], {unhex("4201010408000003009d0800000300003cb00a080c1f1ad965654a4c2f016808000003000800000300f040")}, hevcMain[hevcPPS]}
+	for _, c := range []struct {
+		sets hevcSets
+		want error
+	}{{hevcMain, errHEVC}, {hevcPQ, errHEVC}, {beyond, errHEVCProfile}} {
+		f := newFeed(t)
+		f.hevcConfig(c.sets.all()...)
+		f.hevcKey(0, hevcIDR)
+		f.hevcInter(33, hevcTrail)
+		f.hevcKey(66, hevcIDR)
+		f.r.Close(nil)
+		if len(f.notes) != 1 || f.notes[0] != c.want.Error() {
+			t.Errorf("%q, not %q", f.notes, c.want)
+		}
+	}
+	f := newFeed(t)
+	f.hevcConfig(hevcMain.all()...)
+	f.hevcKey(0, hevcIDR)
+	f.hevcInter(33, unhex("4e01060201a0 80"), hevcTrail) // whole a few pictures later
+	f.r.Close(nil)
+	if told := f.otherNotes(); len(told) != 1 || told[0] != errIntraRefresh.text {
+		t.Errorf("of pictures that are refreshed bit by bit: %q", told)
 	}
 }
 

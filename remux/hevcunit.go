@@ -80,11 +80,3 @@ func (au *hevcUnit) open() bool {
 	kind := au.slice[0] >> 1
 	return kind == hevcBLA || kind == hevcCRA
 }
-
-// joining is what browsers make of a picture where decoding can start.
-func (au *hevcUnit) joining() error {
-	if au.recovery > 0 && !au.irap() {
-		return errIntraRefresh
-	}
-	return nil
-}

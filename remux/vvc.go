@@ -72,7 +72,10 @@ func (v *vvc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error)
 		v.decoder = v.decoder.with(au.hdr)
 	}
 	v.unit = unit{data: au.data, sync: sync, openGOP: sync && au.kind == vvcCRA, captions: au.captions}
-	if au.picture && au.kind == vvcRefresh {
+	switch {
+	case sync:
+		v.unit.odd = errVVC
+	case au.picture && au.kind == vvcRefresh:
 		v.unit.odd = errIntraRefresh
 	}
 	if len(au.data) == 0 {
