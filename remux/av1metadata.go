@@ -13,7 +13,7 @@ const (
 // the decoder itself.
 func (c *AV1) with(u *temporalUnit) *AV1 {
 	p := c.Picture
-	if len(u.frame) > 0 && c.joins(u.frame[0]) {
+	if c.joins(u.frame) {
 		p.SAR = c.sequence.aspectRatio(u.frame)
 	}
 	for _, m := range u.metadata {

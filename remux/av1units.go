@@ -54,18 +54,18 @@ func (a *av1Units) configure(record []byte) (bitstream, error) {
 	return next, nil
 }
 
-// use notes the decoder that a sequence header, and what comes with it, are for. The
-// same again changes nothing.
+// use notes the decoder that a sequence header, and what comes with it, are for; or a key
+// frame without one. The same again changes nothing.
 func (a *av1Units) use(u *temporalUnit) error {
-	if u.sequence == nil {
-		return nil
-	}
 	d := a.decoder
-	if d == nil || !d.holds(u.sequence) {
+	switch {
+	case u.sequence != nil && (d == nil || !d.holds(u.sequence)):
 		var err error
 		if d, err = newAV1(u.sequence); err != nil {
 			return err
 		}
+	case d == nil, u.sequence == nil && !d.joins(u.frame):
+		return nil
 	}
 	a.decoder = d.with(u)
 	return nil
@@ -93,7 +93,7 @@ func (a *av1Units) next(data []byte, _ bool) (u *unit, rest []byte, err error) {
 		}
 		return nil, rest, err
 	}
-	a.unit = unit{data: t.data, sync: a.decoder != nil && a.decoder.joins(t.frame[0])}
+	a.unit = unit{data: t.data, sync: a.decoder != nil && a.decoder.joins(t.frame)}
 	if !a.unit.sync && t.frame[0]&av1KeyBits == av1KeyHidden {
 		a.unit.odd = errForwardKeys
 	}
@@ -113,9 +113,9 @@ const (
 	av1KeyHidden = 0x00
 )
 
-// joins tells by the first byte of a frame whether it is a key frame that is shown.
+// joins tells by the header of a frame whether it is a key frame that is shown.
 // One that is shown later (a forward key frame) is nowhere to join, and neither is a
 // switch frame.
-func (c *AV1) joins(header byte) bool {
-	return c.sequence.still || header&av1KeyBits == av1KeyShown
+func (c *AV1) joins(header []byte) bool {
+	return len(header) > 0 && (c.sequence.still || header[0]&av1KeyBits == av1KeyShown)
 }
