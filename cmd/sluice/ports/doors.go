@@ -43,17 +43,25 @@ func (o *opening) doors() (encoders, viewers *door.Door, err error) {
 // spareDescriptors are for all that is no connection of encoders or viewers.
 const spareDescriptors = 64
 
-// fitDescriptors leaves room for encoders, whatever viewers do: those must
-// never be without a descriptor because these have them all.
+// fitDescriptors says in the log where there are fewer than the configuration wants.
 func (o *opening) fitDescriptors(rtmp, http *door.Limits) {
-	room := descriptors() - spareDescriptors
+	n := descriptors()
+	if fit(rtmp, http, n) {
+		o.log.Info().Int("descriptors", n).Int("rtmp", rtmp.Connections).Int("http", http.Connections).
+			Msg("fewer connections than configured: raise the limit on open files (ulimit -n)")
+	}
+}
+
+// fit leaves room for encoders, whatever viewers do, and tells whether it had to: those
+// must never be without a descriptor because these have them all.
+func fit(rtmp, http *door.Limits, descriptors int) (fewer bool) {
+	room := descriptors - spareDescriptors
 	if rtmp.Connections+http.Connections <= room {
-		return
+		return false
 	}
 	rtmp.Connections = max(1, min(rtmp.Connections, room/2))
 	http.Connections = max(1, min(http.Connections, room-rtmp.Connections))
-	o.log.Info().Int("descriptors", room+spareDescriptors).Int("rtmp", rtmp.Connections).Int("http", http.Connections).
-		Msg("fewer connections than configured: raise the limit on open files (ulimit -n)")
+	return true
 }
 
 // adminDoor has no limits but one: what watches the server must reach it. The
