@@ -41,8 +41,10 @@ func (k trackKey) on(err error) error {
 var (
 	errNoVideoConfig = picture("video before its configuration is left out: let the encoder send it (SPS and PPS, where it is H.264 or HEVC), or start it again")
 	errNoAudioConfig = sound("AAC before its configuration is left out: let the encoder send it (AudioSpecificConfig), or start it again")
-	errMP3           = sound("Chrome doesn't play MP3 in a live stream, nor the picture beside it: set the encoder's audio codec to AAC")
-	errAC3           = sound("Chrome and Firefox don't play AC-3 and E-AC-3, nor the picture beside it: set the encoder's audio codec to AAC")
+	errMP3           = sound("Chrome doesn't play MP3 in a live stream: set the encoder's audio codec to AAC")
+	errAC3           = sound("Chrome and Firefox don't play AC-3 and E-AC-3: set the encoder's audio codec to AAC")
+	errMPEGLayer     = sound("the sound is left out: MPEG audio of layer I or II is played by few: set the encoder's audio codec to AAC")
+	errOpusChannels  = sound("the sound is left out: Opus in a channel layout that browsers don't play: set the encoder's audio to stereo or 5.1")
 	errHEVC          = picture("Chrome plays HEVC only where the machine decodes it: set the encoder's video codec to H.264, if all are to see the picture")
 	errHEVCProfile   = picture("few players decode HEVC beyond the profiles Main and Main 10: set the encoder's profile to main")
 	errVVC           = picture("no browser plays VVC: set the encoder's video codec to H.264, or to HEVC or AV1")

@@ -36,6 +36,18 @@ func TestLeftOut(t *testing.T) {
 			pictures(f)
 			sounds(f, 3, 0xB2, 0xFF, 0xFB)
 		}, []string{"the sound is left out: audio format Speex"}, "audio codec to AAC"},
+		{"Opus in ambisonics", func(f *feed) {
+			f.videoConfig(record(highSPS, highPPS))
+			f.tag(flv.TagAudio, 0, []byte("\x90OpusOpusHead\x01\x04\x38\x01\x80\xbb\x00\x00\x00\x00\x02\x04\x00\x00\x01\x02\x03"))
+			f.tag(flv.TagAudio, 0, []byte("\x94Opus\x01\x04"))
+			pictures(f)
+			sounds(f, 3, []byte("\x91Opus\xfc\xff\xfe")...)
+		}, []string{"the sound is left out: Opus in a channel layout"}, "stereo or 5.1"},
+		{"MP2", func(f *feed) {
+			f.videoConfig(record(highSPS, highPPS))
+			pictures(f)
+			sounds(f, 3, 0x2F, 0xFF, 0xFD, 0x94, 0x00)
+		}, []string{"the sound is left out: MPEG audio of layer"}, "audio codec to AAC"},
 		{"AAC Main", func(f *feed) {
 			f.videoConfig(record(highSPS, highPPS))
 			f.audioConfig("0990")

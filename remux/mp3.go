@@ -39,7 +39,6 @@ type mp3Header struct {
 var (
 	errMP3Frame = errors.New("an MP3 frame that doesn't begin with a header")
 	errMP3Short = errors.New("an MP3 frame is cut short")
-	errMP3Layer = errors.New("MPEG audio of layer I or II is not taken: set the encoder's audio codec to AAC")
 )
 
 // mp3Bitrates are those by index, in kbit/s: of MPEG-1 and of the others.
@@ -63,7 +62,7 @@ func parseMP3Header(b []byte) (h mp3Header, err error) {
 	case h.version == 1, h.rate == 3, layer == 0, bitrate == 0, bitrate == 15: // among them the free format
 		return h, errMP3Frame
 	case layer != 1:
-		return h, errMP3Layer
+		return h, errMPEGLayer
 	}
 	table := 0
 	if h.version != 3 {

@@ -75,10 +75,13 @@ func newOpus(b []byte) (*Opus, error) {
 		c.Layout = c.Channels
 		return c, nil
 	case opusSurround, opusDiscrete:
-	default:
-		return nil, fmt.Errorf("Opus configuration: channel mapping family %d", c.Family)
+	default: // ambisonics
+		return nil, errOpusChannels
 	}
-	if c.Channels < 1 || c.Channels >= len(opusLayouts) || len(b) < size+2+c.Channels {
+	switch {
+	case c.Channels >= len(opusLayouts):
+		return nil, errOpusChannels
+	case c.Channels < 1, len(b) < size+2+c.Channels:
 		return nil, fmt.Errorf("Opus configuration: %d channels in %d bytes", c.Channels, len(b))
 	}
 	c.Streams, c.Coupled = int(b[19]), int(b[20])
@@ -198,7 +201,7 @@ func (c *Opus) silence() []byte {
 // opusPackets is Opus as Enhanced RTMP carries it: a packet in each frame, behind an
 // identification header, or behind none.
 type opusPackets struct {
-	head    *Opus // what is known before the first packet
+	head    *Opus // what is known before the first packet; nil where that can't be decoded
 	told    bool  // … by an identification header
 	decoder *Opus // nil before the first packet
 	unit    unit  // that next returned
@@ -222,6 +225,9 @@ func (o *opusPackets) configure(record []byte) (bitstream, error) {
 	}
 	head, err := newOpus(record)
 	if err != nil {
+		if o.decoder == nil { // the usual one would make noise of its packets
+			o.head, o.told = nil, true
+		}
 		return o, err
 	}
 	return o.use(head, true), nil
@@ -241,7 +247,7 @@ func (o *opusPackets) channels(record []byte) (bitstream, error) {
 }
 
 func (o *opusPackets) use(head *Opus, told bool) bitstream {
-	if o.head.equal(head) {
+	if o.head != nil && o.head.equal(head) {
 		o.told = o.told || told
 		return o
 	}
@@ -258,7 +264,7 @@ func (o *opusPackets) peek(data []byte) (gop int, err error) {
 // begin makes the decoder, at the first packet: that tells how long all of them last, as
 // encoders go.
 func (o *opusPackets) begin(samples int) {
-	if o.decoder == nil {
+	if o.decoder == nil && o.head != nil {
 		d := *o.head
 		d.samples, d.silent = samples, d.silence()
 		o.decoder = &d
@@ -270,7 +276,7 @@ func (o *opusPackets) next(data []byte, _ bool) (u *unit, rest []byte, err error
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(data) > o.head.most() {
+	if o.head != nil && len(data) > o.head.most() {
 		return nil, nil, errLargeUnit
 	}
 	o.begin(samples)
