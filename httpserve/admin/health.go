@@ -2,7 +2,6 @@ package admin
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sluice-live/sluice/packager"
@@ -23,9 +22,6 @@ func Health(w *packager.Window, now time.Time) []string {
 		r := &w.Renditions[i]
 		if since := time.Unix(0, r.AwaySince); r.Away && now.Sub(since) >= goneAfter {
 			all = append(all, absence(r, since.UTC()))
-		}
-		if r.Header != nil && strings.HasPrefix(r.Header.Track.Codecs, "hvc1.") {
-			all = append(all, fmt.Sprintf("%s: HEVC plays in Safari, and elsewhere where the viewer's device has a decoder for it: set the encoder's video codec to H.264 to reach everybody", r.ID))
 		}
 	}
 	return all

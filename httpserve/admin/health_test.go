@@ -1,7 +1,6 @@
 package admin_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,20 +47,5 @@ func TestF31HealthTellsWhatIsGone(t *testing.T) {
 				t.Errorf("it is back, and still %q", all)
 			}
 		})
-	}
-}
-
-// What plays in few browsers is carried, and it is said.
-func TestHealthTellsWhatPlaysInFewBrowsers(t *testing.T) {
-	f := packagertest.New(t)
-	f.GOP(60)
-	f.GOP(60)
-	w := *f.Stream.Window()
-	h := *w.Renditions[0].Header
-	h.Track.Codecs = "hvc1.1.6.L93.90"
-	w.Renditions = slices.Clone(w.Renditions)
-	w.Renditions[0].Header = &h
-	if all := admin.Health(&w, packagertest.Start.Add(4*time.Second)); len(all) != 1 || !strings.HasPrefix(all[0], "v1: HEVC plays in Safari") {
-		t.Errorf("%q", all)
 	}
 }
