@@ -76,8 +76,8 @@ func watches(t testing.TB, v viewer, url string) string {
 			continue
 		case strings.Contains(now.Notice, "The sound of this stream is "):
 			return "picture"
-		case now.Notice != "":
-			return "left out: " + now.Notice
+		case strings.Contains(now.Notice, " is left out: "):
+			return now.Notice
 		}
 		return "yes"
 	}

@@ -115,3 +115,64 @@ func decodesAlike(t testing.TB, root, kept string, urls ...string) {
 		}
 	}
 }
+
+// TestRecentOBS lets OBS Studio 31 or later publish AV1, which it does by Enhanced
+// RTMP. It takes a whole processor.
+func TestRecentOBS(t *testing.T) {
+	root := recent(t)
+	if _, err := os.Stat(filepath.Join(root, "usr", "bin", "obs")); err != nil {
+		t.Skip("no OBS Studio beside the recent ffmpeg (E2E_OBS=1 make test-encoders installs it in a new folder)")
+	}
+	const stream, home = "live/obs", "/tmp/obs-e2e"
+	s := startServer(t, "-window-grace", "1s")
+	inside := filepath.Join(root, home)
+	os.RemoveAll(inside)
+	t.Cleanup(func() { os.RemoveAll(inside) })
+	clip, err := os.ReadFile(clip360(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, inside+"/clip.flv", string(clip))
+	for name, text := range obsFiles(obsService{url: "rtmp://" + s.rtmp + "/live", key: "obs"}, home+"/clip.flv") {
+		if strings.HasSuffix(name, "basic.ini") {
+			text = strings.Replace(text, "Mode=Simple", "Mode=Advanced", 1) +
+				"[AdvOut]\nEncoder=ffmpeg_svt_av1\nAudioEncoder=ffmpeg_aac\nTrackIndex=1\nApplyServiceSettings=false\n"
+		}
+		writeFile(t, inside+"/.config/obs-studio/"+name, text)
+	}
+	writeFile(t, inside+"/.config/obs-studio/basic/profiles/E2E/streamEncoder.json", `{"rate_control":"CBR","bitrate":800,"keyint_sec":2,"preset":11}`)
+	writeFile(t, filepath.Join(root, "etc", "machine-id"), "0123456789abcdef0123456789abcdef\n")
+	// What is mounted, and what runs, is gone with unshare.
+	obs := start(t, "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c",
+		`mount --bind /dev "$1/dev" && mount -t proc proc "$1/proc" && chroot "$1" env -i PATH=/usr/bin:/bin HOME="$2" XDG_CONFIG_HOME="$2/.config" XDG_RUNTIME_DIR="$2" `+
+			`LANG=C.UTF-8 LIBGL_ALWAYS_SOFTWARE=1 QT_QPA_PLATFORM=xcb DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent xvfb-run -a -s "-screen 0 1280x800x24 +extension GLX" `+
+			`obs --multi --disable-updater --disable-missing-files-check --disable-shutdown-check --profile E2E --collection E2E --scene S --startstreaming --verbose; exit $?`, "sh", root, home) // the shell stays: X wakes no parent that is process 1
+	eventually(t, 90*time.Second, "OBS publishes", func() error {
+		if !obs.running() {
+			t.Fatalf("OBS exited: %v\n%s", obs.err, obs.output.tail())
+		}
+		return s.notEnded(t.Context(), stream)
+	})
+	awaitPlayable(t, s, stream)
+	w := s.watch(t, stream)
+	eventually(t, 40*time.Second, "three segments", func() error { return w.has(3) })
+	multi := string(s.get(t, s.url(stream+"/index.m3u8")))
+	killChild(obs.cmd.Process)
+	eventually(t, 30*time.Second, "the end", w.ended)
+	w.stop(t)
+	keepLists(t, s, w)
+	if !strings.Contains(multi, "av01.") || !strings.Contains(multi, "mp4a.40.2") {
+		t.Errorf("OBS's AV1 and AAC are not listed:\n%s", multi)
+	}
+	// It is cut in the middle of a segment whose sound was foreseen: a unit of it is missing.
+	const unit = 1024 * time.Second / 44100
+	hls := readHLSWithin(t, w, unit)
+	sameURLs(t, hls, readDASHWithin(t, w, unit))
+	for _, file := range []string{"index.m3u8", "index.mpd"} {
+		out, err := tool(t, 60*time.Second, "ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", s.url(stream+"/"+file), "-f", "framemd5", "-")
+		if frames := strings.Count(string(out), "\n0, "); err != nil || frames < len(hls.tracks["v1"].units)-2 {
+			t.Errorf("ffmpeg decodes %d of %d pictures of %s: %v", frames, len(hls.tracks["v1"].units), file, err)
+		}
+	}
+	t.Logf("OBS: %d pictures, %d of sound; %s", len(hls.tracks["v1"].units), len(hls.tracks["a1"].units), strings.TrimSpace(multi))
+}
