@@ -187,3 +187,52 @@ func TestCodecOfSoundChanges(t *testing.T) {
 		t.Errorf("%d units of %q", len(f.out.units), got)
 	}
 }
+
+// TestSoundChangesBesideAPicture: another configuration, or another codec, takes over at
+// the next keyframe, as AAC's does; the same one again changes nothing.
+func TestSoundChangesBesideAPicture(t *testing.T) {
+	head := func(channels byte) []byte {
+		return []byte("\x90OpusOpusHead\x01" + string(channels) + "\x38\x01\x80\xbb\x00\x00\x00\x00\x00")
+	}
+	packet := []byte("\x91Opus\xf8\xff\xfe")
+	flac := &FLAC{Sound: Sound{SampleRate: 48000, Channels: 2}, BitsPerSample: 16, least: 960, most: 960}
+	flac.complete()
+	f := newFeed(t)
+	f.videoConfig(record(highSPS, highPPS))
+	configs := [][]byte{head(2), head(2), head(1), append([]byte("\x90fLaC"), flac.StreamInfo...)}
+	for ts := uint32(0); ts < 8000; ts += 20 {
+		if ts%2000 == 500 || ts == 0 {
+			f.tag(flv.TagAudio, ts, configs[ts/2000])
+		}
+		if ts%1000 == 0 {
+			f.key(ts)
+		} else if ts%40 == 0 {
+			f.inter(ts)
+		}
+		if ts < 6500 {
+			f.tag(flv.TagAudio, ts, packet)
+		} else {
+			f.tag(flv.TagAudio, ts, []byte("\x91fLaC"), flac.silent)
+		}
+	}
+	f.r.Close(nil)
+	var got []string
+	for _, p := range f.out.periods {
+		if len(p) != 2 {
+			t.Fatalf("%d tracks", len(p))
+		}
+		got = append(got, soundOf(p[1]))
+	}
+	want := []string{
+		"Opus 48000 Hz 2 channels layout 2, units of 960",
+		"Opus 48000 Hz 1 channels layout 1, units of 960",
+		"fLaC 48000 Hz 2 channels layout 2, units of 960",
+	}
+	if strings.Join(got, "; ") != strings.Join(want, "; ") || len(f.notes) != 0 {
+		t.Errorf("%q, notes %q", got, f.notes)
+	}
+	// What comes between a configuration and the keyframe behind it is for nobody.
+	if n := len(f.out.units); n != 400-2*25 {
+		t.Errorf("%d units", n)
+	}
+}
