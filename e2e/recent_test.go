@@ -42,8 +42,8 @@ func TestRecentEncoder(t *testing.T) {
 	x265 := "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=60:min-keyint=60:scenecut=0 -b:v 300k -pix_fmt "
 	for _, c := range []struct{ name, encode, codecs string }{
 		{"HEVC+AAC", x265 + "yuv420p -c:a aac", "hvc1,mp4a"},
-		{"HEVC-PQ+AAC", x265 + "yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -c:a aac", "hvc1,mp4a"},
-		{"HEVC-HLG+AAC", x265 + "yuv420p10le -color_primaries bt2020 -color_trc arib-std-b67 -colorspace bt2020nc -c:a aac", "hvc1,mp4a"},
+		{"HEVC-PQ+AAC", "-vf setparams=color_primaries=bt2020:colorspace=bt2020nc:color_trc=smpte2084 " + x265 + "yuv420p10le -c:a aac", "hvc1,mp4a"},
+		{"HEVC-HLG+AAC", "-vf setparams=color_primaries=bt2020:colorspace=bt2020nc:color_trc=arib-std-b67 " + x265 + "yuv420p10le -c:a aac", "hvc1,mp4a"},
 		{"AV1+Opus", "-c:v libsvtav1 -preset 12 -g 60 -pix_fmt yuv420p -b:v 300k -c:a libopus", "av01,opus"},
 		{"VP9+Opus", "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 60 -pix_fmt yuv420p -b:v 300k -c:a libopus", "vp09,opus"},
 		{"H.264+FLAC", x264 + " -c:a flac -sample_fmt s16", "avc1,flac"},
@@ -81,6 +81,7 @@ func TestRecentEncoder(t *testing.T) {
 			if got := strings.ToLower(formats(attributes["CODECS"])); got != c.codecs {
 				t.Errorf("CODECS has %s, not %s", got, c.codecs)
 			}
+			checkRange(t, c.name, attributes)
 			sent := clipTags(t, file)
 			compareAll(t, s, w, stream, sent)
 			decodesAlike(t, root, kept, s.url(stream+"/v1.m3u8"), s.url(stream+"/index.mpd"))

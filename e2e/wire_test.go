@@ -215,8 +215,23 @@ func TestCodecs(t *testing.T) {
 				t.Errorf("CODECS has %s, not %s", got, c.codecs)
 			}
 
+			checkRange(t, strings.ToUpper(c.name), multi.Variants[0].Attributes)
 			compareAll(t, s, w, stream, tags)
 		})
+	}
+}
+
+// checkRange: what is PQ or HLG, as its name says, is announced as that.
+func checkRange(t testing.TB, name string, attributes map[string]string) {
+	t.Helper()
+	want := ""
+	for _, r := range []string{"PQ", "HLG"} {
+		if strings.Contains(name, "-"+r) {
+			want = r
+		}
+	}
+	if got := attributes["VIDEO-RANGE"]; got != want {
+		t.Errorf("VIDEO-RANGE is %q, not %q", got, want)
 	}
 }
 
