@@ -40,9 +40,9 @@ func colourOf(info amf.Object) (c colour) {
 		Matrix:    uint8(whole(config, "matrixCoefficients", 1, 255)),
 	}
 	// A matrix of 0 is RGB, which no encoder sends.
-	if c.codes != (ColourCodes{}) {
-		for _, code := range []*uint8{&c.codes.Primaries, &c.codes.Transfer, &c.codes.Matrix} {
-			*code = cmp.Or(*code, unspecified.Primaries)
+	for _, code := range []*uint8{&c.codes.Primaries, &c.codes.Transfer, &c.codes.Matrix} {
+		if *code == unspecified.Primaries {
+			*code = 0
 		}
 	}
 	if o := object("hdrMdcv"); len(o) > 0 {
@@ -75,11 +75,14 @@ func whole(o amf.Object, name string, times float64, most uint32) uint32 {
 	return 0
 }
 
-// tell adds to a picture what is said of it.
+// tell adds to a picture what is said of it. ffmpeg says the codes that it knows, one
+// by one, and x265 may know more: each that isn't said is the bitstream's.
 func (c *colour) tell(p *Picture) {
 	if c.codes != (ColourCodes{}) {
-		codes := c.codes
-		codes.FullRange = p.Colour != nil && p.Colour.FullRange
+		codes := p.colour()
+		codes.Primaries = cmp.Or(c.codes.Primaries, codes.Primaries)
+		codes.Transfer = cmp.Or(c.codes.Transfer, codes.Transfer)
+		codes.Matrix = cmp.Or(c.codes.Matrix, codes.Matrix)
 		p.Colour = &codes
 	}
 	if c.mastering != (Mastering{}) {

@@ -97,7 +97,25 @@ func TestColourBounds(t *testing.T) {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
-	if c := colourOf(amf.Object{{Name: "colorConfig", Value: amf.Object{{Name: "transferCharacteristics", Value: 16.0}}}}); c.codes != (ColourCodes{2, 16, 2, false}) {
-		t.Errorf("PQ alone is %v", c.codes)
+}
+
+// Each code that the encoder doesn't say is the bitstream's.
+func TestColourInPart(t *testing.T) {
+	for _, c := range []struct {
+		said       string
+		code       float64
+		vui, wants *ColourCodes
+	}{
+		{"transferCharacteristics", 16, nil, &ColourCodes{2, 16, 2, false}},
+		{"transferCharacteristics", 16, &ColourCodes{9, 1, 9, true}, &ColourCodes{9, 16, 9, true}},
+		{"matrixCoefficients", 9, &ColourCodes{9, 16, 9, false}, &ColourCodes{9, 16, 9, false}}, // ffmpeg 9 with x265's transfer=smpte2084
+		{"transferCharacteristics", 2, &ColourCodes{9, 16, 9, false}, &ColourCodes{9, 16, 9, false}},
+		{"transferCharacteristics", 2, nil, nil},
+	} {
+		info := colourOf(amf.Object{{Name: "colorConfig", Value: amf.Object{{Name: c.said, Value: c.code}}}})
+		p := Picture{Colour: c.vui}
+		if info.tell(&p); !sameValue(p.Colour, c.wants) {
+			t.Errorf("%s %v beside %v is %v, not %v", c.said, c.code, c.vui, p.Colour, c.wants)
+		}
 	}
 }
