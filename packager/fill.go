@@ -97,19 +97,21 @@ func (w *writer) bridge(s *remux.Sample) error {
 	if !w.absence.wrote || w.beat.grid.step == 0 {
 		return nil
 	}
+	const least = 40 * time.Millisecond // that a date may not be off by
 	hole := s.DTS - w.newest.end
 	if !w.isVideo() && w.canBeSilent() {
 		unit := int64(w.header.Track.SilenceDuration)
-		if hole < 2*unit && w.duration(hole+unit) <= w.beat.grid.target { // a unit beside it makes up for it
-			if w.newest.pending && w.duration(w.part.settled+w.expected()+hole) > w.beat.grid.target {
-				w.seal() // the one behind it
-				return w.closePart()
-			}
-			return nil
+		full := w.newest.pending && w.duration(w.part.settled+w.expected()+hole) > w.beat.grid.target
+		fixed := full || !w.newest.pending // the one before the hole can't last longer
+		switch {
+		case hole >= 2*unit || w.duration(hole+unit) > w.beat.grid.target || fixed && w.duration(hole) >= least:
+			return w.silenceTo(s)
+		case full: // the one behind it makes up for it
+			w.seal()
+			return w.closePart()
 		}
-		return w.silenceTo(s)
+		return nil // the one before it does
 	}
-	const least = 40 * time.Millisecond // that a date may not be off by
 	if shown := w.nanoseconds(s.DTS + int64(s.CompositionOffset)); s.Sync && (w.duration(hole) >= scrap ||
 		!w.newest.pending && hole >= 2*int64(s.Duration) && shown-w.place() >= int64(least)) {
 		return w.gapTo(shown)

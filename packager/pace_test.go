@@ -357,3 +357,36 @@ func checkMedia(t *testing.T, w *packager.Window, r *packager.Rendition, want []
 		t.Fatalf("%s: %d samples are missing, from %q on", r.ID, len(want), want[0].payload)
 	}
 }
+
+// TestTwoLongUnitsLost: where sound loses two units that last long, the one behind them is
+// heard when it should be, whatever part they are lost from.
+func TestTwoLongUnitsLost(t *testing.T) {
+	const rate = 8000
+	c := *audio.Codec.(*remux.AAC)
+	c.SampleRate = rate
+	track := remux.TrackOf(&c)
+	track.ID, track.Silence, track.SilenceDuration = "a1", silence, 1024
+	for _, frames := range []bool{false, true} {
+		for lost := range int64(20) {
+			set := settings
+			set.Segments, set.FrameFragments = 100, frames
+			f := paced{}
+			f.s, f.feed = publish(t, set, video, track)
+			for v, a := int64(0), int64(0); v < 30*16; v++ {
+				for ; a*1024*30 <= v*rate; a++ {
+					dts := start.Unix()*rate + a*1024
+					if a >= 60+lost && a < 62+lost {
+						continue
+					} else if a >= 62+lost {
+						dts -= 13 // less than two units behind the end of the one before
+					}
+					f.write(remux.Sample{Track: 1, DTS: dts, Duration: 1024, Sync: true}, fmt.Appendf(nil, "audio %d", a))
+				}
+				f.write(remux.Sample{DTS: start.Unix()*90000 + v*3000, Duration: 3000, Sync: v%60 == 0}, fmt.Appendf(nil, "video %d", v))
+			}
+			f.p.Close(nil)
+			w := f.s.Window()
+			checkMedia(t, w, &w.Renditions[1], f.feed.audio)
+		}
+	}
+}
