@@ -101,7 +101,16 @@ func (p *Publication) even() error {
 					return err
 				}
 			}
-			for end := max(end, w.place()+int64(20*time.Millisecond)); end-w.place() > int64(time.Millisecond); {
+			// It ends where the others do. Sound may be beyond the leader already: none of it
+			// is to lie in the period that comes.
+			end := end
+			if l := p.leader; l != nil && l != w && l.place() < w.place() {
+				end = l.place()
+			}
+			at := w.ticks(min(w.place(), end-int64(20*time.Millisecond)))
+			w.join(w.place())
+			w.openSegment(at, at, true)
+			for end-w.place() > int64(time.Millisecond) {
 				if err := w.gapPart(min(end, w.place()+int64(w.beat.grid.step))); err != nil {
 					return err
 				}

@@ -390,3 +390,41 @@ func TestTwoLongUnitsLost(t *testing.T) {
 		}
 	}
 }
+
+// TestDatesGoOnWhereAPeriodEnds: a segment that is there for its number alone, as the sound had
+// none beside the picture's last one, doesn't begin behind the next period's first.
+func TestDatesGoOnWhereAPeriodEnds(t *testing.T) {
+	const rate, ms = 16000, 16
+	c := *audio.Codec.(*remux.AAC)
+	c.SampleRate = rate
+	track := remux.TrackOf(&c)
+	track.ID, track.Silence, track.SilenceDuration = "a1", silence, 1024
+	for n := range int64(128) {
+		set, phase := settings, n/2
+		set.Segments, set.FrameFragments = 100, n%2 == 1
+		s, f := publish(t, set, video, track)
+		play := func(from, to, phase int64) { // ms
+			for at := from; at < to; at++ {
+				if (at-from+phase)%64 == 0 {
+					f.write(remux.Sample{Track: 1, DTS: start.UnixMilli()*ms + at*ms, Duration: 1024, Sync: true}, fmt.Appendf(nil, "audio %d", at))
+				}
+				if (at-from)%40 == 0 {
+					f.write(remux.Sample{DTS: (start.UnixMilli() + at) * 90, Duration: 3600, Sync: (at-from)%2000 == 0}, fmt.Appendf(nil, "video %d", at))
+				}
+			}
+		}
+		play(0, 8001, phase)
+		if err := f.p.SetTracks([]remux.Track{video, track}); err != nil {
+			t.Fatal(err)
+		}
+		play(8040, 16_000, 0)
+		f.p.Close(nil)
+		for r := range allRenditions(s.Window()) {
+			for i, seg := range r.Segments[1:] {
+				if before := r.Segments[i]; seg.Time().Before(before.Time()) || seg.MSN != before.MSN+1 {
+					t.Errorf("phase %d: %s: segment %d begins at %v, the one before at %v", phase, r.ID, seg.MSN, seg.Time(), before.Time())
+				}
+			}
+		}
+	}
+}
