@@ -152,6 +152,9 @@ func clockStep(e *encoder) {
 }
 
 func stall(e *encoder) {
+	if e.calm && e.capture(e.any()) < 2 {
+		return // only their arrival tells how the tracks belong together
+	}
 	d := between(time.Second, 8*time.Second)(e.rand)
 	e.sim.note("stall of %v", d)
 	e.held = time.Now().Add(d)

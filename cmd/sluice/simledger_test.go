@@ -209,10 +209,7 @@ func (s *take) wanted(track int, f *frame, firstKey float64) bool {
 	case track == video:
 		return f.at >= firstKey
 	case s.calm: // how the two tracks belong together is known by their arrival alone
-		lead := 0.5
-		if len(s.stalls) > 0 && s.stalls[0] < 2 {
-			lead = 1
-		}
+		const lead = 0.5
 		return f.at >= firstKey+lead
 	}
 	return f.at > firstKey-lead+rounding
@@ -347,14 +344,6 @@ func (l *ledger) newTake(before *take, r *rand.Rand, same bool) *take {
 	s.id = len(l.sessions)
 	l.sessions = append(l.sessions, s)
 	return s
-}
-
-// apart tells whether the tracks of a session have no common base, and the network stood
-// still when one of them was first heard: nobody can know how they belong together.
-func (l *ledger) apart() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.ContainsFunc(l.sessions, func(s *take) bool { return s.calm && len(s.stalls) > 0 && s.stalls[0] < 2 })
 }
 
 // straySince is when the newest stray frame was sent.
@@ -512,9 +501,6 @@ func (l *ledger) compareTracks(s *take) {
 			}
 		}
 		slices.SortFunc(shown[track], func(a, b frame) int { return int(a.captured - b.captured) })
-	}
-	if s.base[0] != s.base[1] && len(s.stalls) > 0 && s.stalls[0] < 2 {
-		return // only their arrival tells how the tracks belong together
 	}
 	if len(s.lonely) > 0 {
 		// Where a track that leapt alone belongs is known to one of its steps.

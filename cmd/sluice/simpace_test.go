@@ -177,10 +177,7 @@ func draw(p *lists.Playlist) string {
 
 // checkNumbers holds segments of one number to be of one time.
 func (v *pacer) checkNumbers(name string, a, b *lists.Playlist) {
-	most := 1100 * time.Millisecond // what a picture is waited for before it is away, and a unit
-	if v.sim.apart() {
-		most += 8 * time.Second
-	}
+	const most = 1100 * time.Millisecond // what a picture is waited for before it is away, and a unit
 	i := 0
 	for j := range b.Segments {
 		s := &b.Segments[j]
