@@ -59,7 +59,7 @@ func parseHEVCSPS(b []byte) (*h265SPS, error) {
 	for range 6 { // sizes of blocks, depths of trees
 		r.ue()
 	}
-	if r.flag() && r.flag() {
+	if scaled := r.flag(); scaled && r.flag() {
 		skipHEVCScaling(&r)
 	}
 	r.take(2)     // asymmetric partitions, sample adaptive offset
@@ -192,7 +192,7 @@ func skipRefPicSets(r *bitReader) error {
 			r.ue()   // distance
 			n := uint32(0)
 			for range pictures + 1 {
-				if r.flag() || r.flag() { // used by this picture, or by those behind it
+				if used := r.flag(); used || r.flag() { // by this picture, or by those behind it
 					n++
 				}
 			}

@@ -149,17 +149,16 @@ func FuzzVVC(f *testing.F) {
 		if u == nil {
 			return
 		}
-		for at := frame; len(u.data) > 0; {
-			nals := checkNALUnits(t, u.data)
-			for _, nal := range nals {
-				i := bytes.Index(at, nal)
-				if i < 0 {
-					t.Fatalf("%x is not in what is left of the frame", nal)
-				}
-				at = at[i+len(nal):]
-			}
-			return
+		if len(u.data) == 0 {
+			t.Fatal("a unit without data")
 		}
-		t.Fatal("a unit without data")
+		at := frame
+		for _, nal := range checkNALUnits(t, u.data) {
+			i := bytes.Index(at, nal)
+			if i < 0 {
+				t.Fatalf("%x is not in what is left of the frame", nal)
+			}
+			at = at[i+len(nal):]
+		}
 	})
 }
