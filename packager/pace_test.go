@@ -428,3 +428,48 @@ func TestDatesGoOnWhereAPeriodEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestDatesGoOnWithoutATrack: silence in the place of a track that the encoder has no more may
+// reach into the next period, which begins behind it then.
+func TestDatesGoOnWithoutATrack(t *testing.T) {
+	const rate, ms = 8000, 8
+	c := *audio.Codec.(*remux.AAC)
+	c.SampleRate = rate
+	track := remux.TrackOf(&c)
+	track.ID, track.Silence, track.SilenceDuration = "a1", silence, 1024
+	second := track
+	second.ID = "a2"
+	for frames := range int64(50) {
+		set := settings
+		set.Segments = 100
+		s, f := publish(t, set, video, track, second)
+		at := int64(0) // ms
+		play := func(to int64, sounds int) {
+			for from := at; at < to; at++ {
+				for n := range sounds {
+					if ahead := at + 300; ahead%128 == 0 {
+						f.write(remux.Sample{Track: 1 + n, DTS: start.UnixMilli()*ms + ahead*ms, Duration: 1024, Sync: true}, fmt.Appendf(nil, "audio %d", at))
+					}
+				}
+				if (at-from)%40 == 0 {
+					f.write(remux.Sample{DTS: (start.UnixMilli() + at) * 90, Duration: 3600, Sync: (at-from)%2000 == 0}, fmt.Appendf(nil, "video %d", at))
+				}
+			}
+		}
+		play(8000, 2)
+		for range 3 {
+			if err := f.p.SetTracks([]remux.Track{video, track}); err != nil {
+				t.Fatal(err)
+			}
+			play(at+4000+40*frames, 1)
+		}
+		f.p.Close(nil)
+		for r := range allRenditions(s.Window()) {
+			for i, seg := range r.Segments[1:] {
+				if before := r.Segments[i]; seg.Time().Before(before.Time()) || seg.MSN != before.MSN+1 {
+					t.Errorf("%d frames: %s: segment %d begins at %v, the one before at %v", frames, r.ID, seg.MSN, seg.Time(), before.Time())
+				}
+			}
+		}
+	}
+}

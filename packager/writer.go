@@ -208,10 +208,16 @@ func (w *writer) place() int64 {
 	if w.open != nil {
 		return w.nanoseconds(w.open.PTS + w.open.Duration + w.expected())
 	}
-	if last := w.shelf.newest(); last != nil && last.Header.Period == w.beat.period {
+	start := w.beat.period.Start
+	switch last := w.shelf.newest(); {
+	case last == nil:
+	case last.Header.Period == w.beat.period:
 		return last.endPTS()
+	case w.absence.trackless: // what it was filled with may reach into the period
+		const most = 200 * time.Millisecond
+		return min(max(start, last.endPTS()), start+int64(most))
 	}
-	return w.beat.period.Start
+	return start
 }
 
 // frames are those of the rendition, where it is known how long they last.
