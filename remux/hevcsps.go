@@ -1,8 +1,10 @@
 package remux
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Bounds of what a set may say (H.265, section 7.4.3.2.1 and annex A).
@@ -180,41 +182,79 @@ func skipHEVCScaling(r *bitReader) {
 }
 
 // skipRefPicSets passes over short-term reference picture sets (H.265, section 7.3.7).
+// How long one is depends on the pictures of the one before.
 func skipRefPicSets(r *bitReader) error {
 	sets := r.ue()
 	if sets > maxRefPicSets {
 		return fmt.Errorf("%d reference picture sets", sets)
 	}
-	pictures := uint32(0) // of the set before
+	var pictures []int64 // of the newest set: how far they are from the current one, those before it first
 	for i := range sets {
-		if i > 0 && r.flag() { // from the set before
-			r.flag() // sign
-			r.ue()   // distance
-			n := uint32(0)
-			for range pictures + 1 {
-				if used := r.flag(); used || r.flag() { // by this picture, or by those behind it
-					n++
-				}
-			}
-			pictures = n
+		var err error
+		if i > 0 && r.flag() {
+			pictures, err = predictedRefPics(r, pictures)
 		} else {
-			before, behind := r.ue(), r.ue()
-			if before > maxRefFrames || behind > maxRefFrames {
-				return fmt.Errorf("%d and %d reference pictures", before, behind)
-			}
-			if pictures = before + behind; r.past() {
-				break
-			}
-			for range pictures {
-				r.ue()
-				r.flag()
-			}
+			pictures, err = refPics(r)
 		}
-		if pictures > maxRefFrames {
-			return fmt.Errorf("%d reference pictures", pictures)
+		if err != nil {
+			return err
+		}
+		if len(pictures) > maxRefFrames {
+			return fmt.Errorf("%d reference pictures", len(pictures))
+		}
+		if r.past() {
+			break
 		}
 	}
 	return nil
+}
+
+// mostPictures is how far reference pictures may be apart.
+const mostPictures = 1 << 15
+
+func refPics(r *bitReader) (pictures []int64, err error) {
+	before, behind := r.ue(), r.ue()
+	if before > maxRefFrames || behind > maxRefFrames {
+		return nil, fmt.Errorf("%d and %d reference pictures", before, behind)
+	}
+	for _, side := range []struct {
+		n    uint32
+		sign int64
+	}{{before, -1}, {behind, 1}} {
+		at := int64(0)
+		for range side.n {
+			step := int64(r.ue()) + 1
+			if step > mostPictures {
+				return nil, fmt.Errorf("a reference picture %d pictures away", step)
+			}
+			at += side.sign * step
+			pictures = append(pictures, at)
+			r.flag() // used by the current picture
+		}
+	}
+	return pictures, nil
+}
+
+// predictedRefPics are those of the set before, and the picture that it was for, as they
+// lie a distance away (section 7.4.8).
+func predictedRefPics(r *bitReader, before []int64) (pictures []int64, err error) {
+	back, distance := r.flag(), int64(r.ue())+1
+	if distance > mostPictures {
+		return nil, fmt.Errorf("reference pictures %d pictures away", distance)
+	}
+	if back {
+		distance = -distance
+	}
+	for _, at := range append(slices.Clip(before), 0) {
+		// Used by the current picture, or by those behind it.
+		if used := r.flag(); (used || r.flag()) && at+distance != 0 {
+			pictures = append(pictures, at+distance)
+		}
+	}
+	slices.SortFunc(pictures, func(a, b int64) int {
+		return cmp.Or(cmp.Compare(min(max(a, -1), 1), min(max(b, -1), 1)), cmp.Compare(max(a, -a), max(b, -b)))
+	})
+	return pictures, nil
 }
 
 // readVUI reads video usability information (H.265, section E.2.1), which is optional.
