@@ -284,12 +284,24 @@ func ffprobe(t *testing.T, path, show string) string {
 	return program(t, "ffprobe", "-select_streams", "v:0", "-show_entries", show, "-of", "default=noprint_wrappers=1", path)
 }
 
+// needs skips a test where a program isn't here, which continuous integration has: it
+// is not to be green without.
+func needs(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err == nil {
+		return
+	}
+	const missing = "%s is missing: make deps installs it, or says how"
+	if os.Getenv("CI") != "" {
+		t.Fatalf(missing, name)
+	}
+	t.Skipf(missing, name)
+}
+
 // program runs one of FFmpeg.
 func program(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		t.Skip(err)
-	}
+	needs(t, name)
 	args = append([]string{"-hide_banner", "-v", "error"}, args...)
 	var complaints strings.Builder
 	cmd := exec.CommandContext(t.Context(), name, args...)
