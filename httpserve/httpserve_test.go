@@ -29,7 +29,7 @@ var track = remux.TrackOf(&remux.AAC{
 type site struct {
 	*Server
 	handler http.Handler
-	p       *packager.Publication
+	p       *packager.Contribution
 	next    int64
 }
 

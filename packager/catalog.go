@@ -1,6 +1,6 @@
 // Package packager holds the live window of each stream for anyone to look at.
 //
-//	Publication (one writer) ──publish──▶ Window ◀──look── Stream (any number of readers)
+//	Contribution (one for each publisher) ──▶ publication ──publish──▶ Window ◀──look── Stream (any number of readers)
 package packager
 
 import (
@@ -42,7 +42,7 @@ const mostAhead = 1 << 14
 
 type entry struct {
 	stream      *Stream
-	publication *Publication // nil when ended
+	publication *publication // nil when ended
 	least       numbers      // of the next publication, whatever the clock says
 	state       State
 	since       time.Time // of the state
@@ -55,9 +55,15 @@ func NewCatalog(s Settings, now func() time.Time) *Catalog {
 	return &Catalog{settings: s, now: now, entries: make(map[StreamName]*entry), ahead: make(map[StreamName]numbers)}
 }
 
-// Publish gives the right to write a stream to one publisher at a time. One
-// who comes while the stream waits for its encoder goes on with it.
-func (c *Catalog) Publish(name StreamName) (*Publication, error) {
+// Publish lets one publisher write a stream. One who comes while the stream waits for
+// its encoder goes on with it.
+func (c *Catalog) Publish(name StreamName) (*Contribution, error) {
+	return c.Contribute(name, Contributor{})
+}
+
+// Contribute does the same for one of several publishers. ErrBusy tells that there are
+// as many of that label as there may be.
+func (c *Catalog) Contribute(name StreamName, from Contributor) (*Contribution, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[name]
@@ -66,25 +72,28 @@ func (c *Catalog) Publish(name StreamName) (*Publication, error) {
 		c.entries[name] = e
 		delete(c.ahead, name)
 	}
-	switch e.state {
-	case Live:
-		return nil, ErrBusy
-	case Ended:
-		e.publication = newPublication(e.stream, c.settings, c.clock().or(e.least), c.now, func(lost bool) { c.release(e, lost) })
+	if e.state == Ended {
+		e.publication = newPublication(e.stream, c.settings, c.clock().or(e.least), c.now)
 	}
-	e.become(Live, c.now())
-	return e.publication, nil
+	by, err := e.publication.join(from, func(lost bool) { c.release(e, lost) })
+	if err == nil && e.state != Live {
+		e.become(Live, c.now())
+	}
+	return by, err
 }
 
-// release takes the right back.
+// release takes note that a publisher has left.
 func (c *Catalog) release(e *entry, lost bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if lost && c.settings.Grace > 0 {
+	switch p := e.publication; {
+	case !p.idle(): // others go on, or one has just come
+	case lost && c.settings.Grace > 0:
+		p.rest()
 		e.become(Waiting, c.now())
-		return
+	default:
+		c.end(e)
 	}
-	c.end(e)
 }
 
 func (c *Catalog) end(e *entry) {

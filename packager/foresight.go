@@ -13,7 +13,7 @@ type foresight struct {
 
 // foresee says of each open segment how long it should get. It says so once in
 // a segment: a manifest must not change without saying when it did.
-func (p *Publication) foresee() {
+func (p *publication) foresee() {
 	for _, w := range p.writers {
 		w.foresight.expected, w.foresight.next = 0, 0
 		if w.open == nil || p.leader.open == nil || w.foresight.offBeat {

@@ -19,7 +19,7 @@ import (
 // may come late. So those that come back find their place free.
 
 // arrived notes how far a sample that has come is, and how far behind the others.
-func (p *Publication) arrived(w *writer, s *remux.Sample) {
+func (p *publication) arrived(w *writer, s *remux.Sample) {
 	b, a := &p.beat, &w.absence
 	at := w.nanoseconds(s.DTS)
 	a.late.note(time.Duration(b.head - at))
@@ -33,7 +33,7 @@ func (p *Publication) arrived(w *writer, s *remux.Sample) {
 }
 
 // pace lets the renditions keep pace with the one that a sample has come for.
-func (p *Publication) pace(w *writer) error {
+func (p *publication) pace(w *writer) error {
 	for _, o := range p.writers {
 		if o == w {
 			continue
@@ -53,7 +53,7 @@ func (p *Publication) pace(w *writer) error {
 
 // goesOn keeps a rendition that the encoder has no track for any more. Those who
 // watch it have the rest of the stream go on.
-func (p *Publication) goesOn(w *writer) bool {
+func (p *publication) goesOn(w *writer) bool {
 	if w.header.Bytes == nil || !slices.ContainsFunc(w.closed, func(s *Segment) bool { return !s.Gap() }) {
 		return false
 	}
@@ -69,7 +69,7 @@ func (p *Publication) goesOn(w *writer) bool {
 
 // even lets the open segments of all renditions have the same number, where a
 // period ends. Who is behind had no sample since a boundary of the others.
-func (p *Publication) even() error {
+func (p *publication) even() error {
 	if p.beat.period == nil || p.beat.period.Start < 0 {
 		return nil // there is nothing of it
 	}

@@ -50,7 +50,7 @@ func unhex(s string) []byte {
 // feed plays a made-up encoder into a publication.
 type feed struct {
 	t     *testing.T
-	p     *packager.Publication
+	p     *packager.Contribution
 	video []*sent
 	audio []*sent
 	watch func() // called after each sample

@@ -4,22 +4,24 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/sluice-live/sluice/remux"
 )
 
-// Publication is the writer's side of a stream: a remux.Output that leaves a
-// new Window whenever a part is complete. It is used by one goroutine.
+// publication is the writer's side of a stream: it leaves a new Window whenever a part
+// is complete. Publishers write to it by Contributions, each in a goroutine of its own;
+// mu guards all of it.
 //
 // It has the life of the stream, and writers, one for each rendition. What they do
 // alike is the beat's.
-type Publication struct {
-	OnLate func() // called for each sample that comes when its place is filled; may be nil
+type publication struct {
+	mu     sync.Mutex
+	stream *Stream
+	by     []*Contribution // who contributes
 
-	stream   *Stream
-	release  func(lost bool)
-	leftOut  []string // see LeaveOut
+	leftOut  []string // what they say of what they send, see hear
 	captions remux.Captions
 
 	common
@@ -33,10 +35,9 @@ type Publication struct {
 	begun   bool      // it was playable once
 }
 
-func newPublication(s *Stream, set Settings, least numbers, now func() time.Time, release func(lost bool)) *Publication {
-	p := &Publication{
+func newPublication(s *Stream, set Settings, least numbers, now func() time.Time) *publication {
+	p := &publication{
 		stream:  s,
-		release: release,
 		common:  common{set: set, now: now, beat: newBeat(set)},
 		changed: now(),
 	}
@@ -71,20 +72,14 @@ func newestID(r *Rendition) int64 {
 	return newest
 }
 
-// LeaveOut notes, in sentences, what viewers don't get. It keeps the list.
-func (p *Publication) LeaveOut(sentences []string) { p.leftOut = sentences }
-
-// Caption notes which captions the pictures have.
-func (p *Publication) Caption(c remux.Captions) { p.captions = c }
-
 // retire keeps what a rendition has fetchable, for twice that long: a player may have
 // a list of that length, and the list may be that old.
-func (p *Publication) retire(r *Rendition, keep time.Duration) {
+func (p *publication) retire(r *Rendition, keep time.Duration) {
 	p.former.add(r, p.changed.Add(2*keep))
 }
 
-// Begin lets an encoder go on no earlier than where the line ends.
-func (p *Publication) Begin(now time.Time) time.Time {
+// begin lets an encoder go on no earlier than where the line ends.
+func (p *publication) begin(now time.Time) time.Time {
 	for _, w := range p.writers {
 		w.absence.late = lateness{} // another encoder may interleave otherwise
 	}
@@ -94,8 +89,8 @@ func (p *Publication) Begin(now time.Time) time.Time {
 	return now
 }
 
-// SetTracks begins a period.
-func (p *Publication) SetTracks(tracks []remux.Track) error {
+// setTracks begins a period.
+func (p *publication) setTracks(tracks []remux.Track) error {
 	p.closeSegments()
 	p.gather()
 	p.beat.begin(p.now())
@@ -145,7 +140,7 @@ type lead struct {
 	told   time.Duration // see remux.Track.KeyframeInterval
 }
 
-func (p *Publication) led() lead {
+func (p *publication) led() lead {
 	if p.leader == nil {
 		return lead{}
 	}
@@ -154,7 +149,7 @@ func (p *Publication) led() lead {
 
 // writer returns the writer of a rendition, which goes on from period to
 // period and takes over what an earlier one left.
-func (p *Publication) writer(id RenditionID, before []*writer) *writer {
+func (p *publication) writer(id RenditionID, before []*writer) *writer {
 	for _, w := range before {
 		if w.id == id {
 			return w
@@ -166,7 +161,7 @@ func (p *Publication) writer(id RenditionID, before []*writer) *writer {
 
 // align lets all renditions of a period begin with the same number, and keep to
 // the leader's beat.
-func (p *Publication) align() {
+func (p *publication) align() {
 	first := MSN(0)
 	for _, w := range p.writers {
 		first = max(first, w.msn)
@@ -184,9 +179,9 @@ func (p *Publication) align() {
 	}
 }
 
-// WriteSample takes one sample. The renditions that it leaves behind are filled up
+// write takes one sample. The renditions that it leaves behind are filled up
 // to where its own is, but for their patience.
-func (p *Publication) WriteSample(s remux.Sample) error {
+func (p *publication) write(s remux.Sample, late func()) error {
 	w := p.tracks[s.Track]
 	if p.beat.period.Start < 0 {
 		p.beat.period.Start = w.periodStart(&s)
@@ -200,8 +195,8 @@ func (p *Publication) WriteSample(s remux.Sample) error {
 		return err
 	}
 	if !inTime {
-		if p.OnLate != nil {
-			p.OnLate()
+		if late != nil {
+			late()
 		}
 	} else if err := w.write(&s); err != nil {
 		return err
@@ -211,7 +206,7 @@ func (p *Publication) WriteSample(s remux.Sample) error {
 }
 
 // closeSegments ends the open segment of every rendition.
-func (p *Publication) closeSegments() {
+func (p *publication) closeSegments() {
 	for _, w := range p.writers {
 		if w.absence.away && p.beat.head > 0 {
 			_ = w.fillTo(p.beat.head)
@@ -229,7 +224,7 @@ func (p *Publication) closeSegments() {
 
 // publish shows what changed to the viewers, in one step for all renditions.
 // It costs the same however long the window is.
-func (p *Publication) publish() {
+func (p *publication) publish() {
 	p.gather()
 	change := p.change
 	if change == changeNone {
@@ -251,14 +246,14 @@ func (p *Publication) publish() {
 }
 
 // gather takes from the writers what changed.
-func (p *Publication) gather() {
+func (p *publication) gather() {
 	for _, w := range p.writers {
 		p.change = max(p.change, w.change)
 		w.change = changeNone
 	}
 }
 
-func (p *Publication) snapshot() *Window {
+func (p *publication) snapshot() *Window {
 	w := newWindow(p.stream.name)
 	w.TargetDuration, w.PartTarget, w.Grain = p.beat.target, p.beat.grid.target, p.beat.grid.target
 	if p.set.FrameFragments && p.leader != nil {
@@ -279,24 +274,22 @@ func (p *Publication) snapshot() *Window {
 	return w
 }
 
-// Close ends what the encoder sends: everything received is in segments. The stream
-// ends with it, unless the encoder was lost and may come back.
-func (p *Publication) Close(cause error) {
-	p.closeSegments()
+// rest shows that nothing is in production, and that somebody may come back.
+func (p *publication) rest() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.changed = p.now()
 	p.foresee()
-	lost := cause != nil && len(p.writers) > 0
-	if lost {
-		w := p.snapshot()
-		w.State = Waiting
-		p.stream.publish(w)
-	}
-	p.release(lost)
+	w := p.snapshot()
+	w.State = Waiting
+	p.stream.publish(w)
 }
 
 // end is the end of the stream. What was announced and never came is waited for
 // no longer.
-func (p *Publication) end() {
+func (p *publication) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.changed = p.now()
 	w := p.snapshot()
 	w.State = Ended

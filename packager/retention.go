@@ -114,14 +114,14 @@ func (r *retention) keep(extent time.Duration) time.Duration {
 
 // fit gives up the oldest segments that no list has, while the window holds more
 // than it may.
-func (p *Publication) fit() {
+func (p *publication) fit() {
 	allowed := p.stream.allowed.Load()
 	for allowed > 0 && p.held() > allowed && p.dropOldest() {
 	}
 }
 
 // held is what all of it holds, in bytes.
-func (p *Publication) held() (n int64) {
+func (p *publication) held() (n int64) {
 	n = p.former.held()
 	for _, w := range p.writers {
 		n += w.held()
@@ -141,7 +141,7 @@ func (w *writer) held() (n int64) {
 }
 
 // dropOldest gives up a segment that no list has, if players can do without any.
-func (p *Publication) dropOldest() bool {
+func (p *publication) dropOldest() bool {
 	if p.former.dropOldest() {
 		return true
 	}

@@ -129,7 +129,7 @@ func remuxer(out remux.Output) *remux.Remuxer {
 }
 
 // publication returns one with the default window.
-func publication(tb testing.TB) *packager.Publication {
+func publication(tb testing.TB) *packager.Contribution {
 	name, err := packager.ParseStreamName("live", "bench")
 	if err != nil {
 		tb.Fatal(err)

@@ -43,7 +43,7 @@ func unhex(s string) []byte {
 // Feed writes a stream whose clock is its media.
 type Feed struct {
 	tb           testing.TB
-	Publication  *packager.Publication
+	Publication  *packager.Contribution
 	Stream       *packager.Stream
 	video, audio int // samples written
 	pace         int // of the picture, in 1/30 s

@@ -178,7 +178,7 @@ func (g *Gate) late(log zerolog.Logger) func() {
 
 // await begins a publication for somebody who may, and who may have to wait: for his
 // turn, or until it is clear that the one before is dead.
-func (g *Gate) await(ctx context.Context, name packager.StreamName) (*packager.Publication, error) {
+func (g *Gate) await(ctx context.Context, name packager.StreamName) (*packager.Contribution, error) {
 	latest := time.Now().Add(LongestTurn)
 	for asked := false; ; {
 		if err := g.turnOf(ctx, name, latest); err != nil {
@@ -204,7 +204,7 @@ var errOvertaken = errors.New("another publisher came first")
 
 // letIn gives a name to a publisher that there is memory for: one at a time, or
 // all who come at once would be told of the same room.
-func (g *Gate) letIn(name packager.StreamName) (*packager.Publication, error) {
+func (g *Gate) letIn(name packager.StreamName) (*packager.Contribution, error) {
 	g.entering.Lock()
 	defer g.entering.Unlock()
 	if err := g.room(name); err != nil {
