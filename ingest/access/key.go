@@ -40,9 +40,36 @@ func ParseKeyHash(s string) (KeyHash, error) {
 
 func (h KeyHash) String() string { return hex.EncodeToString(h[:]) }
 
-// find returns what a key publishes in an app, or why it publishes nothing. It
-// looks at all of them, in a time that tells nothing of how close it was.
-func (k Keys) find(app, key string) (path string, err error) {
+// publishes returns what a key publishes in an app, or why nothing. The key of
+// a stream with a suffix behind it publishes that quality, unless the quality has a key
+// of its own. The key of a quality is for that one alone.
+func (k Keys) publishes(app, key string, suffixes Suffixes) (path string, err error) {
+	if path, err = k.find(app, key, suffixes); err == nil {
+		return path, nil
+	}
+	bare, suffix, place := suffixes.Cut(key)
+	if place < 0 {
+		return "", err
+	}
+	stream, err := k.find(app, bare, suffixes)
+	if err != nil {
+		return "", err
+	}
+	if _, _, quality := suffixes.Cut(stream); quality >= 0 {
+		return "", fmt.Errorf("the stream key is that of %s, and has another suffix behind it", stream)
+	}
+	_, name := SplitPath(stream)
+	for _, own := range []string{stream + suffix, name + suffix} {
+		if _, ok := k[own]; ok {
+			return "", fmt.Errorf("%s has a key of its own in publish.keys, and this one is not it", own)
+		}
+	}
+	return stream + suffix, nil
+}
+
+// find returns what a key publishes as it is. It looks at all of them, in a time that
+// tells nothing of how close it was.
+func (k Keys) find(app, key string, suffixes Suffixes) (path string, err error) {
 	hash := HashKey(key)
 	err = errors.New("the stream key is not one of publish.keys")
 	for name, h := range k {
@@ -52,8 +79,8 @@ func (k Keys) find(app, key string) (path string, err error) {
 		stream := name
 		if !strings.Contains(name, "/") {
 			stream = app + "/" + name
-			if _, own := k[stream]; own {
-				err = fmt.Errorf("%s has a key of its own in publish.keys, and this one is not it", stream)
+			if own := k.own(stream, suffixes); own != "" {
+				err = fmt.Errorf("%s has a key of its own in publish.keys, and this one is not it", own)
 				continue
 			}
 		}
@@ -65,4 +92,17 @@ func (k Keys) find(app, key string) (path string, err error) {
 		return "", err
 	}
 	return path, nil
+}
+
+// own returns which of a stream and, where it is a quality, the stream that it is one
+// of has a key for its app alone, or "".
+func (k Keys) own(path string, suffixes Suffixes) string {
+	if _, ok := k[path]; ok {
+		return path
+	}
+	stream, _, _ := suffixes.Cut(path)
+	if _, ok := k[stream]; ok {
+		return stream
+	}
+	return ""
 }

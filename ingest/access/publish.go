@@ -35,8 +35,11 @@ type Settings struct {
 	Login   Login
 	Tokens  *Verifier // or nil
 	Webhook *Webhook  // or nil
-	Notify  bool      // tell the webhook when a publication that it admitted ends
-	Now     func() time.Time
+
+	Suffixes Suffixes // a key of a stream is good for its qualities, too
+
+	Notify bool // tell the webhook when a publication that it admitted ends
+	Now    func() time.Time
 }
 
 // Publishers decides who may publish. It may be asked by many at once.
@@ -70,7 +73,7 @@ type Encoder struct {
 
 // Admission is what somebody was let in for.
 type Admission struct {
-	Path string // APP/NAME, as viewers know it
+	Path string // APP/NAME, as viewers know it, and the suffix of a quality
 	By   string // for the log: what got it in
 	ID   string // of this publication, as the webhook has heard it
 }
@@ -176,7 +179,7 @@ func (p *Publishers) judge(ctx context.Context, e Encoder) (Admission, error) {
 		no.add("the user or the password that this connection has logged in with is no longer good")
 	}
 	if len(s.Keys) > 0 {
-		path, err := s.Keys.find(e.App, e.Name)
+		path, err := s.Keys.publishes(e.App, e.Name, s.Suffixes)
 		if err == nil {
 			return Admission{Path: path, By: "key"}, nil
 		}

@@ -57,6 +57,8 @@ func TestAdmit(t *testing.T) {
 	token := signed(t, jwt.SigningMethodHS256, "", secret, with("path", "live/a"))
 	keys := Keys{"cam1": HashKey("KEY1"), "studio/main": HashKey("KEY2")}
 	users := Users{"anna": "plain pw", "bert": SaltedPassword("bert", "salted")}
+	qualities := Suffixes{"_720p", "_360p"}
+	owned := Keys{"cam1": HashKey("KEY1"), "cam1_720p": HashKey("KEY3"), "secure/cam1": HashKey("KEY4")}
 	var calls atomic.Int64
 	say := func(status int, body string) *Webhook {
 		return hook(t, StyleJSON, func(w http.ResponseWriter, r *http.Request) {
@@ -85,6 +87,20 @@ func TestAdmit(t *testing.T) {
 		{"one key for both", Settings{Keys: Keys{"cam1": HashKey("KEY1"), "secure/cam1": HashKey("KEY1")}}, Encoder{App: "secure", Name: "KEY1"}, "secure/cam1 key", nil, 0},
 		{"the public name is no key", Settings{Keys: keys}, Encoder{Name: "cam1"}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
 		{"the hash is no key", Settings{Keys: keys}, Encoder{Name: HashKey("KEY1").String()}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
+		{"key of a stream, for a quality", Settings{Keys: keys, Suffixes: qualities}, Encoder{Name: "KEY1_720p"}, "live/cam1_720p key", nil, 0},
+		{"key of a stream in another app, for a quality", Settings{Keys: keys, Suffixes: qualities}, Encoder{Name: "KEY2_360p"}, "studio/main_360p key", nil, 0},
+		{"key of a stream, and no suffix of a quality", Settings{Keys: keys, Suffixes: qualities}, Encoder{Name: "KEY1_480p"}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
+		{"key of a stream, without qualities", Settings{Keys: keys}, Encoder{Name: "KEY1_720p"}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
+		{"a suffix is no key", Settings{Keys: keys, Suffixes: qualities}, Encoder{Name: "_720p"}, "access denied: the stream key is not one of publish.keys", ErrDenied, 0},
+		{"key of a quality", Settings{Keys: owned, Suffixes: qualities}, Encoder{Name: "KEY3"}, "live/cam1_720p key", nil, 0},
+		{"key of a quality, for another", Settings{Keys: owned, Suffixes: qualities}, Encoder{Name: "KEY3_360p"},
+			"access denied: the stream key is that of live/cam1_720p, and has another suffix behind it", ErrDenied, 0},
+		{"key of a stream, for a quality that has one of its own", Settings{Keys: owned, Suffixes: qualities}, Encoder{Name: "KEY1_720p"},
+			"access denied: cam1_720p has a key of its own in publish.keys, and this one is not it", ErrDenied, 0},
+		{"key of a quality, in an app whose stream has a key of its own", Settings{Keys: owned, Suffixes: qualities}, Encoder{App: "secure", Name: "KEY3"},
+			"access denied: secure/cam1 has a key of its own in publish.keys, and this one is not it", ErrDenied, 0},
+		{"token of a stream, for a quality", Settings{Tokens: tokens, Suffixes: qualities}, Encoder{Name: "a_720p", Query: "token=" + token},
+			"access denied: the token is not for publishing this stream", ErrDenied, 0},
 		{"user", Settings{Users: users}, Encoder{Name: "a", Query: "user=anna&pass=plain%20pw"}, "live/a user anna", nil, 0},
 		{"user, salted", Settings{Users: users}, Encoder{Name: "a", Query: "x&user=bert&password=salted"}, "live/a user bert", nil, 0},
 		{"user, logged in", Settings{Users: users}, Encoder{Name: "a", User: User{"bert", users["bert"]}}, "live/a user bert", nil, 0},

@@ -1,15 +1,12 @@
-// Package gate lets publishers in, one per stream and as many as there is memory
+// Package gate lets publishers in, one for each name and as many as there is memory
 // for, and connects the rooms that their tags go through.
 package gate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -23,11 +20,6 @@ import (
 	"github.com/sluice-live/sluice/remux"
 )
 
-// takeoverSilence is how long a publisher must have been silent for another
-// one to take its stream over: its connection is dead, and it has come by a
-// new one. Whoever publishes is heard many times a second.
-const takeoverSilence = 2 * time.Second
-
 // FailurePause is how long one who has shown something wrong waits for the
 // answer: trying is slow, and holds up nobody else.
 const FailurePause = time.Second
@@ -40,6 +32,10 @@ type Gate struct {
 	Log     zerolog.Logger
 	Metrics *metrics.Set
 	Budget  memory.Budget
+
+	Suffixes access.Suffixes // which names are qualities of a stream
+	Backup   bool            // a second one may push a name, and stands by
+
 	// Health is what is wrong with a stream, in sentences for the log; nil: nobody looks.
 	Health func(w *packager.Window, now time.Time) []string
 
@@ -50,44 +46,8 @@ type Gate struct {
 	entering sync.Mutex // while one is let in
 
 	mu         sync.Mutex
-	publishers map[packager.StreamName]*publisher
-	count      int64 // of those let in so far
-}
-
-// publisher is who was let in to publish one stream, until he goes.
-type publisher struct {
-	ingest.Sink
-	peer   ingest.Peer
-	number int64                 // counts those who were let in
-	away   atomic.Pointer[error] // why it is sent away
-	over   chan struct{}         // closed when the stream is free again
-	end    func(cause error)
-	left   func() // what is to be done when all is over
-}
-
-// held is what a publisher holds in memory that no Window has: messages that are not
-// complete, and frames that wait to be placed.
-func (s *publisher) held() int {
-	n := s.peer.Held()
-	if r, ok := s.Sink.(interface{ Held() int }); ok {
-		n += r.Held()
-	}
-	return n
-}
-
-// WriteTag is part of ingest.Sink.
-func (s *publisher) WriteTag(tag flv.Tag) error {
-	if why := s.away.Load(); why != nil {
-		return *why
-	}
-	return s.Sink.WriteTag(tag)
-}
-
-// Close is part of ingest.Sink.
-func (s *publisher) Close(cause error) {
-	s.Sink.Close(cause)
-	s.end(cause)
-	s.left()
+	publishers map[packager.StreamName][]*publisher // by the name that they push
+	count      int64                                // of those let in so far
 }
 
 var ( // ingest looks for them, and goes without
@@ -133,35 +93,36 @@ func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 		g.Metrics.Refused(metrics.Publishing)
 		return "", nil, g.refusal(ctx, err)
 	}
-	name, err := packager.ParseStreamName(access.SplitPath(admission.Path))
+	p, err := g.parse(admission.Path)
 	if err != nil {
 		return "", nil, err
 	}
 	if err := g.turn(ctx, "your address", g.turns.visit(r.Remote, time.Now()), LongestTurn); err != nil {
-		return "", nil, fmt.Errorf("%v: %w", name, err)
+		return "", nil, fmt.Errorf("%v: %w", p.name, err)
 	}
-	publication, err := g.await(ctx, name)
-	if err != nil {
-		return "", nil, fmt.Errorf("%v: %w", name, err)
-	}
-	log := g.Log.With().Str("room", "remux").Stringer("stream", name).Logger()
-	log.Info().Stringer("remote", r.Remote).Str("by", admission.By).Msg("let in")
-	remuxer := remux.New(publication, g.Now, remux.Hooks{
-		Note:     func(what string) { log.Info().Str("what", what).Msg("dropped") },
-		Drop:     g.Metrics.Dropped,
-		LeaveOut: publication.LeaveOut,
-		Captions: publication.Caption,
-	})
-	publication.LeaveOut(nil) // as with the encoder before
-	publication.Caption(0)
-	publication.OnLate = g.late(log)
-	s := g.begin(name, r.Peer, remuxer)
-	s.left = func() {
+	log := p.tell(g.Log.With().Str("room", "remux")).Logger()
+	s := &publisher{pushed: p, peer: r.Peer, remote: r.Remote, software: r.Software, left: func() {
 		if !g.Access().Ended(encoder, admission) {
 			log.Warn().Msg("the webhook isn't told of the end: too many notifications wait")
 		}
+	}}
+	if err := g.await(ctx, s, log); err != nil {
+		return "", nil, fmt.Errorf("%v: %w", p.name, err)
 	}
-	return name.String(), s, nil
+	log.Info().Stringer("remote", r.Remote).Str("by", admission.By).Msg("let in")
+	return p.name.String(), s, nil
+}
+
+// connect leads what a publisher sends to its contribution.
+func (g *Gate) connect(s *publisher, to *packager.Contribution, log zerolog.Logger) {
+	to.OnLate = g.late(log)
+	s.contribution = to
+	s.Sink = remux.New(to, g.Now, remux.Hooks{
+		Note:     func(what string) { log.Info().Str("what", what).Msg("dropped") },
+		Drop:     g.Metrics.Dropped,
+		LeaveOut: to.LeaveOut,
+		Captions: to.Caption,
+	})
 }
 
 // late counts samples that came when their time was filled, and says so once.
@@ -176,24 +137,24 @@ func (g *Gate) late(log zerolog.Logger) func() {
 	}
 }
 
-// await begins a publication for somebody who may, and who may have to wait: for his
-// turn, or until it is clear that the one before is dead.
-func (g *Gate) await(ctx context.Context, name packager.StreamName) (*packager.Contribution, error) {
+// await takes in somebody who may, and who may have to wait: for his turn, or until
+// it is clear that the one before is dead.
+func (g *Gate) await(ctx context.Context, s *publisher, log zerolog.Logger) error {
 	latest := time.Now().Add(LongestTurn)
 	for asked := false; ; {
-		if err := g.turnOf(ctx, name, latest); err != nil {
-			return nil, err
+		if err := g.turnOf(ctx, s.pushed, latest); err != nil {
+			return err
 		}
-		publication, err := g.letIn(name)
+		err := g.letIn(s, log)
 		switch {
 		case err == nil:
-			return publication, nil
+			return nil
 		case errors.Is(err, errOvertaken):
 			continue
 		case !errors.Is(err, packager.ErrBusy):
-			return nil, err
-		case asked || !g.takeover(ctx, name):
-			return nil, ingest.ErrBusy
+			return err
+		case asked || !g.takeover(ctx, s.name):
+			return g.busy(s.name)
 		}
 		asked = true
 	}
@@ -202,93 +163,30 @@ func (g *Gate) await(ctx context.Context, name packager.StreamName) (*packager.C
 // errOvertaken is for one who waited for his turn while another took it.
 var errOvertaken = errors.New("another publisher came first")
 
-// letIn gives a name to a publisher that there is memory for: one at a time, or
+// letIn gives a place to a publisher that there is memory for: one at a time, or
 // all who come at once would be told of the same room.
-func (g *Gate) letIn(name packager.StreamName) (*packager.Contribution, error) {
+func (g *Gate) letIn(s *publisher, log zerolog.Logger) error {
 	g.entering.Lock()
 	defer g.entering.Unlock()
-	if err := g.room(name); err != nil {
-		return nil, err
+	if err := g.room(s.pushed); err != nil {
+		return err
 	}
-	if g.free(name) && g.turns.wait(name, time.Now()) > 0 {
-		return nil, errOvertaken
+	if g.free(s.pushed) && g.wait(s.pushed) > 0 {
+		return errOvertaken
 	}
-	publication, err := g.Catalog.Publish(name)
-	if err == nil {
-		g.turns.begin(name, time.Now())
+	idle := g.idle(s.stream)
+	contribution, err := g.Catalog.Contribute(s.stream, s.from)
+	if err != nil {
+		return err
 	}
-	return publication, err
-}
-
-// room tells whether there is memory for another publication.
-func (g *Gate) room(name packager.StreamName) error {
-	claims, _ := g.claims()
-	return g.limited(g.Budget.Admits(claims, name))
-}
-
-// claims are what all streams hold and need, and who publishes each of them, or nil.
-// Streams that nobody publishes come first, then those that have been published
-// for longest.
-func (g *Gate) claims() (claims []memory.Claim, publishers []*publisher) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	type published struct {
-		stream *packager.Stream
-		by     *publisher
-		rank   int64
+	g.turns.begin(s.name, time.Now())
+	if idle && s.name != s.stream {
+		g.turns.begin(s.stream, time.Now())
 	}
-	var all []published
-	for _, stream := range g.Catalog.Streams() {
-		p := published{stream: stream}
-		if s := g.publishers[stream.Window().Stream]; s != nil && s.away.Load() == nil { // else it is about to go
-			p.by, p.rank = s, s.number
-		}
-		all = append(all, p)
-	}
-	slices.SortFunc(all, func(a, b published) int { return cmp.Compare(a.rank, b.rank) })
-	for _, p := range all {
-		c := memory.Claim{}
-		if p.by == nil {
-			c = g.Budget.ClaimOf(p.stream)
-		} else {
-			c = g.Budget.ClaimOfPublished(p.stream, int64(p.by.held()))
-		}
-		claims, publishers = append(claims, c), append(publishers, p.by)
-	}
-	return claims, publishers
-}
-
-// Patrol shares out the memory that there is, sends those away for whom there is
-// not enough, and says what is wrong with streams. It is to be called now and then,
-// by one goroutine.
-func (g *Gate) Patrol() {
-	if g.ailments == nil {
-		g.ailments = make(ailments)
-	}
-	claims, publishers := g.claims()
-	limits, away := g.Budget.Divide(claims)
-	for i, c := range claims {
-		w, s := c.Stream.Window(), publishers[i]
-		if g.Health != nil {
-			g.ailments.see(w.Stream, g.Health(w, g.Now()), g.Log)
-		}
-		switch {
-		case s == nil:
-		case g.Budget.Exceeded(w):
-			g.sendAway(s, g.Budget.TooLarge(w))
-		case i >= len(claims)-away:
-			g.sendAway(s, g.Budget.NoRoom(c))
-		default:
-			c.Stream.Allow(max(1, limits[i]-int64(s.held())))
-		}
-	}
-}
-
-// sendAway ends a publisher by its next tag, so that its encoder hears why. One whose
-// connection is dead, and hears nothing, is hung up on (takeover).
-func (g *Gate) sendAway(s *publisher, why error) {
-	err := g.limited(why)
-	s.away.Store(&err)
+	g.connect(s, contribution, log)
+	s.since = g.Now()
+	g.begin(s)
+	return nil
 }
 
 // limited counts a refusal, if it is one.
@@ -318,63 +216,3 @@ func (g *Gate) refusal(ctx context.Context, err error) error {
 type denied struct{ error }
 
 func (denied) Is(target error) bool { return target == ingest.ErrDenied }
-
-// begin notes who publishes a stream from now on.
-func (g *Gate) begin(name packager.StreamName, peer ingest.Peer, sink ingest.Sink) *publisher {
-	s := &publisher{Sink: sink, peer: peer, over: make(chan struct{})}
-	s.end = func(cause error) {
-		if e := (*metrics.Exceeded)(nil); errors.As(cause, &e) && e.Limit == metrics.Memory {
-			g.Catalog.Forget(name) // others need the room now
-		}
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.publishers[name] == s {
-			delete(g.publishers, name)
-		}
-		close(s.over)
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.publishers == nil {
-		g.publishers = make(map[packager.StreamName]*publisher)
-	}
-	g.count++
-	s.number = g.count
-	g.publishers[name] = s
-	return s
-}
-
-var errTakenOver = errors.New("the encoder has come by another connection")
-
-// takeover waits until the publisher of a stream shows that it is alive (false)
-// or has been silent for long enough, and ends it then.
-func (g *Gate) takeover(ctx context.Context, name packager.StreamName) bool {
-	g.mu.Lock()
-	s := g.publishers[name]
-	g.mu.Unlock()
-	if s == nil {
-		return true // it has just gone
-	}
-	began := time.Now()
-	look := time.NewTicker(takeoverSilence / 20)
-	defer look.Stop()
-	for s.peer.Silent() < takeoverSilence {
-		select {
-		case <-s.over:
-			return true
-		case <-ctx.Done():
-			return false
-		case <-look.C:
-		}
-		if waited := time.Since(began); s.peer.Silent() < waited {
-			return false // it has been heard
-		}
-	}
-	s.peer.Hang(errTakenOver)
-	select {
-	case <-s.over:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -47,7 +47,7 @@ func TestF28Memory(t *testing.T) {
 		if err := play(45, 1<<10); err != nil {
 			t.Fatal(err)
 		}
-		if err := g.room(other); err != nil {
+		if err := g.room(pushed{name: other, stream: other}); err != nil {
 			t.Errorf("with %d bytes held: %v", held(g), err)
 		}
 		if err := play(18, 1<<20); err != nil {
@@ -55,7 +55,7 @@ func TestF28Memory(t *testing.T) {
 		}
 		g.Budget.All = 16 << 20 // 12 are what players need of the one that is live
 		var full *metrics.Exceeded
-		if err := g.room(other); !errors.As(err, &full) || full.Limit != metrics.Memory || !strings.Contains(err.Error(), "of 16 MiB") {
+		if err := g.room(pushed{name: other, stream: other}); !errors.As(err, &full) || full.Limit != metrics.Memory || !strings.Contains(err.Error(), "of 16 MiB") {
 			t.Errorf("with %d bytes held: %v", held(g), err)
 		}
 		if err := play(1, 1<<10); err != nil {

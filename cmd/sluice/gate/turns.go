@@ -143,20 +143,33 @@ func (g *Gate) turn(ctx context.Context, who string, wait, longest time.Duration
 // turnOf waits for the turn of a name, and until the clock has come to where its
 // line ends: a session can't begin before that, and many short ones would get
 // ahead of the clock by a frame each. latest bounds how long.
-func (g *Gate) turnOf(ctx context.Context, name packager.StreamName, latest time.Time) error {
-	if !g.free(name) {
+func (g *Gate) turnOf(ctx context.Context, p pushed, latest time.Time) error {
+	if !g.free(p) {
 		return nil // it has a publisher: that is told at once
 	}
 	longest := time.Until(latest)
-	wait := g.turns.wait(name, time.Now())
-	if stream, ok := g.Catalog.Lookup(name); ok && wait <= longest {
+	wait := g.wait(p)
+	if stream, ok := g.Catalog.Lookup(p.stream); ok && wait <= longest && g.idle(p.stream) {
 		wait = max(wait, min(stream.Window().End().Sub(g.Now()), longest))
 	}
-	return g.turn(ctx, name.String(), wait, longest)
+	return g.turn(ctx, p.name.String(), wait, longest)
 }
 
-// free tells whether a name has no publisher, as far as its window shows that.
-func (g *Gate) free(name packager.StreamName) bool {
+// wait is how long a name must yet wait, and its stream where it begins by that.
+func (g *Gate) wait(p pushed) time.Duration {
+	now := time.Now()
+	wait := g.turns.wait(p.name, now)
+	if g.idle(p.stream) {
+		wait = max(wait, g.turns.wait(p.stream, now))
+	}
+	return wait
+}
+
+// free tells whether a name has a place. One who has just gone may be counted yet.
+func (g *Gate) free(p pushed) bool { return g.idle(p.stream) || len(g.named(p.name)) < g.places() }
+
+// idle tells whether a stream has no publisher, as far as its window shows that.
+func (g *Gate) idle(name packager.StreamName) bool {
 	stream, ok := g.Catalog.Lookup(name)
 	if !ok {
 		return true

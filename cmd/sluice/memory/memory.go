@@ -147,14 +147,15 @@ func (b Budget) Divide(claims []Claim) (limits []int64, away int) {
 	return limits, away
 }
 
-// Admits tells whether there is room for another publication of a stream.
-func (b Budget) Admits(claims []Claim, name packager.StreamName) error {
+// Admits tells whether there is room for another publication of a stream: of all of it,
+// or of one that joins those who publish it.
+func (b Budget) Admits(claims []Claim, name packager.StreamName, joins bool) error {
 	var total int64
 	need := int64(youngReserve)
 	for _, c := range claims {
 		w := c.Stream.Window()
 		total += c.pinned
-		if w.Stream != name {
+		if w.Stream != name || joins {
 			total += c.least
 			continue
 		}

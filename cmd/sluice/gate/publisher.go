@@ -1,0 +1,54 @@
+package gate
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest"
+	"github.com/sluice-live/sluice/ingest/flv"
+	"github.com/sluice-live/sluice/packager"
+)
+
+// publisher is who was let in to push one name, until he goes.
+type publisher struct {
+	ingest.Sink
+	pushed
+	contribution *packager.Contribution
+	peer         ingest.Peer
+	remote       netip.AddrPort
+	software     string
+	since        time.Time             // by the clock of all rooms
+	number       int64                 // counts those who were let in
+	away         atomic.Pointer[error] // why it is sent away
+	over         chan struct{}         // closed when its place is free again
+	end          func(cause error)
+	left         func() // what is to be done when all is over
+
+	backed bool // somebody has stood by beside it, or it has stood by itself; under Gate.mu
+}
+
+// held is what a publisher holds in memory that no Window has: messages that are not
+// complete, frames that wait to be placed, and samples that stand by.
+func (s *publisher) held() int {
+	n := s.peer.Held() + s.contribution.Held()
+	if r, ok := s.Sink.(interface{ Held() int }); ok {
+		n += r.Held()
+	}
+	return n
+}
+
+// WriteTag is part of ingest.Sink.
+func (s *publisher) WriteTag(tag flv.Tag) error {
+	if why := s.away.Load(); why != nil {
+		return *why
+	}
+	return s.Sink.WriteTag(tag)
+}
+
+// Close is part of ingest.Sink.
+func (s *publisher) Close(cause error) {
+	s.Sink.Close(cause)
+	s.end(cause)
+	s.left()
+}

@@ -1,0 +1,36 @@
+package gate
+
+import (
+	"github.com/rs/zerolog"
+
+	"github.com/sluice-live/sluice/ingest/access"
+	"github.com/sluice-live/sluice/packager"
+)
+
+// pushed is a name that encoders push, and what it is of a stream: live/cam1_720p is
+// the quality _720p of live/cam1.
+type pushed struct {
+	name   packager.StreamName
+	stream packager.StreamName
+	from   packager.Contributor
+}
+
+// parse reads what access has admitted: APP/NAME.
+func (g *Gate) parse(path string) (p pushed, err error) {
+	if p.name, err = packager.ParseStreamName(access.SplitPath(path)); err != nil {
+		return p, err
+	}
+	stream, label, place := g.Suffixes.Cut(path)
+	p.from = packager.Contributor{Label: label, Order: place + 1} // the bare name is 0
+	p.stream, err = packager.ParseStreamName(access.SplitPath(stream))
+	return p, err
+}
+
+// tell lets a log name both.
+func (p pushed) tell(log zerolog.Context) zerolog.Context {
+	log = log.Stringer("stream", p.stream)
+	if p.name != p.stream {
+		log = log.Stringer("pushed", p.name)
+	}
+	return log
+}
