@@ -29,6 +29,7 @@ var rooms = map[string][]string{
 	"packager/cmaf":         {"remux"},
 	"packager/dash":         {"remux", "packager"},
 	"packager/hls":          {"remux", "packager"},
+	"packager/tags":         {"ingest/amf", "ingest/flv", "remux", "packager", "packager/cmaf"},
 	"packager/packagertest": {"remux", "packager"},
 	"httpserve":             {"config/address", "ingest/metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
 	"httpserve/admin":       {"httpserve/access", "ingest/access", "ingest/metrics", "packager", "remux"},
