@@ -24,6 +24,11 @@ const maxUnits = 64
 // frame does; the others follow on it.
 func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 	s := f.source
+	if r.line.member != nil {
+		if p, ok := r.soundPrint(f); ok {
+			r.line.member.sound(p)
+		}
+	}
 	behind := int64(0) // ns of the units before
 	for data, n := f.Data, 0; len(data) > 0; n++ {
 		if n == maxUnits {
@@ -44,7 +49,7 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 		}
 		r.caption(u.captions)
 		if u.sync && r.leads(s, arrived) && r.due(f) {
-			if err := r.renew(s.kind, arrived); err != nil {
+			if err := r.renew(f, arrived); err != nil {
 				return err
 			}
 		}
@@ -55,6 +60,9 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 			return nil // from the next keyframe on
 		}
 		s.joined = true
+		if r.line.member != nil && s.rate != nil {
+			s.rate.clock.pin = pinned{r.line.member, f.place.at + r.line.mended + behind, u.sync}
+		}
 		dts, duration, offset := s.clock.sample(r.line.ns(f.place)+behind, f.Composition, u)
 		behind += int64(time.Second) * int64(u.samples) / s.timescale
 		if err := r.out.WriteSample(Sample{
@@ -102,8 +110,9 @@ func (r *Remuxer) due(f *frame) bool {
 	return false
 }
 
-// renew begins a period with a frame of a kind, if one may begin.
-func (r *Remuxer) renew(k Kind, arrived time.Duration) error {
+// renew begins a period with a frame, if one may begin.
+func (r *Remuxer) renew(f *frame, arrived time.Duration) error {
+	k := f.Kind
 	if !r.period.changes.take(arrived) {
 		if k == Video {
 			r.drop(errFlood)
@@ -111,9 +120,37 @@ func (r *Remuxer) renew(k Kind, arrived time.Duration) error {
 		return nil
 	}
 	if r.line.breach.open {
-		r.line.mend(arrived)
+		later := r.line.mend(arrived)
+		if r.line.member != nil {
+			r.lay(f, nil, -later-int64(arrivalSlack), arrived)
+		}
 	}
 	return r.setTracks(k == Video)
+}
+
+// lay puts a line that is about to begin on that of the other encoders. It begins with a
+// frame, has others that wait, and may be moved by so much at least.
+func (r *Remuxer) lay(first *frame, waiting []frame, least int64, arrived time.Duration) {
+	l := landing{
+		lane: first.source.lane, line: first.place.at + r.line.mended, least: least,
+		shown:    compositionTicks(first.Composition) * int64(time.Second) / VideoTimescale,
+		pictured: first.Kind == Video && first.Keyframe,
+		fresh:    milliseconds(first.Timestamp) < int64(arrived+time.Second),
+	}
+	for i := range waiting {
+		if p, ok := r.soundPrint(&waiting[i]); ok {
+			l.sounds = append(l.sounds, p)
+		}
+	}
+	r.line.member.lay(&r.line, l, r.line.opened.UnixNano()+int64(arrived))
+}
+
+// soundPrint is the fingerprint of a frame, if it is of the sound that encoders are told by.
+func (r *Remuxer) soundPrint(f *frame) (p soundPrint, ok bool) {
+	if f.Kind != Audio || f.source.number > 0 {
+		return soundPrint{}, false
+	}
+	return soundPrintOf(f.place.at+r.line.mended, f.Data), true
 }
 
 // setTracks begins a period with the decoders that are known now.

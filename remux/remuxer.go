@@ -3,6 +3,7 @@ package remux
 import (
 	"bytes"
 	"errors"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -107,7 +108,10 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 	}
 	if r.began.IsZero() {
 		r.began = now
-		r.line.began = r.out.Begin(now)
+		r.line.opened, r.line.began = now, r.out.Begin(now)
+		if g := r.hooks.Genlock; g != nil {
+			r.line.member = g.join(r.hooks.Locked)
+		}
 	}
 	return r.frame(f, now.Sub(r.began))
 }
@@ -129,6 +133,9 @@ func (r *Remuxer) Close(cause error) {
 	err := r.finish(r.now().Sub(r.began))
 	if cause == nil {
 		cause = err
+	}
+	if r.line.member != nil {
+		r.line.member.leave()
 	}
 	r.out.Close(cause)
 }
@@ -344,6 +351,13 @@ func (r *Remuxer) release(arrived time.Duration) error {
 	}
 	if s := key.source; s != nil {
 		s.rate.begin(frame, sure, s.bits.codec())
+	}
+	if r.line.member != nil && len(frames) > 0 {
+		first := &frames[0]
+		if key.source != nil {
+			first = &key
+		}
+		r.lay(first, frames, math.MinInt64, arrived)
 	}
 	if err := r.setTracks(key.source != nil); err != nil {
 		return err

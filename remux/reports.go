@@ -21,6 +21,13 @@ type Hooks struct {
 	// Captions is told which channels of captions the picture has, whenever there is
 	// another one.
 	Captions func(Captions)
+
+	// Genlock keeps this encoder and the others of its stream on one line. Where it is
+	// nil, the encoder is alone.
+	Genlock *Genlock
+
+	// Locked is told how the encoder lies on that line, whenever that changes.
+	Locked func(Lock)
 }
 
 // reports tells the hooks what they haven't heard.

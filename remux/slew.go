@@ -17,6 +17,8 @@ type slew struct {
 	until    int64 // place at which the rate is set anew
 	earliest int64 // how far ahead of the clock the line was at most, ns
 	before   int64 // the same of the window before
+
+	member *member // of several encoders on one line, which is bent for all; nil for one alone
 }
 
 const (
@@ -26,6 +28,9 @@ const (
 )
 
 func (s *slew) at(line int64) int64 {
+	if s.member != nil {
+		return s.member.genlock.bends.at(line)
+	}
 	rate := s.rate
 	if line < s.from {
 		rate = s.prior
@@ -43,16 +48,42 @@ func (s *slew) heard(line, ahead int64) {
 	if line < s.until {
 		return
 	}
-	s.shift, s.from, s.prior = s.at(line), line, s.rate
-	s.rate = min(max(-float64(s.earliest)/float64(slewTime), -maxSlew), maxSlew)
+	s.bend(line, min(max(-float64(s.earliest)/float64(slewTime), -maxSlew), maxSlew))
 	s.until, s.earliest, s.before = line+int64(slewWindow), ahead, s.earliest
+}
+
+// bend sets the rate from a place on.
+func (s *slew) bend(line int64, rate float64) {
+	if s.member != nil {
+		s.member.bend(line, rate)
+		return
+	}
+	s.shift, s.from, s.prior = s.at(line), line, s.rate
+	s.rate = rate
+}
+
+// detach makes the bends its own, from a place on.
+func (s *slew) detach(line int64) {
+	if s.member == nil {
+		return
+	}
+	b := s.member.genlock.bends.of(line)
+	s.shift, s.from, s.prior, s.rate, s.member = b.at(line), line, b.rate, b.rate, nil
+}
+
+// move goes on with a line that was moved.
+func (s *slew) move(by int64) {
+	s.from += by
+	if s.until > 0 {
+		s.until += by
+	}
 }
 
 // best is how far the line is ahead of the clock where nothing is late.
 func (s *slew) best() int64 { return max(s.earliest, s.before) }
 
 // restart forgets what was heard of a line that is no more.
-func (s *slew) restart() { *s = slew{shift: s.shift} }
+func (s *slew) restart() { *s = slew{shift: s.shift, member: s.member} }
 
 // slight is how late a line may be: slewing makes up for it.
 const slight = 500 * time.Millisecond

@@ -25,11 +25,16 @@ const (
 // the same until the remuxer can begin a new period and mend it (see breach).
 type timeline struct {
 	lanes  []*lane
-	began  time.Time // wall clock of the first arrival, or later
+	opened time.Time // wall clock of the first arrival
+	began  time.Time // where the line has that: then, or later
 	slew   slew
 	still  bool // the clock of one or more lanes stands still, for sure
 	breach breach
 	mended int64 // ns that the line was moved by so far
+
+	// Of several encoders on one line (see Genlock):
+	member *member // nil for one alone
+	lead   *lane   // nil before it lies anywhere
 }
 
 // lane is the timestamps of one track.
@@ -130,7 +135,8 @@ func (t *timeline) settle(c *lane, f fate) place {
 func (t *timeline) start(c *lane, timestamp uint32, arrived time.Duration) {
 	*c = lane{started: true, last: timestamp, at: int64(timestamp) * int64(time.Millisecond), usual: c.usual, pace: c.pace}
 	c.unwrap(t.newest(c))
-	c.offset = t.began.UnixNano() + int64(arrived) - c.at
+	now := t.began.UnixNano() + int64(arrived)
+	c.offset = now - t.slew.at(now) - c.at
 	for _, o := range t.lanes {
 		if o != c && c.adopt(o, o.line(), maxStepForward) {
 			return
@@ -188,10 +194,21 @@ func (t *timeline) placed(c *lane, arrived time.Duration) place {
 	c.heard = arrived
 	ahead := c.line() - t.began.UnixNano() - int64(arrived)
 	t.slew.heard(c.line(), ahead)
+	if t.lead != nil {
+		t.report(arrived)
+	}
 	if t.breach.backlog.unsure {
 		t.breach.backlog.heard(c.line(), ahead+t.slew.at(c.line()))
 	}
 	return t.place(c)
+}
+
+// report tells the other encoders, now and then, and at once where the line breaks.
+func (t *timeline) report(arrived time.Duration) {
+	now := t.opened.UnixNano() + int64(arrived)
+	if m := t.member; now >= m.due || t.breach.open && m.told.State != LockNone {
+		m.report(t, now)
+	}
 }
 
 // plausible tells whether a step, modulo 2^32, is one that the lane makes anyway.

@@ -1,6 +1,9 @@
 package remux
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // videoClock turns the times of frames into the DTS of a video track: the
 // encoder's own, made to grow, and freed from rounding where frames come at an
@@ -12,6 +15,7 @@ type videoClock struct {
 	lost    int64 // frames that are known to be missing before the next
 	odd     int64 // that the latest lasted where that is something else, 0 where it isn't
 	grid    grid
+	pin     pinned
 
 	reorder reorder
 	shown   [16]int64 // when the newest frames are shown, ticks
@@ -80,7 +84,14 @@ func compositionTicks(ms int32) int64 {
 // for a frame that the encoder wants decoded at ns and shown that many ticks
 // later.
 func (v *videoClock) place(ns, composition int64) (dts, offset int64) {
+	before := v.last
 	dts, offset = v.settle(ticks(ns, VideoTimescale), v.reorder.offset(composition))
+	if v.pin.member != nil {
+		if by := v.pin.off(dts+offset, composition); dts+by > before {
+			dts += by
+			v.move(by)
+		}
+	}
 	// Encoders repeat timestamps. No two frames are shown at one time: half a
 	// frame later there is room, whether the next one is a frame or two behind.
 	for later := max(v.frame/2, millisecond); slices.Contains(v.shown[:], dts+offset); later = millisecond {
@@ -89,6 +100,25 @@ func (v *videoClock) place(ns, composition int64) (dts, offset int64) {
 	v.shown[v.next] = dts + offset
 	v.next = (v.next + 1) % len(v.shown)
 	return dts, offset
+}
+
+// pinned is where on the line of several encoders a frame is.
+type pinned struct {
+	member *member // nil for one encoder alone
+	place  int64   // ns
+	key    bool
+}
+
+// off is how far a picture that would be shown at pts is from when others show it, ticks.
+func (p *pinned) off(pts, composition int64) int64 {
+	return p.member.pin(p.place+composition*int64(time.Second)/VideoTimescale, pts, p.key) - pts
+}
+
+// move moves the frame that was placed last, and all behind it.
+func (v *videoClock) move(by int64) {
+	v.last += by
+	v.grid.at += by * fine
+	v.grid.off -= by * fine
 }
 
 // settle is place, but that several may be shown at one time.

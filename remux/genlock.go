@@ -1,0 +1,264 @@
+package remux
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Genlock keeps the encoders of one stream on one line, as broadcast's reference
+// signal does: the same picture of one program is shown at the same tick, whoever sends
+// it. Each encoder has a Remuxer with a timeline of its own; that is laid on the line of
+// the others when its first period is about to begin, and again whenever its own line was
+// broken. It is safe for several goroutines.
+//
+//	master  ├─K───────K───────K───────K──▶  its arrivals drive the bends of the line
+//	other       ├─────K───────K───────K──▶  same timestamps, or keyframes: same places
+//
+// Any encoder on the line may become the master, as all see the same bends.
+type Genlock struct {
+	bends bends
+
+	mu      sync.Mutex
+	members []*member
+	master  *member // nil before the first, and while none is on the line
+	lead    int64   // ns that the line is ahead of the clock, as the stream was left there
+	pins    pins
+}
+
+// NewGenlock returns one without encoders.
+func NewGenlock() *Genlock { return new(Genlock) }
+
+const (
+	// silence is how long the master may not be heard before another takes over.
+	silence = time.Second
+
+	// reportTime is how often the others hear of an encoder.
+	reportTime = 100 * time.Millisecond
+)
+
+// member is an encoder.
+type member struct {
+	genlock *Genlock
+	tell    func(Lock)
+
+	// By its own goroutine:
+	told Lock
+	due  int64 // when the others hear of it again, ns since 1970; 0 before it lies anywhere
+
+	// By whoever holds genlock.mu:
+	lock   Lock
+	broken bool // its line is, and it was on that of the others before
+	heard  int64
+	last   uint32 // timestamp of its first track, and where that is on the line, ns
+	line   int64
+	best   int64 // how far it is ahead of the clock: slew.best
+	keys   keyframes
+	sounds sounds
+}
+
+// join makes a member.
+func (g *Genlock) join(tell func(Lock)) *member {
+	m := &member{genlock: g, tell: tell}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.members = append(g.members, m)
+	return m
+}
+
+// leave is called when the encoder is gone.
+func (m *member) leave() {
+	g := m.genlock
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.members = slices.DeleteFunc(g.members, func(o *member) bool { return o == m })
+	if g.master == m {
+		g.elect()
+	}
+}
+
+// elect makes another encoder on the line the master, the one that was heard last.
+func (g *Genlock) elect() {
+	g.master = nil
+	for _, m := range g.members {
+		if m.lock.State.locked() && (g.master == nil || m.heard > g.master.heard) {
+			g.master = m
+		}
+	}
+	if g.master != nil {
+		g.master.lock = Lock{State: LockMaster}
+	}
+}
+
+// report tells the others how an encoder fares, and the encoder what became of it.
+func (m *member) report(t *timeline, now int64) {
+	g := m.genlock
+	g.mu.Lock()
+	defer m.announce()
+	defer g.mu.Unlock()
+	m.note(t, now)
+	o := g.master
+	switch {
+	case t.breach.open:
+		if m.lock.State == LockNone {
+			return
+		}
+		m.broken, m.lock = m.lock.State.locked(), Lock{}
+		t.slew.detach(m.line)
+		if o == m {
+			g.elect()
+		}
+	case o == nil && !m.lock.State.locked() && !slices.ContainsFunc(g.members, func(o *member) bool { return o.broken }):
+		m.lead(t) // those on the line have gone
+	case o != nil && o != m && m.lock.State.locked() && now-o.heard > int64(silence):
+		g.master, m.lock = m, Lock{State: LockMaster}
+		o.lock = Lock{State: LockCommon} // it is where it was, and only leads no more
+	}
+}
+
+// note takes down where an encoder is.
+func (m *member) note(t *timeline, now int64) {
+	c := t.lead
+	m.due, m.heard, m.last, m.line, m.best = now+int64(reportTime), now, c.last, c.line(), t.slew.best()
+}
+
+// lead makes an encoder the master, and the line its own.
+func (m *member) lead(t *timeline) {
+	g := m.genlock
+	g.master, g.lead = m, t.began.Sub(t.opened).Nanoseconds()
+	g.bends.begin(&t.slew)
+	g.pins = pins{}
+	m.lock, m.broken, m.keys, m.sounds = Lock{State: LockMaster}, false, keyframes{}, sounds{}
+	t.slew.member = m
+}
+
+// landing is what an encoder lies on the line with: its first keyframe, or what comes
+// first where there is no picture.
+type landing struct {
+	lane     *lane
+	line     int64 // where it is
+	shown    int64 // how much later it is shown, ns
+	pictured bool
+	least    int64        // how far it may be moved, at least
+	sounds   []soundPrint // that wait
+	fresh    bool         // its timestamps began with its connection
+}
+
+// lay puts the line of an encoder on that of the others.
+func (m *member) lay(t *timeline, l landing, now int64) {
+	g := m.genlock
+	g.mu.Lock()
+	defer m.announce()
+	defer g.mu.Unlock()
+	t.lead = l.lane
+	if g.master == nil {
+		m.lead(t)
+	} else {
+		m.follow(t, l)
+	}
+	m.note(t, now)
+}
+
+// follow is lay where there is a master.
+func (m *member) follow(t *timeline, l landing) {
+	g, o := m.genlock, m.genlock.master
+	m.broken, m.keys, m.sounds = false, keyframes{}, sounds{}
+	ahead := g.lead - t.began.Sub(t.opened).Nanoseconds() // of the line, as this encoder has it
+	arrives := g.bends.line(l.line+t.slew.at(l.line)-t.slew.best()+ahead+o.best) - l.line
+	common := o.line + milliseconds(l.lane.last-o.last) - l.lane.line()
+	f := fit{common: common, arrives: arrives, fresh: l.fresh}
+	if l.pictured {
+		shown := l.line + l.shown
+		var key int64
+		if key, f.keyed = o.keys.nearest(shown + arrives); f.keyed {
+			f.snap = key - shown - arrives
+			key, _ = o.keys.nearest(shown + common)
+			f.aside = key - shown - common
+			f.borne = o.keys.bear(shown + common)
+			if one, other := o.sounds.bear(l.sounds, common), o.sounds.bear(l.sounds, arrives+f.snap); one != other {
+				f.heard = max(one, -1)
+				if one == 0 {
+					f.heard = -other
+				}
+			}
+		}
+	}
+	state, by := f.lock()
+	m.lock = Lock{State: state}
+	if m.lock.State == LockConstant {
+		m.lock.Difference = time.Duration(common - by)
+	}
+	if m.lock.State == LockFree || by < l.least {
+		m.lock = f.free()
+		if ahead > 0 {
+			t.move(ahead, ahead)
+		}
+		return
+	}
+	t.move(by, by+g.bends.at(l.line+by)-t.slew.at(l.line))
+	t.slew.member = m
+}
+
+// move moves the line by so many ns, which makes it so much later.
+func (t *timeline) move(by, later int64) {
+	for _, c := range t.lanes {
+		c.offset += by
+	}
+	t.mended += by
+	t.began = t.began.Add(time.Duration(later))
+	t.slew.move(by)
+}
+
+// announce tells of a Lock that changed.
+func (m *member) announce() {
+	m.genlock.mu.Lock()
+	l := m.lock
+	m.genlock.mu.Unlock()
+	if l == m.told {
+		return
+	}
+	m.told = l
+	if m.tell != nil {
+		m.tell(l)
+	}
+}
+
+// bend is slew's: the master bends the line for all.
+func (m *member) bend(line int64, rate float64) {
+	m.genlock.mu.Lock()
+	defer m.genlock.mu.Unlock()
+	if m.genlock.master == m {
+		m.genlock.bends.add(line, rate)
+	}
+}
+
+// pin is when a picture at a place on the line is shown that would be at pts, ticks: then,
+// where nobody said another time.
+func (m *member) pin(place, pts int64, key bool) int64 {
+	const most = 4 * millisecond // of rounding, and of what the grids of both lag
+	g := m.genlock
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !m.lock.State.locked() {
+		return pts
+	}
+	if key {
+		m.keys.add(place)
+	}
+	said := g.pins.said(place, key)
+	if said == 0 {
+		g.pins.say(place, pts, key)
+	}
+	if said == 0 || !near(said, pts, most) {
+		return pts
+	}
+	return said
+}
+
+// sound takes down a unit of sound.
+func (m *member) sound(p soundPrint) {
+	g := m.genlock
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.sounds.add(p)
+}

@@ -1,0 +1,48 @@
+package remux
+
+import (
+	"hash/maphash"
+	"time"
+)
+
+// sounds are fingerprints of an encoder's newest units of sound. Outputs of one
+// encoder send the same bytes: where these lie tells two ways to lay a line apart,
+// both of which put keyframes on keyframes.
+type sounds struct {
+	units [256]soundPrint // a few seconds
+	n     int
+}
+
+type soundPrint struct {
+	place int64 // ns on the line
+	sum   uint64
+}
+
+var soundSeed = maphash.MakeSeed()
+
+func soundPrintOf(place int64, data []byte) soundPrint {
+	return soundPrint{place, maphash.Bytes(soundSeed, data)}
+}
+
+func (s *sounds) add(p soundPrint) {
+	s.units[s.n%len(s.units)] = p
+	s.n++
+}
+
+// bear tells whether the units of another encoder, moved by so many ns, are the same as
+// those that lie there: 1 where they are, -1 where one isn't, 0 where there is none.
+func (s *sounds) bear(units []soundPrint, by int64) (borne int) {
+	const slack = int64(8 * time.Millisecond) // units are longer than twice that
+	for _, u := range units {
+		for _, o := range s.units[:min(s.n, len(s.units))] {
+			if !near(o.place, u.place+by, slack) {
+				continue
+			}
+			if o.sum != u.sum {
+				return -1
+			}
+			borne = 1
+		}
+	}
+	return borne
+}
