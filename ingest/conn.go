@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 	"github.com/sluice-live/sluice/ingest/amf"
 	"github.com/sluice-live/sluice/ingest/chunk"
 	"github.com/sluice-live/sluice/ingest/flv"
-	"github.com/sluice-live/sluice/ingest/handshake"
 	"github.com/sluice-live/sluice/ingest/metrics"
 )
 
@@ -53,13 +51,14 @@ const (
 // for what Peer tells others.
 type conn struct {
 	server *Server
-	nc     net.Conn
+	nc     net.Conn // for deadlines: what is said behind the handshake goes through writer, or RTMPE's cipher misses it
 	hang   context.CancelCauseFunc
 	log    zerolog.Logger
 	idle   *idleReader
-	reader *chunk.Reader
+	reader *chunk.Reader // nil until the handshake is over, as writer is
 	writer *chunk.Writer
 	pace   pace
+	hidden bool // by RTMPE
 
 	acked      uint64
 	ackWindow  uint64
@@ -68,20 +67,22 @@ type conn struct {
 }
 
 func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc net.Conn, log zerolog.Logger) *conn {
-	idle := &idleReader{ctx: ctx, nc: nc, now: s.Now, born: s.Now(), metrics: s.Metrics}
-	c := &conn{
+	return &conn{
 		pace:      newPace(s.Limits),
 		hang:      hang,
 		server:    s,
 		nc:        nc,
 		log:       log,
-		idle:      idle,
-		reader:    chunk.NewReader(idle, strangerLimits(s.Limits.Chunk)),
-		writer:    chunk.NewWriter(nc),
+		idle:      &idleReader{ctx: ctx, nc: nc, now: s.Now, born: s.Now(), metrics: s.Metrics},
 		ackWindow: ackWindow,
 	}
-	idle.received = c.received
-	return c
+}
+
+// talk begins to read and write chunks, behind the handshake.
+func (c *conn) talk(rw io.ReadWriter) {
+	c.reader = chunk.NewReader(rw, strangerLimits(c.server.Limits.Chunk))
+	c.writer = chunk.NewWriter(rw)
+	c.idle.received = c.received
 }
 
 // strangerLimits are for a peer that has not been let in: no message of the
@@ -99,7 +100,7 @@ func strangerLimits(l chunk.Limits) chunk.Limits {
 // run is the life of a connection, phase by phase. After a goodbye the
 // encoder may publish again.
 func (c *conn) run(ctx context.Context) error {
-	if err := c.handshake(); err != nil {
+	if err := c.greet(); err != nil {
 		return err
 	}
 	c.idle.until(c.server.Limits.PublishTimeout)
@@ -150,16 +151,6 @@ func faulty(err error) bool {
 type toldError struct{ error }
 
 func (e *toldError) Unwrap() error { return e.error }
-
-func (c *conn) handshake() error {
-	c.idle.until(c.server.Limits.HandshakeTimeout)
-	c.nc.SetWriteDeadline(c.server.Now().Add(c.server.Limits.WriteTimeout))
-	rw := struct {
-		io.Reader
-		io.Writer
-	}{c.idle, c.nc}
-	return handshake.Serve(rw, uint32(c.server.Now().UnixMilli()), rand.Reader)
-}
 
 // connected is what the connect command settles.
 type connected struct {
@@ -258,7 +249,7 @@ func (c *conn) publish(ctx context.Context, s connected) (accepted, error) {
 			sink.Close(err)
 			return accepted{}, err
 		}
-		p.log.Info().Str("software", r.Software).Bool("tls", r.Encrypted).Msg("publishing")
+		p.log.Info().Str("software", r.Software).Bool("tls", r.Encrypted).Str("protocol", c.protocol()).Msg("publishing")
 		return p, nil
 	}
 }

@@ -41,6 +41,10 @@ type Server struct {
 	Log     zerolog.Logger
 	Metrics *metrics.Set
 	Now     func() time.Time // the wall clock
+
+	TLS   *tls.Config // for encoders that begin with TLS where it isn't expected; nil: they can't
+	RTMPE bool        // encoders may hide what they say, and from nobody
+	Watch string      // what browsers are told that come here, in a sentence; may be empty
 }
 
 // Serve accepts connections until ctx ends, then closes the listener, says
@@ -82,6 +86,7 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 	}()
 
 	c := newConn(ctx, hang, s, nc, log)
+	defer func() { c.nc.Close() }() // TLS may have been put around nc
 	defer c.idle.count()
 	err := c.run(ctx)
 	told := (*toldError)(nil)
@@ -93,11 +98,6 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 	default:
 		log.Info().AnErr("cause", err).Msg("connection closed")
 	}
-}
-
-func encrypted(nc net.Conn) bool {
-	_, ok := nc.(*tls.Conn)
-	return ok
 }
 
 // phase wraps the error of one step of a connection.

@@ -79,6 +79,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		Log:     log.With().Str("room", "ingest").Logger(),
 		Metrics: a.metrics,
 		Now:     time.Now, // it sets deadlines
+		RTMPE:   cfg.RTMP.RTMPE,
 	}
 	a.http = &httpserve.Server{
 		Catalog:      a.catalog,
@@ -105,6 +106,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.rtmp.TLS, a.rtmp.Watch = a.ports.TLS, a.whereToWatch()
 	return a, nil
 }
 
@@ -290,6 +292,19 @@ func (a *app) publishing() web.Publishing {
 		return 0
 	}
 	return web.Publishing{RTMP: port(a.ports.Addr.RTMP), RTMPS: port(a.ports.Addr.RTMPS), Needs: *a.rules.needs.Load()}
+}
+
+// whereToWatch is what browsers are told that come to the encoders' port.
+func (a *app) whereToWatch() string {
+	for _, way := range []struct {
+		scheme string
+		addr   net.Addr
+	}{{"https", a.ports.Addr.HTTPS}, {"http", a.ports.Addr.HTTP}} {
+		if tcp, ok := way.addr.(*net.TCPAddr); ok {
+			return fmt.Sprintf("To watch, open %s://HOST:%d/APP/NAME/ in a browser.", way.scheme, tcp.Port)
+		}
+	}
+	return ""
 }
 
 // banner prints what to paste into an encoder and a browser.

@@ -14,7 +14,7 @@ const module = "github.com/sluice-live/sluice/"
 var rooms = map[string][]string{
 	"config":                {"config/address", "packager"}, // packager's law says what a stream can be called
 	"config/address":        {},
-	"ingest":                {"config/address", "ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake", "ingest/metrics", "ingest/rate"},
+	"ingest":                {"config/address", "ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake", "ingest/metrics", "ingest/rate", "ingest/rtmpe"},
 	"ingest/access":         {"config/address"},
 	"ingest/amf":            {},
 	"ingest/chunk":          {},
@@ -24,6 +24,8 @@ var rooms = map[string][]string{
 	"ingest/handshake":      {},
 	"ingest/metrics":        {},
 	"ingest/rate":           {},
+	"ingest/rtmpe":          {"ingest/handshake"},
+	"ingest/rtmpe/clients":  {},
 	"remux":                 {"ingest/amf", "ingest/flv"},
 	"packager":              {"remux", "packager/cmaf"},
 	"packager/cmaf":         {"remux"},

@@ -65,6 +65,16 @@ func findDigest(c1 *packet) (found scheme, digest [digestSize]byte, ok bool) {
 	return 0, digest, false
 }
 
+// signAnswer puts the digests of S1, in that scheme, and of S2 in their places.
+func signAnswer(in scheme, s1, s2 *packet, c1Digest [digestSize]byte) {
+	s1Digest := in.digest(s1, serverKey)
+	copy(s1[in.offset(s1):], s1Digest[:])
+
+	s2Key := sign([]byte(serverKey+keyTail), c1Digest[:])
+	s2Digest := sign(s2Key[:], s2[:packetSize-digestSize])
+	copy(s2[packetSize-digestSize:], s2Digest[:])
+}
+
 func sign(key []byte, message ...[]byte) [digestSize]byte {
 	h := hmac.New(sha256.New, key)
 	for _, part := range message {

@@ -2,6 +2,7 @@
 package handshake
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -10,9 +11,14 @@ import (
 // The sizes of Adobe RTMP 1.0, section 5.2: C0 and S0 are one byte, the others
 // are packets of the same size.
 const (
-	version    = 3
 	packetSize = 1536
+
+	plainVersion = 3 // C0 of RTMP …
+	keyedVersion = 6 // … and of RTMPE
 )
+
+// PacketSize is how many bytes C1, S1, C2 and S2 have each.
+const PacketSize = packetSize
 
 // packet is C1, S1, C2 or S2 (sections 5.2.3 and 5.2.4):
 //
@@ -38,7 +44,15 @@ var serverVersion = [4]byte{3, 5, 1, 1}
 // client of another protocol gives a [*VersionError] after its first byte, one
 // that goes away an error that wraps [io.ErrUnexpectedEOF].
 func Serve(rw io.ReadWriter, now uint32, random io.Reader) error {
-	if err := readVersion(rw, "C0"); err != nil {
+	return serve(rw, plainVersion, random, func(c1, noise1, noise2 packet) (s1, s2 packet, err error) {
+		s1, s2 = answer(c1, now, noise1, noise2)
+		return s1, s2, nil
+	})
+}
+
+// serve is the order of things, which is the same for RTMP and RTMPE.
+func serve(rw io.ReadWriter, version byte, random io.Reader, answer func(c1, noise1, noise2 packet) (s1, s2 packet, err error)) error {
+	if err := readVersion(rw, version, "C0"); err != nil {
 		return err
 	}
 	var c1, c2 packet
@@ -49,7 +63,10 @@ func Serve(rw io.ReadWriter, now uint32, random io.Reader) error {
 	if err := fill(random, s1[:], s2[:]); err != nil {
 		return err
 	}
-	s1, s2 = answer(c1, now, s1, s2)
+	s1, s2, err := answer(c1, s1, s2)
+	if err != nil {
+		return fmt.Errorf("handshake: %w", err)
+	}
 	if err := write(rw, "S0, S1 and S2", []byte{version}, s1[:], s2[:]); err != nil {
 		return err
 	}
@@ -70,10 +87,10 @@ func Dial(rw io.ReadWriter, now uint32, random io.Reader) error {
 		return err
 	}
 	c1.setHead(now, [4]byte{})
-	if err := write(rw, "C0 and C1", []byte{version}, c1[:]); err != nil {
+	if err := write(rw, "C0 and C1", []byte{plainVersion}, c1[:]); err != nil {
 		return err
 	}
-	if err := readVersion(rw, "S0"); err != nil {
+	if err := readVersion(rw, plainVersion, "S0"); err != nil {
 		return err
 	}
 	var s1, s2 packet
@@ -96,12 +113,7 @@ func answer(c1 packet, now uint32, noise1, noise2 packet) (s1, s2 packet) {
 		return s1, c1
 	}
 	s1.setHead(now, serverVersion)
-	s1Digest := scheme.digest(&s1, serverKey)
-	copy(s1[scheme.offset(&s1):], s1Digest[:])
-
-	s2Key := sign([]byte(serverKey+keyTail), c1Digest[:])
-	s2Digest := sign(s2Key[:], s2[:packetSize-digestSize])
-	copy(s2[packetSize-digestSize:], s2Digest[:])
+	signAnswer(scheme, &s1, &s2, c1Digest)
 	return s1, s2
 }
 
@@ -112,13 +124,13 @@ func (p *packet) setHead(now uint32, version [4]byte) {
 
 // readVersion reads C0 or S0 alone: other protocols may send less than a packet
 // and wait.
-func readVersion(r io.Reader, what string) error {
+func readVersion(r io.Reader, version byte, what string) error {
 	var b [1]byte
 	if err := read(r, b[:], what); err != nil {
 		return err
 	}
 	if b[0] != version {
-		return fmt.Errorf("handshake: %w", &VersionError{Version: b[0]})
+		return fmt.Errorf("handshake: %w", &VersionError{Version: b[0], want: version})
 	}
 	return nil
 }
@@ -159,11 +171,12 @@ func fill(random io.Reader, packets ...[]byte) error {
 // 3 (Adobe RTMP 1.0, section 5.2.2).
 type VersionError struct {
 	Version byte
+	want    byte // 0: 3
 }
 
 // Error tells what the peer seems to speak instead.
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("version 0x%02x instead of 3: %s", e.Version, e.guess())
+	return fmt.Sprintf("version 0x%02x instead of %d: %s", e.Version, cmp.Or(e.want, plainVersion), e.guess())
 }
 
 func (e *VersionError) guess() string {
@@ -175,7 +188,7 @@ func (e *VersionError) guess() string {
 	case 'G', 'P', 'H', 'O': // GET; POST, PUT, PRI; HEAD, HTTP; OPTIONS
 		return "looks like HTTP; this port speaks RTMP"
 	case 6, 8, 9:
-		return "RTMPE is not supported; use rtmps:// for privacy"
+		return "RTMPE, which is something else; use rtmps:// for privacy"
 	default:
 		return "not RTMP"
 	}

@@ -35,6 +35,7 @@ type Rooms struct {
 type Ports struct {
 	RTMP []net.Listener                                     // of encoders
 	Ways []Way                                              // of viewers and operators
+	TLS  *tls.Config                                        // for encoders that come by TLS where it isn't expected; nil without a certificate
 	Addr struct{ RTMP, RTMPS, HTTP, HTTPS, Admin net.Addr } // nil when off
 	read []*cert.Files                                      // certificates on disk; nil where there is none
 }
@@ -91,6 +92,9 @@ func (o *opening) open() error {
 	o.ports.read = []*cert.Files{rtmpFiles, httpFiles}
 	acme := cert.NewAuthority(o.cfg.ACME, watch("acme"))
 	rtmpTLS, httpTLS := acme.TLS(rtmpFiles.TLS()), acme.TLS(httpFiles.TLS())
+	if rtmpTLS != nil {
+		o.ports.TLS = speaking(rtmpTLS, acme.Protocols(nil))
+	}
 	encoders, viewers, err := o.doors()
 	if err != nil {
 		return err
@@ -139,13 +143,18 @@ func (o *opening) open() error {
 		}
 		l = port.door.Listener(l, port.name, refusals[port.name])
 		if port.secure {
-			c := port.tls.Clone()
-			c.NextProtos = acme.Protocols(port.protocols)
-			l = tls.NewListener(l, c)
+			l = tls.NewListener(l, speaking(port.tls, acme.Protocols(port.protocols)))
 		}
 		port.use(l)
 	}
 	return nil
+}
+
+// speaking is a configuration for listeners that speak these protocols, by ALPN.
+func speaking(c *tls.Config, protocols []string) *tls.Config {
+	c = c.Clone()
+	c.NextProtos = protocols
+	return c
 }
 
 // Front is what answers on http.addr: ACME's authority, and viewers.
