@@ -19,6 +19,7 @@ import (
 type beat struct {
 	cutter
 	partDuration time.Duration // that is asked for
+	leading      frames        // the leader's, by which the grid was laid
 	target       int           // target duration in seconds, 0 while it isn't known
 	regularity   regularity
 	opening      opening
@@ -28,10 +29,12 @@ type beat struct {
 	number   MSN   // the first of a rendition that has none before it
 
 	period    *Period    // nil before the first
+	opened    int64      // where the leader's newest segment begins
 	head      int64      // DTS of the sample of the period that is furthest
 	first     MSN        // the segment that ends[0] is the end of
 	ends      []int64    // where segments of the period end, for some of the newest
 	followers []follower // the other renditions of the period
+	pictured  bool       // there are pictures among them
 }
 
 // follower is what the beat asks of a rendition that keeps to it.
@@ -57,7 +60,33 @@ func (b *beat) begin(now time.Time) {
 	b.id = max(b.id+1, now.UnixNano())
 	b.period = &Period{ID: strconv.FormatInt(b.id, 36), Sequence: b.sequence, Start: -1}
 	b.sequence++
-	b.ends, b.head, b.followers = nil, 0, nil
+	b.ends, b.head, b.opened, b.followers = nil, 0, 0, nil
+}
+
+// turn begins a period that goes on with the numbers and the ends of the one before.
+func (b *beat) turn(now time.Time) {
+	before := *b
+	b.begin(now)
+	b.ends, b.head, b.opened, b.followers = before.ends, before.head, before.opened, before.followers
+}
+
+// lies tells whether a picture that is shown at that time, ns, give or take, begins a
+// segment of the leader.
+func (b *beat) lies(at, within int64) placing {
+	if near(at, b.opened, within) {
+		return placeFits
+	}
+	last := b.opened
+	for _, end := range b.ends {
+		if near(at, end, within) {
+			return placeFits
+		}
+		last = max(last, end)
+	}
+	if b.opened == 0 || at > last {
+		return placeUnknown
+	}
+	return placeMissed
 }
 
 // end is where the segment of that number ends. It is not known before the leader
@@ -122,6 +151,7 @@ func (b *beat) next() int64 {
 // measure lays the grid of parts for frames of the leader that long, or fits it to
 // what is now known of segments.
 func (b *beat) measure(leading frames) {
+	b.leading = leading
 	all := []frames{leading}
 	b.spare = 0
 	for _, f := range b.followers {

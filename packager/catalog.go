@@ -23,6 +23,13 @@ type Settings struct {
 	TargetDuration     time.Duration // bounds all segments, in whole seconds; 0: as the first GOP is
 	Grace              time.Duration // how long a lost encoder is waited for
 	Linger             time.Duration // how long an ended stream can still be fetched
+
+	// Backup lets a second publisher of each quality stand by. It takes over when nothing
+	// came from the first for BackupAfter, and, with BackupReturn, gives the place back.
+	Backup       bool
+	BackupAfter  time.Duration
+	BackupReturn bool
+	Sound        string // label of the publisher that the sound is taken from; "": the first that has it
 }
 
 // Catalog has all streams by name.

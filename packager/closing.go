@@ -100,4 +100,5 @@ func (w *writer) endSegment() {
 		w.beat.ended(s.duration())
 	}
 	w.forget(w.retention.keep(w.extent()) + w.beat.longest())
+	w.takeTurn()
 }

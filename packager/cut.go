@@ -16,14 +16,18 @@ func (w *writer) cutBefore(s *remux.Sample) error {
 				w.beat.regularity.note(w.sinceKeyframe(), w.duration(int64(s.Duration)))
 			}
 			w.beat.opening = openingDone
+			if s.Sync {
+				w.turn.begin(w, w.nanoseconds(s.DTS+int64(s.CompositionOffset)))
+			}
 			w.leadTo(s)
 			return w.closeSegment()
 		}
 		keyframe := w.keyframeCame()
 		if w.isVideo() {
 			w.foresight.offBeat = !keyframe && w.isOffBeat(s)
+			w.steps(s, keyframe)
 		}
-		if keyframe || w.carriesScrap(s) {
+		if keyframe || w.carriesScrap(s) && (w.turn == nil || w.turn.from != w.msn+1) {
 			w.carry()
 			return nil
 		}
@@ -70,7 +74,7 @@ func (w *writer) decide(s *remux.Sample) cut {
 	case openingSecond:
 		segment = w.sinceKeyframe()
 	}
-	if owed, ok := w.beat.end(w.msn); ok && w.shown(s) >= owed { // others have ended this one
+	if owed, ok := w.beat.end(w.msn); ok && w.shown(s) >= owed && (s.Sync || !w.beat.pictured || w.beyond(s)) { // others have ended this one
 		return cutSegment
 	}
 	if w.open.Gaps && w.open.Samples == 0 && w.part.empty() {
@@ -93,6 +97,9 @@ func (w *writer) shown(s *remux.Sample) int64 {
 // that needs the ones before begins no segment, unless another segment would be over,
 // too: numbers must not part.
 func (w *writer) beyond(s *remux.Sample) bool {
+	if w.isVideo() && !w.leads {
+		w.stepsAhead(s)
+	}
 	end, known := w.beat.end(w.msn)
 	if !known {
 		return false
@@ -103,7 +110,7 @@ func (w *writer) beyond(s *remux.Sample) bool {
 	if w.keyframeCame() {
 		return true
 	}
-	if !s.Sync {
+	if !s.Sync && end > w.nanoseconds(w.open.PTS) { // else it was over before it began
 		if end, known = w.beat.end(w.msn + 1); !known {
 			return false
 		}
@@ -129,6 +136,18 @@ func (w *writer) isOffBeat(s *remux.Sample) bool {
 	end, _ := w.beat.end(w.msn)
 	off := w.duration(s.DTS+int64(s.CompositionOffset)) - time.Duration(end)
 	return off.Abs() > w.duration(int64(s.Duration))
+}
+
+// steps notes how a follower's segment that begins lies to the leader's: with what its
+// open part has, or with the coming sample.
+func (w *writer) steps(s *remux.Sample, carried bool) {
+	end, _ := w.beat.end(w.msn)
+	at, frame := s.DTS+int64(s.CompositionOffset), int64(s.Duration)
+	if carried {
+		first := w.part.samples[0]
+		at, frame = w.part.dts+int64(first.CompositionOffset), int64(first.Duration)
+	}
+	w.step.note(w.duration(at)-time.Duration(end), w.duration(frame), carried || s.Sync)
 }
 
 // leadTo notes that the leader's segment ends in front of a sample. Where the others

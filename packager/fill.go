@@ -89,6 +89,16 @@ func (w *writer) back(s *remux.Sample) (inTime bool, err error) {
 	return true, nil
 }
 
+// goesOnWith tells whether a rendition can go on with a sample of another publisher than
+// the one before, or of one that begins anew: a picture at a keyframe, and nothing goes
+// back.
+func (w *writer) goesOnWith(s *remux.Sample) bool {
+	if w.isVideo() {
+		return s.Sync && w.shown(s) >= w.place()
+	}
+	return w.unlisted() && w.open == nil || s.DTS+int64(s.Duration)/2 >= w.newest.end
+}
+
 // bridge closes a hole in front of a sample that has come before anybody lost
 // patience. Sound gets silence, or a gap. Pictures that can be decoded without the ones
 // before begin behind a gap. Others are decoded where those before end, and shown

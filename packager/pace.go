@@ -27,7 +27,7 @@ func (p *publication) arrived(w *writer, s *remux.Sample) {
 	if w.leads && a.wrote && !a.away && at-w.place() > int64(w.patience()) {
 		w.leave() // and so were the others, or it had been seen
 	}
-	if p.leader != nil && p.leader.absence.away {
+	if p.leader != nil && p.leader.absence.away && !p.promote() {
 		b.leadAway()
 	}
 }
@@ -59,11 +59,7 @@ func (p *publication) goesOn(w *writer) bool {
 	}
 	w.begin(w.header.Track)
 	w.absence.away, w.absence.since, w.absence.trackless = true, p.beat.id, true
-	if w.isVideo() {
-		p.writers = slices.Insert(p.writers, 0, w)
-	} else {
-		p.writers = append(p.writers, w)
-	}
+	p.insert(w)
 	return true
 }
 

@@ -1,7 +1,6 @@
 package packager
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -25,10 +24,10 @@ type publication struct {
 	captions remux.Captions
 
 	common
-	writers []*writer // of the period, video first
-	tracks  []*writer // the same by track index: without those that the encoder has no track for any more
-	leader  *writer   // the first video, else the first audio
-	former  formers   // renditions that the period doesn't have
+	writers   []*writer     // of the period, video first
+	leader    *writer       // the first video, else the first audio; another video while that is away
+	soundFrom *Contribution // nil: nobody
+	former    formers       // renditions that the period doesn't have
 
 	change  change    // of what viewers see, since the newest Window
 	changed time.Time // the list of segments did, by the wall clock
@@ -89,105 +88,31 @@ func (p *publication) begin(now time.Time) time.Time {
 	return now
 }
 
-// setTracks begins a period.
-func (p *publication) setTracks(tracks []remux.Track) error {
-	p.closeSegments()
-	p.gather()
-	p.beat.begin(p.now())
-	before, led := p.writers, p.led()
-	for _, w := range before {
-		p.beat.number = max(p.beat.number, w.msn)
+// put writes one sample of a publisher that is on air. The renditions that it leaves
+// behind are filled up to where its own is, but for their patience. It changes s.
+func (p *publication) put(c *Contribution, s *remux.Sample) error {
+	if s.Track >= len(c.feeds) {
+		return nil // nobody told of tracks
 	}
-	p.writers, p.leader = nil, nil
-	var count [2]int
-	for _, t := range tracks {
-		count[t.Kind()]++
-		id := RenditionID(t.ID)
-		if id == "" {
-			id = RenditionID(fmt.Sprintf("%c%d", t.Kind().String()[0], count[t.Kind()]))
+	f := &c.feeds[s.Track]
+	w := f.writer
+	if w == nil {
+		if w = p.hears(c, s.Track); w == nil {
+			return nil
 		}
-		w := p.writer(id, before)
-		w.begin(t)
-		p.writers = append(p.writers, w)
-		if p.leader == nil || !p.leader.isVideo() && w.isVideo() {
-			p.leader = w
+		f.writer = w
+	}
+	if f.fresh {
+		if !w.goesOnWith(s) {
+			return nil
 		}
+		f.fresh = false
 	}
-	p.tracks = slices.Clone(p.writers)
-	for _, w := range before {
-		if slices.Contains(p.writers, w) || p.goesOn(w) {
-			continue
-		}
-		var r Rendition
-		w.snapshot(&r)
-		p.retire(&r, p.retention.extent+p.beat.longest())
-	}
-	p.align()
-	if p.led() != led {
-		p.beat.regularity = regularity{}
-	}
-	// The rest of the first GOP is not to come, or there are several pictures to choose
-	// from: players change from one to another where segments begin with keyframes.
-	if p.beat.opening == openingSecond || count[remux.Video] > 1 {
-		p.beat.opening = openingDone
-	}
-	return nil
-}
-
-// lead is what the regularity of segments depends on.
-type lead struct {
-	writer *writer
-	told   time.Duration // see remux.Track.KeyframeInterval
-}
-
-func (p *publication) led() lead {
-	if p.leader == nil {
-		return lead{}
-	}
-	return lead{p.leader, p.leader.header.Track.KeyframeInterval}
-}
-
-// writer returns the writer of a rendition, which goes on from period to
-// period and takes over what an earlier one left.
-func (p *publication) writer(id RenditionID, before []*writer) *writer {
-	for _, w := range before {
-		if w.id == id {
-			return w
-		}
-	}
-	closed, open := p.former.take(id)
-	return &writer{common: &p.common, id: id, msn: max(p.beat.number, open), shelf: shelf{closed: closed, listed: len(closed)}}
-}
-
-// align lets all renditions of a period begin with the same number, and keep to
-// the leader's beat.
-func (p *publication) align() {
-	first := MSN(0)
-	for _, w := range p.writers {
-		first = max(first, w.msn)
-	}
-	for _, w := range p.writers {
-		if w.unlisted() { // no gap in a playlist
-			w.msn = first
-		}
-		if w != p.leader {
-			p.beat.followers = append(p.beat.followers, w)
-		}
-	}
-	if p.leader != nil {
-		p.leader.leads, p.beat.first = true, p.leader.msn
-	}
-}
-
-// write takes one sample. The renditions that it leaves behind are filled up
-// to where its own is, but for their patience.
-func (p *publication) write(s remux.Sample, late func()) error {
-	w := p.tracks[s.Track]
 	if p.beat.period.Start < 0 {
-		p.beat.period.Start = w.periodStart(&s)
+		p.beat.period.Start = w.periodStart(s)
 	}
-	p.arrived(w, &s)
-	inTime, err := w.back(&s)
+	p.arrived(w, s)
+	inTime, err := w.back(s)
 	if err != nil {
 		return err
 	}
@@ -195,10 +120,10 @@ func (p *publication) write(s remux.Sample, late func()) error {
 		return err
 	}
 	if !inTime {
-		if late != nil {
-			late()
+		if c.OnLate != nil {
+			c.OnLate()
 		}
-	} else if err := w.write(&s); err != nil {
+	} else if err := w.write(s); err != nil {
 		return err
 	}
 	p.publish()
@@ -236,6 +161,7 @@ func (p *publication) publish() {
 	}
 	if change == changeSegment {
 		p.changed = p.now()
+		p.turned()
 		p.foresee()
 	}
 	w := p.snapshot()

@@ -11,6 +11,7 @@ import (
 type writer struct {
 	*common
 	id     RenditionID
+	order  int  // among renditions of its kind, as viewers see them
 	leads  bool // it has the keyframes that segments begin with
 	header *Header
 	change change // since the newest Window
@@ -24,6 +25,8 @@ type writer struct {
 	group     group
 	foresight foresight
 	absence   absence
+	joined    int64 // the head when it joined others of a period, ns; 0 when it began with them
+	step      step
 
 	rate      rate
 	frameRate remux.Rational
@@ -35,6 +38,7 @@ type common struct {
 	now       func() time.Time
 	beat      beat
 	retention retention
+	turn      *turn // nil when none is planned
 }
 
 // change is what happened since the newest Window was made.
@@ -58,7 +62,7 @@ func (w *writer) begin(t remux.Track) {
 	} else {
 		w.frameRate = remux.Rational{}
 	}
-	w.header, w.leads = h, false
+	w.header, w.leads, w.joined = h, false, 0
 	w.part.timescale, w.part.perFrame = t.Timescale, w.set.FrameFragments
 	w.newest.sealed, w.foresight.promise, w.foresight.offBeat = false, 0, false
 }
@@ -127,7 +131,10 @@ func (w *writer) full() bool {
 func (w *writer) learn(s *remux.Sample) {
 	if !w.leads {
 		if w.open == nil {
-			w.join(w.nanoseconds(s.DTS))
+			w.join(w.shown(s))
+		}
+		if w.joined > 0 && w.open != nil && len(w.open.Parts) == 0 && len(w.part.samples) == 1 && w.beat.grid.step > 0 {
+			w.beat.measure(w.beat.leading) // its frames may be others
 		}
 		return
 	}
@@ -161,6 +168,9 @@ func (w *writer) add(s *remux.Sample) {
 			pts = last.PTS + last.Duration
 		}
 		w.openSegment(s.DTS, pts, s.Sync)
+		if w.leads {
+			w.beat.opened = w.nanoseconds(pts)
+		}
 		w.open.Leading = s.OpenGOP
 		if s.Sync {
 			w.open.Duration = -w.newest.early // it is shown later, and no longer
@@ -208,10 +218,10 @@ func (w *writer) place() int64 {
 	if w.open != nil {
 		return w.nanoseconds(w.open.PTS + w.open.Duration + w.expected())
 	}
-	start := w.beat.period.Start
+	start := max(w.header.Period.Start, w.joined)
 	switch last := w.shelf.newest(); {
 	case last == nil:
-	case last.Header.Period == w.beat.period:
+	case last.Header.Period == w.header.Period:
 		return last.endPTS()
 	case w.absence.trackless: // what it was filled with may reach into the period
 		const most = 200 * time.Millisecond
@@ -246,6 +256,9 @@ func (w *writer) snapshot(r *Rendition) {
 		r.ExpectedDuration, r.NextDuration = w.foresight.expected, w.foresight.next
 	}
 	r.Away, r.AwaySince = w.absence.away, w.absence.since
+	if !w.leads {
+		r.Off = w.step.off
+	}
 	if r.Draft = cap(w.part.draft.bytes); w.part.perFrame {
 		r.Draft -= len(w.part.draft.bytes) // they are in Growing
 	}

@@ -1,0 +1,94 @@
+package packager
+
+import "github.com/sluice-live/sluice/remux"
+
+// turn is a period that begins while several publishers are on air, since the decoder
+// of one of their renditions must begin anew. It begins where a segment of all does, so
+// each rendition goes over to it between two of its own: nothing is lost, and none
+// waits for another.
+type turn struct {
+	tracks map[RenditionID]remux.Track // that are new
+	from   MSN                         // the first segment of the period; 0 until the leader has come there
+}
+
+// plan lets a period begin with the next segment, in which a publisher can go on. What
+// its renditions were is over.
+func (p *publication) plan(c *Contribution) {
+	if p.turn == nil {
+		p.turn = &turn{tracks: make(map[RenditionID]remux.Track)}
+	}
+	if p.turn.from > 0 {
+		return // one is under way; the publisher asks again
+	}
+	for i := range c.tracks {
+		t := c.track(i)
+		if t.Kind() == remux.Audio && !p.soundIs(c) {
+			continue
+		}
+		if w := p.writerOf(c.renditionID(i)); w != nil && !w.header.Track.Same(t) {
+			p.turn.tracks[w.id] = t
+		}
+	}
+}
+
+// turns lets the renditions that a publisher waits to go on with go over to the period
+// that was planned, where the leader has come there. It tells whether they have.
+func (p *publication) turns(c *Contribution) bool {
+	if p.turn.from == 0 {
+		return false
+	}
+	end, _ := p.beat.end(p.turn.from - 1)
+	some := false
+	for i := range c.tracks {
+		w := p.writerOf(c.renditionID(i))
+		if w == nil || w.header.Period == p.beat.period {
+			continue
+		}
+		if _, anew := p.turn.tracks[w.id]; anew {
+			if w.fillTo(end) != nil || w.msn < p.turn.from {
+				return false
+			}
+			some = true
+		}
+	}
+	return some
+}
+
+// begin lets the period begin behind the leader's open segment, which ends there, ns.
+func (t *turn) begin(w *writer, at int64) {
+	if t == nil || t.from > 0 {
+		return
+	}
+	w.beat.turn(w.now())
+	w.beat.period.Start = at
+	t.from = w.msn + 1
+}
+
+// takeTurn lets a rendition go over to the period, where its first segment is next.
+func (w *writer) takeTurn() {
+	t := w.turn
+	if t == nil || t.from == 0 || w.msn < t.from || w.header.Period == w.beat.period {
+		return
+	}
+	track, anew := t.tracks[w.id]
+	if !anew {
+		track = w.header.Track
+	}
+	leads, away, promise := w.leads, w.absence, w.foresight.promise
+	sealed := w.newest.sealed
+	w.begin(track)
+	w.leads, w.absence, w.foresight.promise, w.newest.sealed = leads, away, promise, sealed
+}
+
+// turned forgets a period that was planned once all have gone over to it.
+func (p *publication) turned() {
+	if p.turn == nil || p.turn.from == 0 {
+		return
+	}
+	for _, w := range p.writers {
+		if w.header.Period != p.beat.period {
+			return
+		}
+	}
+	p.turn = nil
+}
