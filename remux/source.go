@@ -105,11 +105,12 @@ func (s *source) track() (Track, bool) {
 	return t, true
 }
 
-// nameTracks gives a name to each track that has none, where viewers have a choice.
+// nameTracks gives a name to each sound that has none, where viewers have a choice.
+// Pictures are called by their size, which says more.
 func nameTracks(tracks []Track) {
 	for i := range tracks {
 		t := &tracks[i]
-		if t.Name == "" && slices.ContainsFunc(tracks, func(o Track) bool { return o.kind == t.kind && o.ID != t.ID }) {
+		if t.Name == "" && t.kind == Audio && slices.ContainsFunc(tracks, func(o Track) bool { return o.kind == t.kind && o.ID != t.ID }) {
 			t.Name = "Track " + t.ID[1:]
 		}
 	}

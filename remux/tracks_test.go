@@ -125,7 +125,7 @@ func TestManyTracksJump(t *testing.T) {
 }
 
 // TestTracksAreDescribed: each track has the name, the language and the bit rate that
-// metadata say, or a name by its number where viewers have a choice.
+// metadata say, or, a sound, a name by its number where viewers have a choice.
 func TestTracksAreDescribed(t *testing.T) {
 	describe := func(tracks []Track) string {
 		var all []string
@@ -150,7 +150,7 @@ func TestTracksAreDescribed(t *testing.T) {
 	)})
 	m.play(0, 2000)
 	m.r.Close(nil)
-	want := `v1 "Track 1" "" 2500000, v2 "Track 2" "" 800000, a1 "Track 1" "" 128000, ` +
+	want := `v1 "" "" 2500000, v2 "" "" 800000, a1 "Track 1" "" 128000, ` +
 		`a2 "Director's commentary" "en-GB" 64000, a3 "` + strings.Repeat("ä", 40) + `" "" 128000`
 	if got := describe(m.out.periods[0]); got != want {
 		t.Errorf("%s; want %s", got, want)
