@@ -3,7 +3,6 @@ package packager
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sluice-live/sluice/remux"
 )
@@ -38,7 +37,7 @@ func (w *Window) Sets() []Set {
 			continue
 		}
 		s := &sets[k]
-		s.Aligned = s.Aligned && s.Renditions[0].aligned(r)
+		s.Aligned = s.Aligned && s.Renditions[0].off(r).Abs() <= alignment
 		s.Renditions = append(s.Renditions, r)
 	}
 	return sets
@@ -60,25 +59,4 @@ func (r *Rendition) Family() string {
 		return c
 	}
 	return family
-}
-
-// aligned tells whether the listed segments of both that have one number begin at
-// the same time.
-func (r *Rendition) aligned(o *Rendition) bool {
-	const rounding = 10 * time.Millisecond // less than a frame
-	a, b := r.Segments, o.Segments
-	for len(a) > 0 && len(b) > 0 {
-		switch {
-		case a[0].MSN < b[0].MSN:
-			a = a[1:]
-		case b[0].MSN < a[0].MSN:
-			b = b[1:]
-		default:
-			if a[0].Time().Sub(b[0].Time()).Abs() > rounding {
-				return false
-			}
-			a, b = a[1:], b[1:]
-		}
-	}
-	return true
 }

@@ -292,11 +292,14 @@ func adaptationSet(w *packager.Window, set packager.Set, s stretch) *mpd.Adaptat
 	}
 	a.SupplementalProperties = append(a.SupplementalProperties, colours(&t.Picture)...)
 	a.Roles = []*mpd.DescriptorType{mpd.NewRole(role(w, set))}
-	if t.Name != "" {
+	if t.Name != "" && len(s) == 1 {
 		a.Labels = []*mpd.LabelType{{Value: t.Name}}
 	}
 	for _, r := range s {
 		a.Representations = append(a.Representations, representation(r))
+	}
+	if t.Kind() == remux.Video && len(s) > 1 {
+		bounds(w, a, s)
 	}
 	if len(s) == 1 {
 		a.SegmentTemplate = template(w, &a.RepresentationBaseType, s[0])
@@ -306,6 +309,26 @@ func adaptationSet(w *packager.Window, set packager.Set, s stretch) *mpd.Adaptat
 		rep.SegmentTemplate = template(w, &rep.RepresentationBaseType, s[i])
 	}
 	return a
+}
+
+// bounds says what of a set's Representations a player can ask before it looks at them,
+// and what they are called. No bitstreamSwitching is said: each has a header of its own.
+func bounds(w *packager.Window, a *mpd.AdaptationSetType, s stretch) {
+	var fastest remux.Rational
+	names := w.QualityNames()
+	for i, r := range s {
+		rep := a.Representations[i]
+		a.MaxWidth, a.MaxHeight = max(a.MaxWidth, rep.Width), max(a.MaxHeight, rep.Height)
+		if f := r.rendition.FrameRate; f.Den > 0 && uint64(f.Num)*uint64(max(fastest.Den, 1)) > uint64(fastest.Num)*uint64(f.Den) {
+			fastest = f
+		}
+		if name := names[r.rendition.ID]; name != "" {
+			rep.Labels = []*mpd.LabelType{{Value: name}}
+		}
+	}
+	if fastest.Den > 0 {
+		a.MaxFrameRate = string(frameRate(fastest))
+	}
 }
 
 // role is what the first set of a kind is for, and what those are that viewers may

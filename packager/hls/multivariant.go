@@ -25,13 +25,14 @@ func Multivariant(w *packager.Window) []byte {
 	if allIndependent {
 		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
 	}
-	for i, sentence := range w.LeftOut { // for our page: others know no such name
-		b = fmt.Appendf(b, "#EXT-X-SESSION-DATA:DATA-ID=\"live.sluice.left-out.%d\",VALUE=\"%s\",LANGUAGE=\"en\"\n", i+1, quotable.Replace(sentence))
-	}
+	b = appendSentences(b, "left-out", w.LeftOut)
+	b = appendSentences(b, "keyframes", w.Unaligned())
 	pictures, sounds := choices(w)
 	if len(pictures) == 0 { // variants of their own
 		for _, group := range sounds {
-			pictures = append(pictures, group.renditions...)
+			for _, r := range group.renditions {
+				pictures = append(pictures, variant{Quality: packager.Quality{Rendition: r}})
+			}
 		}
 		sounds = nil
 	}
@@ -48,14 +49,22 @@ func Multivariant(w *packager.Window) []byte {
 		}
 	}
 	// All say their range where one is not SDR (HLS Authoring Specification, 9.16).
-	ranges := slices.ContainsFunc(pictures, func(r *packager.Rendition) bool { return rangeOf(r) != remux.SDR })
-	for _, r := range pictures {
+	ranges := slices.ContainsFunc(pictures, func(v variant) bool { return rangeOf(v.Rendition) != remux.SDR })
+	for _, v := range pictures {
 		if len(sounds) == 0 {
-			b = appendVariant(b, r, group{}, ranges, captions)
+			b = appendVariant(b, v, group{}, ranges, captions)
 		}
 		for _, g := range sounds {
-			b = appendVariant(b, r, g, ranges, captions)
+			b = appendVariant(b, v, g, ranges, captions)
 		}
+	}
+	return b
+}
+
+// appendSentences adds what our page shows: others know no such names.
+func appendSentences(b []byte, about string, sentences []string) []byte {
+	for i, sentence := range sentences {
+		b = fmt.Appendf(b, "#EXT-X-SESSION-DATA:DATA-ID=\"live.sluice.%s.%d\",VALUE=\"%s\",LANGUAGE=\"en\"\n", about, i+1, quotable.Replace(sentence))
 	}
 	return b
 }
@@ -68,16 +77,23 @@ type group struct {
 	renditions []*packager.Rendition
 }
 
+// variant is a picture, or a sound where there is none.
+type variant struct {
+	packager.Quality
+	named bool // players are told what it is called: there are several
+	score int  // the better the higher; 0 where bit rates say that
+}
+
 // choices returns what a player chooses from: each picture is a variant, with each
 // group of sounds. What has no media is not among them.
-func choices(w *packager.Window) (pictures []*packager.Rendition, sounds []group) {
+func choices(w *packager.Window) (pictures []variant, sounds []group) {
+	for _, q := range w.Qualities() {
+		pictures = append(pictures, variant{Quality: q})
+	}
+	rank(pictures)
 	for _, set := range w.Sets() {
 		for _, r := range set.Renditions {
-			if !r.Media() {
-				continue
-			}
-			if set.Kind() == remux.Video {
-				pictures = append(pictures, r)
+			if !r.Media() || set.Kind() == remux.Video {
 				continue
 			}
 			i := slices.IndexFunc(sounds, func(g group) bool { return g.renditions[0].Family() == r.Family() })
@@ -91,6 +107,51 @@ func choices(w *packager.Window) (pictures []*packager.Rendition, sounds []group
 		}
 	}
 	return pictures, sounds
+}
+
+// rank brings pictures into the order in which players that know nothing yet try them: the
+// first is the best that needs no more than usual (HLS Authoring Specification, 9.22), the
+// others follow from the best to the least.
+func rank(pictures []variant) {
+	const usual = 2_000_000 // bit/s
+	if len(pictures) < 2 {
+		return
+	}
+	slices.SortStableFunc(pictures, func(a, b variant) int { return cmp.Compare(b.Peak, a.Peak) })
+	families := false
+	for i := range pictures {
+		pictures[i].named = true
+		families = families || pictures[i].Family() != pictures[0].Family() || rangeOf(pictures[i].Rendition) != rangeOf(pictures[0].Rendition)
+	}
+	if families { // of two codecs one needs less for the same: bit rates don't compare
+		order := slices.Clone(pictures)
+		slices.SortStableFunc(order, func(a, b variant) int { return slices.Compare(merits(a), merits(b)) })
+		for i := range pictures {
+			pictures[i].score = 1 + slices.IndexFunc(order, func(v variant) bool { return v.ID == pictures[i].ID })
+		}
+	}
+	first := slices.IndexFunc(pictures, func(v variant) bool { return v.Peak <= usual })
+	if first < 0 {
+		first = len(pictures) - 1
+	}
+	v := pictures[first]
+	copy(pictures[1:], pictures[:first])
+	pictures[0] = v
+}
+
+// merits are what makes a picture better than another, the most important first.
+func merits(v variant) []int {
+	newer := []string{"avc1", "vp09", "hvc1", "av01", "vvc1"}
+	p := v.Newest().Track.Picture
+	rate := 0
+	if v.FrameRate.Den > 0 {
+		rate = int(v.FrameRate.Num) / int(v.FrameRate.Den)
+	}
+	wide := 0
+	if rangeOf(v.Rendition) != remux.SDR {
+		wide = 1
+	}
+	return []int{p.Width * p.Height, rate, wide, slices.Index(newer, v.Family()), v.Peak}
 }
 
 func appendAudio(b []byte, group string, r *packager.Rendition, isDefault bool) []byte {
@@ -112,7 +173,7 @@ func appendAudio(b []byte, group string, r *packager.Rendition, isDefault bool) 
 
 // appendVariant adds a rendition with the sounds that go with it. It needs as much as
 // with the largest of them.
-func appendVariant(b []byte, r *packager.Rendition, sounds group, ranges bool, captions string) []byte {
+func appendVariant(b []byte, r variant, sounds group, ranges bool, captions string) []byte {
 	peak, average, codecs := 0, 0, r.Newest().Track.Codecs
 	for _, s := range sounds.renditions {
 		peak, average = max(peak, s.Peak), max(average, s.Average)
@@ -128,7 +189,7 @@ func appendVariant(b []byte, r *packager.Rendition, sounds group, ranges bool, c
 			b = fmt.Appendf(b, ",FRAME-RATE=%.3f", float64(r.FrameRate.Num)/float64(r.FrameRate.Den))
 		}
 		if ranges {
-			b = fmt.Appendf(b, ",VIDEO-RANGE=%v", rangeOf(r))
+			b = fmt.Appendf(b, ",VIDEO-RANGE=%v", rangeOf(r.Rendition))
 		}
 		if captions == "" {
 			b = append(b, ",CLOSED-CAPTIONS=NONE"...)
@@ -138,6 +199,12 @@ func appendVariant(b []byte, r *packager.Rendition, sounds group, ranges bool, c
 	}
 	if sounds.id != "" {
 		b = fmt.Appendf(b, ",AUDIO=%q", sounds.id)
+	}
+	if r.score > 0 {
+		b = fmt.Appendf(b, ",SCORE=%d", r.score)
+	}
+	if r.named { // no attribute of the standard's, so it is ignored, but by players that show it
+		b = fmt.Appendf(b, ",NAME=\"%s\"", quotable.Replace(r.Name))
 	}
 	return fmt.Appendf(b, "\n%s.m3u8\n", r.ID)
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +52,8 @@ type Feed struct {
 
 	// Mute and Still keep the sound and the picture away.
 	Mute, Still bool
+	// Lost are the pictures, by their number from 0 on, that stay away: see Qualities.
+	Lost []int
 }
 
 // New begins a stream with a window of four segments, of 0.5 s parts.
@@ -192,4 +195,39 @@ func Pictures(tb testing.TB, late int) *packager.Window {
 		}
 	}
 	return f.Stream.Window()
+}
+
+// NewQualities begins a stream that has one program in three sizes, and a sound.
+func NewQualities(tb testing.TB) *Feed {
+	tb.Helper()
+	f := New(tb)
+	tracks := Tracks()
+	pictures := make([]remux.Track, 3)
+	for i, height := range []int{1080, 540, 270} {
+		c := *tracks[0].Codec.(*remux.H264)
+		c.Width, c.Height = height*16/9, height
+		pictures[i] = remux.TrackOf(&c)
+		pictures[i].ID = fmt.Sprint("v", i+1)
+	}
+	f.SetTracks(pictures[0], pictures[1], pictures[2], tracks[1])
+	return f
+}
+
+// Qualities writes so many frames of 30 fps of each picture that is not Lost, every
+// sixtieth of them a keyframe, and the sound beside them.
+func (f *Feed) Qualities(frames int) {
+	f.tb.Helper()
+	for range frames {
+		for track, size := range []int{6000, 2000, 600} {
+			if !slices.Contains(f.Lost, track) {
+				f.write(remux.Sample{
+					Track: track, DTS: Start.Unix()*90000 + int64(f.video)*3000, Duration: 3000, Sync: f.video%60 == 0, Data: make([]byte, size),
+				})
+			}
+		}
+		f.video++
+		for ; f.audio*1024*30 < f.video*48000; f.audio++ {
+			f.write(remux.Sample{Track: 3, DTS: Start.Unix()*48000 + int64(f.audio)*1024, Duration: 1024, Sync: true, Data: make([]byte, 300)})
+		}
+	}
 }
