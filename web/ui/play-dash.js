@@ -46,6 +46,10 @@ export async function playDASH(video, url, tell, signal, found) {
   dash.attachSource(url);
   stepOver(video, signal, { nudge: true });
 
+  let seen = null; // the id of the picture that the viewer chose
+  dash.on(dashjs.MediaPlayer.events.PERIOD_SWITCH_COMPLETED, () => {
+    if (seen) dash.setRepresentationForTypeById('video', seen);
+  });
   let stays = false; // where the viewer went
   let calm = false;
   const speed = () => dash.updateSettings({ streaming: { liveCatchup: { enabled: !stays && !calm, maxDrift: stays ? NaN : settings.streaming.liveCatchup.maxDrift } } });
@@ -77,6 +81,15 @@ export async function playDASH(video, url, tell, signal, found) {
         frameRate: number(Number(picture?.frameRate)),
         codecs: both.map((r) => /codecs="?([^";]+)/.exec(r.codecs)?.[1] ?? r.codecs).join(','),
       };
+    },
+    pictures() {
+      const on = dash.getCurrentRepresentationForType('video');
+      return dash.getRepresentationsByType('video').map((r) => ({ id: r.id, height: r.height, bitrate: r.bandwidth, on: r.id === on?.id }));
+    },
+    see(id) {
+      seen = id;
+      dash.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: !id } } } });
+      if (id) dash.setRepresentationForTypeById('video', id);
     },
     goLive: () => dash.seekToOriginalLive(),
     sounds() {

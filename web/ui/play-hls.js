@@ -3,7 +3,7 @@
 import { stepOver } from './holes.js';
 import { library } from './library.js';
 import { look } from './look.js';
-import { silent } from './multivariant.js';
+import { idOf, silent } from './multivariant.js';
 import { serverNow } from './clock.js';
 
 const config = {
@@ -104,6 +104,11 @@ export async function playHLS(video, url, tell, signal, found) {
         codecs: level.attrs?.CODECS ?? [level.videoCodec, level.audioCodec].filter(Boolean).join(','),
       };
     },
+    pictures() {
+      return hls.levels.map((l, i) => ({ id: idOf(l.uri), height: l.height, bitrate: l.averageBitrate || l.bitrate, on: i === hls.currentLevel }));
+    },
+    // From the next segment on that it loads: what it has buffered, near live, is little.
+    see(id) { hls.loadLevel = hls.levels.findIndex((l) => idOf(l.uri) === id); },
     goLive() {
       if (hls.liveSyncPosition != null) video.currentTime = hls.liveSyncPosition;
     },

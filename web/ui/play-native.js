@@ -28,6 +28,8 @@ export async function playNative(video, url, tell, signal, found) {
     target: () => null,
     aim: null, // the browser decides
     level: () => ({}),
+    pictures: () => [], // the browser decides
+    see() {},
     sounds: () => Array.from(video.audioTracks ?? [], (t) => ({ name: t.label, language: t.language, on: t.enabled })),
     hear(i) {
       for (const [j, t] of Array.from(video.audioTracks).entries()) t.enabled = j === i;

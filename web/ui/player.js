@@ -19,6 +19,8 @@
 //   aim(to)    makes it aim for that many seconds, or with null for what the stream
 //              asks for; aim itself is null where that can't be said
 //   level()    {bitrate, frameRate, codecs} of what is playing, as far as known
+//   pictures() [{id, height, bitrate, on}], the qualities to choose from
+//   see(id)    plays that one, or with null lets the player choose
 //   goLive()   jumps to the live edge
 //   stay(on)   lets the viewer stay where he went, or comes near live again by itself;
 //              stay itself is null where the browser decides
@@ -27,7 +29,7 @@
 //   hear(i)    plays the i-th of them
 //   stop()     takes it down and empties the video element
 // It is told what was found in the multivariant playlist: first, the URI of the first
-// variant, sounds, and whether to be silent: this browser can't decode the sound.
+// variant, pictures (names by id), sounds, and whether to be silent: this browser can't decode the sound.
 // It reports through tell.note (every error) and tell.failed (it has given up).
 
 import { controls } from './controls.js';
@@ -37,7 +39,7 @@ import { look } from './look.js';
 import { playDASH } from './play-dash.js';
 import { playHLS } from './play-hls.js';
 import { playNative } from './play-native.js';
-import { draw, forget, measure } from './stats.js';
+import { bits, draw, forget, measure } from './stats.js';
 import { watermark } from './watermark.js';
 
 const $ = (id) => document.getElementById(id);
@@ -73,6 +75,8 @@ let pausedBy = null;  // 'viewer' or 'browser', while it is paused
 let used = -Infinity; // ms: when the viewer used the page last
 let resumed = 0;      // times that this playback was put on again by itself
 let pausedFor = 0;    // s, for players that cannot say how far behind they are
+let seen = { by: null, id: '' };    // the quality that the player was told
+let named = new Map(); // what the server calls the pictures, by id
 let aimed = { by: null, at: '' }; // the distance from live that the player was told
 const errors = [];
 
@@ -105,7 +109,7 @@ async function run(how, signal) {
     const { variants = [] } = found;
     const plays = judge(variants, how.decodes);
     const said = plays === 'picture' ? [sentence(variants, how.decodes)] : [];
-    tellLeftOut(said.concat(found.leftOut ?? []));
+    tellAll(said, found);
     if (found.is === 'live' && plays === 'nothing') {
       const other = better(variants);
       if (other) return choose(other);
@@ -126,7 +130,7 @@ async function run(how, signal) {
     } else {
       if (failures === 0 || state === 'live') show('starting');
       const again = setTimeout(async () => { // some of it shows after a while only
-        tellLeftOut(said.concat((await look(hlsURL, signal)).leftOut ?? []));
+        tellAll(said, await look(hlsURL, signal));
       }, 10_000);
       const end = await play(how, { ...found, silent: plays === 'picture' }, signal);
       clearTimeout(again);
@@ -354,9 +358,13 @@ function tick() {
   const now = measure(video, playback);
   draw({ video, playback, now, stalls, idle: !live });
 
+  drawPictures(live ? playback.pictures() : []);
   drawSounds(live ? playback.sounds() : []);
   $('aim').disabled = !(live && playback.aim);
-  if (live) aim();
+  if (live) {
+    aim();
+    see();
+  }
 
   $('unmute').hidden = !(live && video.muted);
   $('spinner').hidden = !((state === 'starting' && $('card').hidden) || (live && !video.paused && video.readyState < 3));
@@ -368,6 +376,30 @@ function tick() {
   $('live').classList.toggle('behind', behind);
   $('live').textContent = behind ? `${Math.round(now.latency ?? standing)} s behind` : 'Live';
   $('golive').hidden = !behind;
+}
+
+// drawPictures offers the qualities, where there are several.
+function drawPictures(pictures) {
+  const menu = $('pictures');
+  $('pictures-row').hidden = pictures.length < 2;
+  if (document.activeElement === menu) return; // nothing moves under the viewer's hand
+  const sorted = pictures.toSorted((a, b) => b.height - a.height || b.bitrate - a.bitrate);
+  const names = sorted.map(({ id, height }) => named.get(id) || `${height}p`);
+  const options = sorted.map(({ id, bitrate }, i) => new Option(names.indexOf(names[i]) === names.lastIndexOf(names[i]) ? names[i] : `${names[i]} · ${bits(bitrate)}`, id));
+  const on = options[sorted.findIndex((p) => p.on)];
+  options.unshift(new Option(!seen.id && on ? `Automatic (${on.text})` : 'Automatic', ''));
+  const said = (list) => Array.from(list, (o) => `${o.value} ${o.text}`).join('\n');
+  if (said(options) !== said(menu.options)) menu.replaceChildren(...options);
+  menu.value = seen.id;
+}
+
+// see tells the player which quality the viewer wants: when that is chosen, and when a
+// player has begun that has it.
+function see() {
+  if (seen.by === playback) return;
+  seen.by = playback;
+  if (seen.id && playback.pictures().some((p) => p.id === seen.id)) playback.see(seen.id);
+  else seen.id = '';
 }
 
 // drawSounds offers the tracks of sound, where there are several.
@@ -416,13 +448,25 @@ function goLive() {
 // ---- the page ----
 
 $('aim').addEventListener('change', aim);
+$('pictures').addEventListener('change', () => {
+  seen.id = $('pictures').value;
+  playback?.see(seen.id || null);
+});
 $('sounds').addEventListener('change', () => {
   playback?.hear(Number($('sounds').value));
   $('sounds').blur(); // from here on it shows what plays
 });
 
-// tellLeftOut says what of the stream can't be played, and what to set in the encoder.
-function tellLeftOut(list = []) {
+// tellAll says what the server does of a stream: what can't be played, and what to set in the
+// encoder. said is what this browser adds.
+function tellAll(said, { leftOut = [], keyframes = [], pictures }) {
+  if (pictures) named = pictures;
+  tellLeftOut(said.concat(leftOut));
+  $('keyframes').textContent = keyframes.join(' ');
+  $('keyframes').hidden = keyframes.length === 0;
+}
+
+function tellLeftOut(list) {
   if ($('left-out').textContent !== list.join(' · ')) $('left-out').textContent = list.join(' · ');
   $('left-out').hidden = list.length === 0;
 }

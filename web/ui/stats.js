@@ -87,7 +87,7 @@ function put(id, text) {
 
 const seconds = (s) => `${s.toFixed(s < 100 ? 1 : 0)} s`;
 
-function bits(rate) {
+export function bits(rate) {
   if (!rate) return unknown;
   return rate < 1e6 ? `${Math.round(rate / 1e3)} kbit/s` : `${(rate / 1e6).toFixed(2)} Mbit/s`;
 }
