@@ -117,3 +117,11 @@ func (f *firefox) text(t testing.TB, expression string) string {
 	}
 	return answer.Value
 }
+
+// run runs a script in the page.
+func (f *firefox) run(t testing.TB, script string) {
+	t.Helper()
+	if err := f.call("WebDriver:ExecuteScript", map[string]any{"script": script, "args": []any{}, "sandbox": nil}, nil); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -42,6 +42,17 @@
       seen.events.push({ type, at: performance.now() / 1000, time: target.currentTime, rate: target.playbackRate });
     }, true);
   }
+  // picture is what is seen, as a number: another one when it is another picture.
+  const small = document.createElement('canvas');
+  seen.picture = () => {
+    small.width = 64;
+    small.height = 36;
+    const context = small.getContext('2d', { willReadFrequently: true });
+    context.drawImage(seen.video, 0, 0, 64, 36);
+    let hash = 0;
+    for (const b of context.getImageData(0, 0, 64, 36).data) hash = (Math.imul(hash, 31) + b) | 0;
+    return hash;
+  };
   seen.sample = () => {
     const v = seen.video;
     if (!v) return null;
