@@ -104,9 +104,9 @@ e2e: web ## real encoders in, real players out
 test-players: web ## each player through seeks, pauses, restarts, other pictures, silence, the end, and WebKitGTK: takes 15 minutes
 	E2E_PLAYERS=1 $(GO) test -count=1 -v -parallel 2 -timeout 60m -run '^Test(Players|WebKit|KeepsPace|VideoJS|EndsInMidGOP)$$' ./e2e/ | grep -v '^=== '
 
-test-abr: web ## each player, in Chromium and Firefox, up and down through the qualities of a stream, by its API and on a narrow way: takes an hour
+test-abr: web ## each player, in Chromium and Firefox, up and down through the qualities of a stream, by its API and on a narrow way: takes 20 minutes
 	@command -v firefox-esr >/dev/null || { echo "test-abr: missing: sudo apt-get install --no-install-recommends firefox-esr"; exit 1; }
-	E2E_ABR=1 $(GO) test -count=1 -v -timeout 90m -run '^TestAdaptive$$' ./e2e/ | grep -v '^=== '
+	E2E_ABR=1 $(GO) test -count=1 -v -parallel 4 -timeout 60m -run '^TestAdaptive$$' ./e2e/ | grep -v '^=== '
 
 test-encoders: web ## a recent ffmpeg publishes each codec, and each browser plays it: installs Debian sid in RECENT (~/.cache/sluice-recent, 450 MB; needs root), takes 15 minutes (E2E_OBS=1 adds OBS Studio, 1.2 GB)
 	@test -x $(RECENT)/usr/bin/ffmpeg || e2e/testdata/recent.sh $(RECENT)

@@ -72,15 +72,3 @@ func multitrack(t testing.TB, files []string) (tags []flv.Tag) {
 	slices.SortStableFunc(tags, func(a, b flv.Tag) int { return int(a.Timestamp) - int(b.Timestamp) })
 	return tags
 }
-
-// without is the same without some of a track of the picture: what lies in there, ms.
-func without(tags []flv.Tag, track uint8, from, to uint32) []flv.Tag {
-	return slices.DeleteFunc(slices.Clone(tags), func(tag flv.Tag) bool {
-		for p, err := range flv.Packets(tag) {
-			if err == nil && p.Kind == flv.Video && p.TrackID == track && p.Type == flv.PacketFrame && tag.Timestamp >= from && tag.Timestamp < to {
-				return true
-			}
-		}
-		return false
-	})
-}
