@@ -24,6 +24,10 @@ type Settings struct {
 	Grace              time.Duration // how long a lost encoder is waited for
 	Linger             time.Duration // how long an ended stream can still be fetched
 
+	// Genlock keeps the publishers that contribute to one stream on one line: there may
+	// be several.
+	Genlock bool
+
 	// Backup lets a second publisher of each quality stand by. It takes over when nothing
 	// came from the first for BackupAfter, and, with BackupReturn, gives the place back.
 	Backup       bool

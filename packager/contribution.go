@@ -69,6 +69,10 @@ const (
 
 var _ remux.Output = (*Contribution)(nil)
 
+// Genlock is what keeps the publishers of the stream on one line; nil where there is
+// never more than one.
+func (c *Contribution) Genlock() *remux.Genlock { return c.p.genlock }
+
 // LeaveOut notes, in sentences, what viewers don't get. It keeps the list.
 func (c *Contribution) LeaveOut(sentences []string) {
 	c.p.mu.Lock()

@@ -20,6 +20,8 @@ type publication struct {
 	stream *Stream
 	by     []*Contribution // who contributes
 
+	genlock *remux.Genlock // nil: there can't be several
+
 	leftOut  []string // what they say of what they send, see hear
 	captions remux.Captions
 
@@ -52,6 +54,9 @@ func newPublication(s *Stream, set Settings, least numbers, now func() time.Time
 		w := newWindow(s.name)
 		w.Former, w.Changed = p.former.renditions(p.changed), p.changed
 		s.publish(w)
+	}
+	if set.Genlock {
+		p.genlock = remux.NewGenlock()
 	}
 	p.beat.number, p.beat.sequence = MSN(least.media), least.discontinuity
 	return p
