@@ -22,6 +22,7 @@ var Sample []byte
 type Config struct {
 	RTMP    RTMP    `yaml:"rtmp"`
 	Publish Publish `yaml:"publish"`
+	ABR     ABR     `yaml:"abr"`
 	HTTP    HTTP    `yaml:"http"`
 	Watch   Watch   `yaml:"watch"`
 	ACME    ACME    `yaml:"acme"`
@@ -56,13 +57,18 @@ type RTMP struct {
 // Publish says who may publish. With Keys, Users, JWT or Webhook, whoever satisfies any one of them
 // may, and nobody else; with none of them, whoever is in the networks of From.
 type Publish struct {
-	From    []string          `yaml:"from"` // empty is private: a newcomer needs no setup, and nobody on the internet gets in
-	Deny    []string          `yaml:"deny"`
-	Keys    map[string]string `yaml:"keys"` // hashes by NAME or APP/NAME
-	Users   map[string]string `yaml:"users"`
-	Login   string            `yaml:"login"`
-	JWT     JWT               `yaml:"jwt"`
-	Webhook Webhook           `yaml:"webhook"`
+	From  []string          `yaml:"from"` // empty is private: a newcomer needs no setup, and nobody on the internet gets in
+	Deny  []string          `yaml:"deny"`
+	Keys  map[string]string `yaml:"keys"` // hashes by NAME or APP/NAME
+	Users map[string]string `yaml:"users"`
+	Login string            `yaml:"login"`
+
+	Backup       bool          `yaml:"backup"`        // off: who mistypes a name is told, and doesn't stand by for somebody else
+	BackupAfter  time.Duration `yaml:"backup_after"`  // longer than what a bad line holds up now and then
+	BackupReturn bool          `yaml:"backup_return"` // off: whoever has failed once may do so again
+
+	JWT     JWT     `yaml:"jwt"`
+	Webhook Webhook `yaml:"webhook"`
 }
 
 // Open tells whether the network is all that matters.
@@ -88,6 +94,12 @@ type Webhook struct {
 	Style      string `yaml:"style"`
 	Secret     string `yaml:"secret"`
 	NotifyDone bool   `yaml:"notify_done"` // off: not everything that is asked expects to be told
+}
+
+// ABR says which pushes are qualities of one stream.
+type ABR struct {
+	Suffixes []string `yaml:"suffixes"` // none: a name is a stream, whatever it ends with
+	Audio    string   `yaml:"audio"`
 }
 
 // HTTP says where viewers come in and how long one may hold a request.

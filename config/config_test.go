@@ -285,6 +285,24 @@ sluice.yaml:6: publish.jwt.jwks_url: is set, but so is publish.jwt.secret (sluic
 sluice.yaml:6: publish.jwt.jwks_url: is not a URL such as https://example.com/path
 sluice.yaml:7: publish.webhook.url: is not a URL such as https://example.com/path
 sluice.yaml:7: publish.webhook.style: "xml" is not one of json, form`},
+		{name: "qualities", file: `abr:
+  suffixes: [_720p, "", "_36/0p", _720p, 720p, x_720p]
+  audio: _360p
+publish: {backup_return: true, backup_after: 11s}
+`,
+			want: `sluice.yaml:4: publish.backup_after: 11s is not between 250ms and 10s
+sluice.yaml:4: publish.backup_return: is on, but publish.backup is off (default)
+sluice.yaml:2: abr.suffixes: "" can't be the end of a name: 1 to 32 letters, digits and - _ . ~ can
+sluice.yaml:2: abr.suffixes: "_36/0p" can't be the end of a name: 1 to 32 letters, digits and - _ . ~ can
+sluice.yaml:2: abr.suffixes: "_720p" is there twice
+sluice.yaml:2: abr.suffixes: "_720p" ends with "720p": it wouldn't be clear which of them a name ends with
+sluice.yaml:2: abr.suffixes: "x_720p" ends with "_720p": it wouldn't be clear which of them a name ends with
+sluice.yaml:2: abr.suffixes: "x_720p" ends with "720p": it wouldn't be clear which of them a name ends with
+sluice.yaml:3: abr.audio: "_360p" is not one of abr.suffixes [_720p, , _36/0p, _720p, 720p, x_720p] (sluice.yaml:2)`},
+		{name: "too many qualities", env: []string{"SLUICE_ABR_SUFFIXES=_1,_2,_3,_4,_5,_6,_7,_8,_9"},
+			want: `SLUICE_ABR_SUFFIXES: has 9; a stream has at most 8 qualities`},
+		{name: "sound of a quality that isn't there", args: []string{"-abr-audio=_720p"},
+			want: `-abr-audio: "_720p" is not one of abr.suffixes [] (default)`},
 		{name: "login without users", file: "publish: {login: always, jwt: {issuer: x}}\n",
 			want: `sluice.yaml:1: publish.login: is always, but publish.users is empty (default)
 sluice.yaml:1: publish.jwt.issuer: is set, but no secret and no jwks_url: no token would count`},
@@ -496,6 +514,8 @@ func other(t *testing.T, f field) string {
 			return "json"
 		case f.path == "publish.login":
 			return "never"
+		case f.path == "abr.audio":
+			return "_720p"
 		case strings.HasSuffix(f.path, ".style"):
 			return "form"
 		case strings.HasSuffix(f.path, "url"), f.path == "acme.directory":
@@ -520,6 +540,8 @@ func other(t *testing.T, f field) string {
 		switch f.path {
 		case "watch.token_keys":
 			return "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"
+		case "abr.suffixes":
+			return "_720p,_360p"
 		case "watch.referers", "acme.domains":
 			return "example.com,example.org"
 		}
@@ -533,6 +555,12 @@ func other(t *testing.T, f field) string {
 
 // companions are what some fields need beside them to be valid.
 func companions(path string) []string {
+	switch path {
+	case "publish.backup_return":
+		return []string{"-publish-backup"}
+	case "abr.audio":
+		return []string{"-abr-suffixes=_720p"}
+	}
 	if path == "watch.require_referer" {
 		return []string{"-watch-referers=example.com"}
 	}

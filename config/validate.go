@@ -49,6 +49,7 @@ func (c *Config) faults() []fault {
 	fs.networks("rtmp.proxy_protocol_from", c.RTMP.ProxyProtocolFrom)
 
 	fs.publish(c.Publish)
+	fs.abr(c.ABR)
 
 	fs.addr("http.addr", c.HTTP.Addr)
 	fs.addr("http.tls_addr", c.HTTP.TLSAddr)
@@ -215,6 +216,10 @@ func (fs *faults) publish(p Publish) {
 	fs.oneOf("publish.login", p.Login, "auto", "always", "never")
 	if p.Login == "always" && len(p.Users) == 0 {
 		fs.clash("publish.login", "publish.users", "is always, but publish.users is empty")
+	}
+	between(fs, "publish.backup_after", p.BackupAfter, 250*time.Millisecond, 10*time.Second)
+	if p.BackupReturn && !p.Backup {
+		fs.clash("publish.backup_return", "publish.backup", "is on, but publish.backup is off")
 	}
 	fs.jwt("publish.jwt", p.JWT)
 	fs.url("publish.webhook.url", p.Webhook.URL)

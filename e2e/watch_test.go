@@ -132,6 +132,9 @@ func (w *watcher) look(ctx context.Context) error {
 			return &listFault{u, err, body}
 		}
 		for _, s := range p.Segments {
+			if s.Gap {
+				continue // there is nothing to fetch
+			}
 			if err := w.take(ctx, s.Header, s.URI); err != nil {
 				return err
 			}

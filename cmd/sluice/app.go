@@ -61,15 +61,20 @@ type app struct {
 func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	a := &app{cfg: cfg, log: log, clock: machineClock(), metrics: metrics.New()}
 	var err error
-	if a.rules, err = newRules(cfg.Publish, cfg.Watch); err != nil {
+	if a.rules, err = newRules(cfg.Publish, cfg.Watch, cfg.ABR); err != nil {
 		return nil, err
 	}
-	a.catalog = packager.NewCatalog(settings(cfg.Window), a.clock.now)
+	set := settings(cfg.Window)
+	set.Backup, set.BackupAfter, set.BackupReturn = cfg.Publish.Backup, cfg.Publish.BackupAfter, cfg.Publish.BackupReturn
+	set.Sound = cfg.ABR.Audio
+	a.catalog = packager.NewCatalog(set, a.clock.now)
 	a.metrics.Streams(a.states)
 	a.metrics.Pinned(a.pinned)
 	a.gate = &gate.Gate{
-		Catalog: a.catalog, Access: a.rules.publishers.Load, Now: a.clock.now, Log: log, Metrics: a.metrics, Budget: memory.NewBudget(cfg.Window), Health: admin.Health,
+		Catalog: a.catalog, Access: a.rules.publishers.Load, Now: a.clock.now, Log: log, Metrics: a.metrics, Budget: memory.NewBudget(cfg.Window),
+		Suffixes: cfg.ABR.Suffixes, Backup: cfg.Publish.Backup,
 	}
+	a.gate.Health = crew{a.gate}.health
 	if err := limitPublications(a.gate, cfg.RTMP); err != nil {
 		return nil, err
 	}
@@ -160,7 +165,7 @@ func (a *app) rooms() ports.Rooms {
 		Viewers: a.http.Handler(),
 		Front:   a.http.Front,
 		Operators: func(attend func(http.Handler) http.Handler) http.Handler {
-			s := &admin.Server{House: a, Token: a.cfg.Admin.Token, WriteTimeout: a.http.WriteTimeout, Metrics: a.metrics, Now: a.clock.now}
+			s := &admin.Server{House: a, Crew: crew{a.gate}, Token: a.cfg.Admin.Token, WriteTimeout: a.http.WriteTimeout, Metrics: a.metrics, Now: a.clock.now}
 			return a.http.Front(s.Handler(attend))
 		},
 		Log: a.http.Log,

@@ -22,7 +22,8 @@ import (
 // rules are who may publish and who may watch. They can be replaced while the
 // server runs: whoever asks from then on is judged by the new ones.
 type rules struct {
-	secret []byte // signs passes where the configuration has none, as long as we run
+	secret   []byte          // signs passes where the configuration has none, as long as we run
+	suffixes access.Suffixes // of qualities, as long as we run
 
 	publishers atomic.Pointer[access.Publishers]
 	viewers    atomic.Pointer[watching.Viewers]
@@ -38,8 +39,8 @@ type rules struct {
 	}
 }
 
-func newRules(p config.Publish, w config.Watch) (*rules, error) {
-	r := &rules{secret: make([]byte, 32)}
+func newRules(p config.Publish, w config.Watch, a config.ABR) (*rules, error) {
+	r := &rules{secret: make([]byte, 32), suffixes: a.Suffixes}
 	rand.Read(r.secret) // it can't fail
 	// Tokens are dated by others.
 	r.publishers.Store(access.NewPublishers(access.Settings{Now: time.Now}))
@@ -63,6 +64,7 @@ func (r *rules) replace(p config.Publish, w config.Watch) error {
 	if err != nil {
 		return err
 	}
+	publish.Suffixes = r.suffixes
 	watch, err := watchSettings(w)
 	if err != nil {
 		return err
@@ -148,7 +150,9 @@ func (a *app) readAgain() {
 
 // othersDiffer tells whether two configurations differ in more than the rules.
 func othersDiffer(a, b config.Config) bool {
+	backup := a.Publish // how many may publish a name is no rule of who may
 	a.Publish = b.Publish
+	a.Publish.Backup, a.Publish.BackupAfter, a.Publish.BackupReturn = backup.Backup, backup.BackupAfter, backup.BackupReturn
 	shown := a.Watch.Watermark // how a page looks is no rule
 	a.Watch = b.Watch
 	a.Watch.Watermark = shown

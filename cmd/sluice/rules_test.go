@@ -159,6 +159,8 @@ func TestKeysAreReplaced(t *testing.T) {
 	if err := r.publish(t, "live/newer"); err != nil {
 		t.Errorf("behind a mended configuration: %v", err)
 	}
+	// It is no rule of who may publish, though it stands among them.
+	r.decree(otherNews, func(c *config.Config) { *c = r.cfg; c.Publish.Backup = true })
 }
 
 // Watching is closed and opened without a restart, and who is in stays in.
@@ -272,7 +274,7 @@ func TestLoginIsReplaced(t *testing.T) {
 		p.From, p.Users, p.Keys = []string{"any"}, users, keys
 		return p
 	}
-	r, err := newRules(is(map[string]string{"anna": "PASSWORD"}, nil), config.Watch{})
+	r, err := newRules(is(map[string]string{"anna": "PASSWORD"}, nil), config.Watch{}, config.ABR{})
 	if err != nil {
 		t.Fatal(err)
 	}

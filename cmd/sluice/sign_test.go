@@ -92,7 +92,7 @@ func TestSignFaults(t *testing.T) {
 // Where nothing is said of viewers, nobody is asked about them.
 func TestWatchingIsOpen(t *testing.T) {
 	c := config.Default().Watch
-	if r, err := newRules(config.Default().Publish, c); err != nil || r.watching() != nil {
+	if r, err := newRules(config.Default().Publish, c, config.ABR{}); err != nil || r.watching() != nil {
 		t.Errorf("%v %v", r.watching(), err)
 	}
 	for _, close := range []func(*config.Watch){
@@ -106,7 +106,7 @@ func TestWatchingIsOpen(t *testing.T) {
 	} {
 		closed := c
 		close(&closed)
-		if r, err := newRules(config.Default().Publish, closed); err != nil || r.watching() == nil {
+		if r, err := newRules(config.Default().Publish, closed, config.ABR{}); err != nil || r.watching() == nil {
 			t.Errorf("%+v: open, %v", closed, err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 // it, others must bound (httpserve's Front).
 type Server struct {
 	House        House
+	Crew         Crew          // nil: nobody asks who publishes
 	Token        string        // that operators show; empty: none is asked for
 	WriteTimeout time.Duration // behind the time that a profile takes
 	Metrics      *metrics.Set
@@ -49,6 +50,7 @@ func (s *Server) guarded() []route {
 	return []route{
 		{"GET", "/metrics", s.Metrics.Handler().ServeHTTP},
 		{"GET", "/api/v1/streams", s.streams},
+		{"POST", "/api/v1/streams/{app}/{name}/switch", s.switchOver},
 		{"", "/debug/pprof/*", s.profile(pprof.Index)},
 		{"", "/debug/pprof/profile", s.profile(pprof.Profile)},
 		{"", "/debug/pprof/symbol", pprof.Symbol},

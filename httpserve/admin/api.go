@@ -19,6 +19,8 @@ type streamStatus struct {
 	Renditions []renditionStatus `json:"renditions"`
 	Health     []string          `json:"health"`  // what is wrong, in sentences
 	LeftOut    []string          `json:"leftOut"` // what viewers don't get, and what to set in the encoder
+
+	Contributors []contributorStatus `json:"contributors"` // who publishes it
 }
 
 type renditionStatus struct {
@@ -32,13 +34,15 @@ type renditionStatus struct {
 	Bytes    int     `json:"bytes"`               // in memory, fetchable
 	Peak     int     `json:"peakBitrate"`
 	Average  int     `json:"averageBitrate"`
-	End      string  `json:"end,omitempty"` // media time of the end of the last segment
+	Apart    float64 `json:"keyframesApart"` // seconds from where segments of the best quality begin, at most; 0: they begin alike
+	End      string  `json:"end,omitempty"`  // media time of the end of the last segment
 }
 
 func (s *Server) streams(w http.ResponseWriter, _ *http.Request) {
 	all := []streamStatus{}
 	for _, stream := range s.House.Streams() {
-		status := describe(stream.Window(), s.Now())
+		w := stream.Window()
+		status := describe(w, s.crew(w.Stream), s.Now())
 		status.Pinned = stream.Pinned()
 		status.Bytes += status.Pinned
 		all = append(all, status)
@@ -48,13 +52,16 @@ func (s *Server) streams(w http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(w).Encode(map[string]any{"streams": all}) // who doesn't read it is his own affair
 }
 
-func describe(win *packager.Window, now time.Time) streamStatus {
-	out := streamStatus{Name: win.Stream.String(), Live: win.State != packager.Ended, Bytes: win.Bytes(), Renditions: []renditionStatus{}, Health: append([]string{}, Health(win, now)...), LeftOut: append([]string{}, win.LeftOut...)}
+func describe(win *packager.Window, crew []Contributor, now time.Time) streamStatus {
+	out := streamStatus{Name: win.Stream.String(), Live: win.State != packager.Ended, Bytes: win.Bytes(), Renditions: []renditionStatus{}, Health: append([]string{}, Health(win, crew, now)...), LeftOut: append([]string{}, win.LeftOut...), Contributors: describeCrew(crew)}
+	apart := keyframesApart(win)
 	for _, r := range win.Renditions {
 		if r.Header == nil {
 			continue
 		}
-		out.Renditions = append(out.Renditions, describeRendition(&r))
+		one := describeRendition(&r)
+		one.Apart = apart[r.ID].Seconds()
+		out.Renditions = append(out.Renditions, one)
 	}
 	return out
 }

@@ -13,7 +13,7 @@ const goneAfter = 10 * time.Second
 
 // Health says in sentences what is wrong with a stream now, and what to do. A
 // sentence stays the same while what it says does.
-func Health(w *packager.Window, now time.Time) []string {
+func Health(w *packager.Window, crew []Contributor, now time.Time) []string {
 	var all []string
 	if w.State != packager.Live {
 		return nil
@@ -24,7 +24,8 @@ func Health(w *packager.Window, now time.Time) []string {
 			all = append(all, absence(r, since.UTC()))
 		}
 	}
-	return all
+	all = append(all, apartness(w)...)
+	return append(all, crewHealth(crew)...)
 }
 
 func absence(r *packager.Rendition, since time.Time) string {

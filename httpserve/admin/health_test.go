@@ -30,7 +30,7 @@ func TestF31HealthTellsWhatIsGone(t *testing.T) {
 			for range 8 {
 				f.GOP(60)
 				now = now.Add(2 * time.Second)
-				all := admin.Health(f.Stream.Window(), now)
+				all := admin.Health(f.Stream.Window(), nil, now)
 				if gone := now.Sub(packagertest.Start) > 14*time.Second+500*time.Millisecond; len(all) != 1 == gone {
 					t.Fatalf("after %v: %q", now.Sub(packagertest.Start), all)
 				} else if !gone {
@@ -43,7 +43,7 @@ func TestF31HealthTellsWhatIsGone(t *testing.T) {
 			}
 			c.hush(f, false)
 			f.GOP(60)
-			if all := admin.Health(f.Stream.Window(), now.Add(2*time.Second)); len(all) != 0 {
+			if all := admin.Health(f.Stream.Window(), nil, now.Add(2*time.Second)); len(all) != 0 {
 				t.Errorf("it is back, and still %q", all)
 			}
 		})

@@ -38,6 +38,7 @@ type Set struct {
 	wait         prometheus.Histogram
 	expiry       *prometheus.GaugeVec
 	renewals     *prometheus.CounterVec
+	switches     *prometheus.CounterVec
 }
 
 // New returns a Set at zero, with the process's and the Go runtime's own.
@@ -76,6 +77,7 @@ func New() *Set {
 	s.renewals = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_certificate_failures_total", Help: "Certificates that could not be had or renewed; once an hour while it is so.",
 	}, []string{"listener"})
+	s.switches = newSwitches()
 	version := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = info.Main.Version
@@ -84,7 +86,7 @@ func New() *Set {
 		Name: "sluice_build_info", Help: "1, labelled with the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.refused, s.requests, s.blocked, s.wait, s.expiry, s.renewals, build,
+	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.refused, s.requests, s.blocked, s.wait, s.expiry, s.renewals, s.switches, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, r := range []Result{Accepted, Busy, Denied, Rejected} {
 		s.publications.WithLabelValues(string(r)) // a rate needs its zero

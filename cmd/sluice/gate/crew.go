@@ -6,9 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rs/zerolog"
+
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
 )
 
 // places is how many may push one name at a time.
@@ -19,52 +22,83 @@ func (g *Gate) places() int {
 	return 1
 }
 
-// named are those who push a name, who came first first.
-func (g *Gate) named(name packager.StreamName) []*publisher {
+// crew are those who publish a stream, who came first first.
+func (g *Gate) crew(stream packager.StreamName) []*publisher {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Clone(g.publishers[name])
+	return slices.Clone(g.publishers[stream])
 }
 
-// begin notes who pushes a name from now on.
-func (g *Gate) begin(s *publisher) {
-	s.over = make(chan struct{})
-	s.end = func(cause error) {
-		if e := (*metrics.Exceeded)(nil); errors.As(cause, &e) && e.Limit == metrics.Memory {
-			g.Catalog.Forget(s.stream) // others need the room now
-		}
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if rest := slices.DeleteFunc(g.publishers[s.name], func(o *publisher) bool { return o == s }); len(rest) > 0 {
-			g.publishers[s.name] = rest
-		} else {
-			delete(g.publishers, s.name)
-		}
-		close(s.over)
-	}
+// named are those of them who push one name.
+func (g *Gate) named(p pushed) []*publisher {
+	return slices.DeleteFunc(g.crew(p.stream), func(s *publisher) bool { return s.name != p.name })
+}
+
+// begin notes who publishes from now on, and leads what it sends to its contribution.
+func (g *Gate) begin(s *publisher, to *packager.Contribution, log zerolog.Logger) {
+	s.contribution, s.since, s.over = to, g.Now(), make(chan struct{})
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.publishers == nil {
 		g.publishers = make(map[packager.StreamName][]*publisher)
 	}
+	crew := g.publishers[s.stream]
+	s.genlock = g.genlock(crew)
+	g.connect(s, log)
 	g.count++
 	s.number = g.count
-	named := append(g.publishers[s.name], s)
-	g.publishers[s.name] = named
-	for _, o := range named {
-		o.backed = o.backed || len(named) > 1
+	for _, o := range crew {
+		if o.name == s.name {
+			o.backed, s.backed = true, true
+		}
 	}
+	g.publishers[s.stream] = append(crew, s)
+}
+
+// genlock is that of a stream, which is kept as long as anybody publishes it.
+func (g *Gate) genlock(crew []*publisher) *remux.Genlock {
+	switch {
+	case len(g.Suffixes) == 0 && !g.Backup:
+		return nil // nobody has company
+	case len(crew) > 0:
+		return crew[0].genlock
+	}
+	return remux.NewGenlock()
+}
+
+// end takes note that a publisher has gone.
+func (g *Gate) end(s *publisher, cause error) {
+	if e := (*metrics.Exceeded)(nil); errors.As(cause, &e) && e.Limit == metrics.Memory {
+		g.Catalog.Forget(s.stream) // others need the room now
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if rest := slices.DeleteFunc(slices.Clone(g.publishers[s.stream]), func(o *publisher) bool { return o == s }); len(rest) > 0 {
+		g.publishers[s.stream] = rest
+	} else {
+		delete(g.publishers, s.stream)
+	}
+	close(s.over)
+}
+
+// alone tells whether another stood by beside a publisher, and is gone. g.mu is held.
+func (g *Gate) alone(s *publisher) bool {
+	return s.backed && !slices.ContainsFunc(g.publishers[s.stream], func(o *publisher) bool { return o != s && o.name == s.name })
 }
 
 // busy is the answer to one for whom a name has no place.
-func (g *Gate) busy(name packager.StreamName) error {
-	named := g.named(name)
+func (g *Gate) busy(p pushed) error {
+	named := g.named(p)
 	if !g.Backup || len(named) == 0 {
 		return ingest.ErrBusy
 	}
 	var who []string
 	for _, s := range named {
-		who = append(who, s.remote.Addr().String())
+		does := "stands by"
+		if on, _ := s.contribution.Airing(); on {
+			does = "is on air"
+		}
+		who = append(who, fmt.Sprintf("%v %s", s.remote.Addr(), does))
 	}
-	return fmt.Errorf("%w and one that stands by: %s", ingest.ErrBusy, strings.Join(who, " and "))
+	return fmt.Errorf("%w: %s", ingest.ErrBusy, strings.Join(who, ", "))
 }

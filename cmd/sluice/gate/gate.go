@@ -46,7 +46,7 @@ type Gate struct {
 	entering sync.Mutex // while one is let in
 
 	mu         sync.Mutex
-	publishers map[packager.StreamName][]*publisher // by the name that they push
+	publishers map[packager.StreamName][]*publisher // by what they are of; who came first first
 	count      int64                                // of those let in so far
 }
 
@@ -101,11 +101,13 @@ func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 		return "", nil, fmt.Errorf("%v: %w", p.name, err)
 	}
 	log := p.tell(g.Log.With().Str("room", "remux")).Logger()
-	s := &publisher{pushed: p, peer: r.Peer, remote: r.Remote, software: r.Software, left: func() {
+	s := &publisher{pushed: p, peer: r.Peer, remote: r.Remote, software: r.Software}
+	s.left = func(cause error) {
+		g.end(s, cause)
 		if !g.Access().Ended(encoder, admission) {
 			log.Warn().Msg("the webhook isn't told of the end: too many notifications wait")
 		}
-	}}
+	}
 	if err := g.await(ctx, s, log); err != nil {
 		return "", nil, fmt.Errorf("%v: %w", p.name, err)
 	}
@@ -114,14 +116,20 @@ func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 }
 
 // connect leads what a publisher sends to its contribution.
-func (g *Gate) connect(s *publisher, to *packager.Contribution, log zerolog.Logger) {
+func (g *Gate) connect(s *publisher, log zerolog.Logger) {
+	to := s.contribution
 	to.OnLate = g.late(log)
-	s.contribution = to
+	to.OnAir = func(cause packager.Cause) {
+		g.Metrics.Switched(string(cause))
+		log.Warn().Stringer("remote", s.remote).Str("cause", string(cause)).Msg("on air in the place of another encoder")
+	}
 	s.Sink = remux.New(to, g.Now, remux.Hooks{
 		Note:     func(what string) { log.Info().Str("what", what).Msg("dropped") },
 		Drop:     g.Metrics.Dropped,
 		LeaveOut: to.LeaveOut,
 		Captions: to.Caption,
+		Genlock:  s.genlock,
+		Locked:   func(l remux.Lock) { s.locked(l, log) },
 	})
 }
 
@@ -153,8 +161,8 @@ func (g *Gate) await(ctx context.Context, s *publisher, log zerolog.Logger) erro
 			continue
 		case !errors.Is(err, packager.ErrBusy):
 			return err
-		case asked || !g.takeover(ctx, s.name):
-			return g.busy(s.name)
+		case asked || !g.takeover(ctx, s.pushed):
+			return g.busy(s.pushed)
 		}
 		asked = true
 	}
@@ -183,9 +191,7 @@ func (g *Gate) letIn(s *publisher, log zerolog.Logger) error {
 	if idle && s.name != s.stream {
 		g.turns.begin(s.stream, time.Now())
 	}
-	g.connect(s, contribution, log)
-	s.since = g.Now()
-	g.begin(s)
+	g.begin(s, contribution, log)
 	return nil
 }
 

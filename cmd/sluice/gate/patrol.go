@@ -13,7 +13,7 @@ func (g *Gate) room(p pushed) error {
 	claims, publishers := g.claims()
 	joins := false
 	for i, c := range claims {
-		joins = joins || c.Stream.Window().Stream == p.stream && len(publishers[i]) > len(g.named(p.name))/g.places()
+		joins = joins || c.Stream.Window().Stream == p.stream && len(publishers[i]) > len(g.named(p))/g.places()
 	}
 	return g.limited(g.Budget.Admits(claims, p.stream, joins))
 }
@@ -24,14 +24,6 @@ func (g *Gate) room(p pushed) error {
 func (g *Gate) claims() (claims []memory.Claim, publishers [][]*publisher) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	by := make(map[packager.StreamName][]*publisher)
-	for _, named := range g.publishers {
-		for _, s := range named {
-			if s.away.Load() == nil { // else it is about to go
-				by[s.stream] = append(by[s.stream], s)
-			}
-		}
-	}
 	type published struct {
 		stream *packager.Stream
 		by     []*publisher
@@ -39,11 +31,14 @@ func (g *Gate) claims() (claims []memory.Claim, publishers [][]*publisher) {
 	}
 	var all []published
 	for _, stream := range g.Catalog.Streams() {
-		p := published{stream: stream, by: by[stream.Window().Stream]}
-		for _, s := range p.by {
-			if p.rank == 0 || s.number < p.rank {
-				p.rank = s.number
+		p := published{stream: stream}
+		for _, s := range g.publishers[stream.Window().Stream] {
+			if s.away.Load() == nil { // else it is about to go
+				p.by = append(p.by, s)
 			}
+		}
+		if len(p.by) > 0 {
+			p.rank = p.by[0].number
 		}
 		all = append(all, p)
 	}

@@ -5,9 +5,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/flv"
 	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
 )
 
 // publisher is who was let in to push one name, until he goes.
@@ -22,8 +25,9 @@ type publisher struct {
 	number       int64                 // counts those who were let in
 	away         atomic.Pointer[error] // why it is sent away
 	over         chan struct{}         // closed when its place is free again
-	end          func(cause error)
-	left         func() // what is to be done when all is over
+	genlock      *remux.Genlock        // of its stream
+	lock         atomic.Pointer[remux.Lock]
+	left         func(cause error) // what is to be done when all is over
 
 	backed bool // somebody has stood by beside it, or it has stood by itself; under Gate.mu
 }
@@ -49,6 +53,15 @@ func (s *publisher) WriteTag(tag flv.Tag) error {
 // Close is part of ingest.Sink.
 func (s *publisher) Close(cause error) {
 	s.Sink.Close(cause)
-	s.end(cause)
-	s.left()
+	s.left(cause)
+}
+
+// locked notes how the timestamps of its encoder lie to those of the others.
+func (s *publisher) locked(l remux.Lock, log zerolog.Logger) {
+	s.lock.Store(&l)
+	e := log.Info()
+	if l.Why != "" {
+		e = log.Warn().Str("what", l.Why)
+	}
+	e.Stringer("lock", l.State).Dur("difference", l.Difference).Msg("timestamps")
 }

@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"strings"
+
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/ingest/access"
@@ -21,7 +23,7 @@ func (g *Gate) parse(path string) (p pushed, err error) {
 		return p, err
 	}
 	stream, label, place := g.Suffixes.Cut(path)
-	p.from = packager.Contributor{Label: label, Order: place + 1} // the bare name is 0
+	p.from = packager.Contributor{Label: label, Name: strings.TrimLeft(label, "-_.~"), Order: place + 1} // the bare name is 0
 	p.stream, err = packager.ParseStreamName(access.SplitPath(stream))
 	return p, err
 }

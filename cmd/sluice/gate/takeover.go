@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/sluice-live/sluice/packager"
 )
 
 // takeoverSilence is how long a publisher must have been silent for another
@@ -17,8 +15,8 @@ var errTakenOver = errors.New("the encoder has come by another connection")
 
 // takeover waits until all who push a name show that they are alive (false)
 // or one has been silent for long enough, and ends it then.
-func (g *Gate) takeover(ctx context.Context, name packager.StreamName) bool {
-	all := g.named(name)
+func (g *Gate) takeover(ctx context.Context, p pushed) bool {
+	all := g.named(p)
 	if len(all) == 0 {
 		return true // it has just gone
 	}

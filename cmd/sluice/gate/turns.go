@@ -166,7 +166,7 @@ func (g *Gate) wait(p pushed) time.Duration {
 }
 
 // free tells whether a name has a place. One who has just gone may be counted yet.
-func (g *Gate) free(p pushed) bool { return g.idle(p.stream) || len(g.named(p.name)) < g.places() }
+func (g *Gate) free(p pushed) bool { return g.idle(p.stream) || len(g.named(p)) < g.places() }
 
 // idle tells whether a stream has no publisher, as far as its window shows that.
 func (g *Gate) idle(name packager.StreamName) bool {

@@ -1,0 +1,140 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
+)
+
+// Contributor is who publishes to a stream: all of it, one of its qualities, or what
+// stands by for either.
+type Contributor struct {
+	Label    string // of the quality: what its name ends with; "" without one
+	Pushed   string // the name that it publishes, APP/NAME
+	Remote   string // where it comes from
+	Software string // what the encoder calls itself
+	Began    time.Time
+	OnAir    bool      // viewers get what it sends; else it stands by, or waits for its place
+	Since    time.Time // that is so
+	Lock     remux.Lock
+	Alone    bool // another stood by beside it, and is gone
+}
+
+// Crew knows who publishes.
+type Crew interface {
+	// Contributors are in the order of the qualities; of one quality, who came first.
+	Contributors(stream packager.StreamName) []Contributor
+	// Switch has the publisher go on air that stands by for a name. The error is
+	// ErrNobody, or tells why not.
+	Switch(stream packager.StreamName, pushed string) error
+}
+
+// ErrNobody means that nobody publishes what is asked for.
+var ErrNobody = errors.New("nobody publishes that name")
+
+type contributorStatus struct {
+	Label    string      `json:"label"`
+	Pushed   string      `json:"pushed"`
+	Remote   string      `json:"remote"`
+	Software string      `json:"software"`
+	Began    string      `json:"began"`
+	OnAir    bool        `json:"onAir"`
+	Since    string      `json:"since"` // it is on air, or is not
+	Lock     *lockStatus `json:"lock,omitempty"`
+}
+
+// lockStatus tells how the timestamps of an encoder lie to those of the others.
+type lockStatus struct {
+	State      string  `json:"state"`
+	Difference float64 `json:"difference"` // seconds ahead of theirs, where it is constant
+	PPM        float64 `json:"ppm"`        // its clock is faster than theirs, where it drifts
+	Why        string  `json:"why,omitempty"`
+}
+
+// describeCrew shows who publishes a stream.
+func describeCrew(crew []Contributor) []contributorStatus {
+	all := []contributorStatus{}
+	for _, c := range crew {
+		one := contributorStatus{
+			Label: c.Label, Pushed: c.Pushed, Remote: c.Remote, Software: c.Software,
+			Began: rfc3339(c.Began), OnAir: c.OnAir, Since: rfc3339(c.Since),
+		}
+		if l := c.Lock; l.State != remux.LockNone {
+			one.Lock = &lockStatus{State: l.State.String(), Difference: l.Difference.Seconds(), PPM: l.PPM, Why: l.Why}
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func (s *Server) crew(stream packager.StreamName) []Contributor {
+	if s.Crew == nil {
+		return nil
+	}
+	return s.Crew.Contributors(stream)
+}
+
+func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// maxSwitchBody bounds what a wish to switch can say.
+const maxSwitchBody = 4 << 10
+
+// foreign tells pages of other origins from operators: a browser shows a token that it
+// knows for whoever asks.
+var foreign = http.NewCrossOriginProtection()
+
+// switchOver lets the publisher go on air that stands by: for the name in the query
+// (pushed=APP/NAME) or in a JSON body ({"pushed": "APP/NAME"}), else for the stream's
+// own name.
+func (s *Server) switchOver(w http.ResponseWriter, r *http.Request) {
+	if err := foreign.Check(r); err != nil {
+		http.Error(w, "not from a page of another origin", http.StatusForbidden)
+		return
+	}
+	stream, err := packager.ParseStreamName(chi.URLParam(r, "app"), chi.URLParam(r, "name"))
+	if err != nil || s.Crew == nil {
+		http.NotFound(w, r)
+		return
+	}
+	pushed, err := pushedName(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if pushed == "" {
+		pushed = stream.String()
+	}
+	switch err := s.Crew.Switch(stream, pushed); {
+	case errors.Is(err, ErrNobody):
+		http.Error(w, fmt.Sprintf("%s: %v", pushed, err), http.StatusNotFound)
+	case err != nil:
+		http.Error(w, fmt.Sprintf("%s: %v", pushed, err), http.StatusConflict)
+	default:
+		w.WriteHeader(http.StatusAccepted) // it comes at its next keyframe
+	}
+}
+
+func pushedName(r *http.Request) (string, error) {
+	if name := r.URL.Query().Get("pushed"); name != "" {
+		return name, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxSwitchBody+1))
+	if err != nil || len(body) > maxSwitchBody {
+		return "", errors.New("the body can't be read, or is too long")
+	}
+	var says struct {
+		Pushed string `json:"pushed"`
+	}
+	if len(body) > 0 && json.Unmarshal(body, &says) != nil {
+		return "", errors.New(`the body is no JSON object such as {"pushed": "live/cam1"}`)
+	}
+	return says.Pushed, nil
+}
