@@ -51,7 +51,8 @@ type RTMP struct {
 	ConnectionBurst   int           `yaml:"connection_burst"`
 	UnlimitedFrom     []string      `yaml:"unlimited_from"` // what comes from the internet has addresses of its own
 	ProxyProtocolFrom []string      `yaml:"proxy_protocol_from"`
-	RTMPE             bool          `yaml:"rtmpe"` // off: it looks like protection, and is none
+	Tunnel            bool          `yaml:"tunnel"` // off: it takes bodies where nothing else does
+	RTMPE             bool          `yaml:"rtmpe"`  // off: it looks like protection, and is none
 }
 
 // Publish says who may publish. With Keys, Users, JWT or Webhook, whoever satisfies any one of them

@@ -217,10 +217,15 @@ func configFor(t testing.TB, file string, replace ...string) string {
 
 func startVarnish(t testing.TB, originAddr string) string {
 	t.Helper()
+	return runVarnish(t, "varnish.vcl", originAddr)
+}
+
+func runVarnish(t testing.TB, vcl, originAddr string) string {
+	t.Helper()
 	needs(t, "varnishd")
 	addr := freeAddr(t)
 	host, port, _ := strings.Cut(originAddr, ":")
-	config := configFor(t, "varnish.vcl", `"127.0.0.1"`, `"`+host+`"`, `"8080"`, `"`+port+`"`)
+	config := configFor(t, vcl, `"127.0.0.1"`, `"`+host+`"`, `"8080"`, `"`+port+`"`)
 	start(t, "varnishd", "-F", "-j", "none", "-n", filepath.Join(t.TempDir(), "v"), "-a", addr, "-T", "none", "-f", config, "-s", "malloc,128m")
 	awaitListening(t, addr)
 	return addr

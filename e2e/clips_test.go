@@ -32,6 +32,9 @@ var (
 	clip360  = makeClip("src360.flv", "640x360", "800k", clip360For)
 )
 
+// clipShort has no B-frames: GStreamer's FLV elements lose their order.
+var clipShort = encodeClip("short.flv", "testsrc2=size=640x360"+rate, 6*time.Second, "-b:v", "800k", "-g", "60", "-keyint_min", "60", "-sc_threshold", "0", "-bf", "0")
+
 func makeClip(name, size, bitrate string, d time.Duration) func(testing.TB) string {
 	every := fmt.Sprint(int(gop.Seconds() * frameRate))
 	return encodeClip(name, "testsrc2=size="+size+rate, d, "-b:v", bitrate, "-g", every, "-keyint_min", every, "-sc_threshold", "0")

@@ -13,9 +13,10 @@ import (
 // beside the one that it did: nothing says which is which.
 var errForwarded = errors.New("X-Forwarded-For and Forwarded name different addresses: the proxy must remove the one that it doesn't write")
 
-// locate puts the viewer's address in the place of the proxy's, for all that
-// goes by it: limits, rules and logs.
-func (s *Server) locate(r *http.Request) error {
+// Locate puts the viewer's address in the place of the proxy's in r.RemoteAddr,
+// for all that goes by it: limits, rules and logs. Handler has it; others on its
+// listeners need it.
+func (s *Server) Locate(r *http.Request) error {
 	peer := remote(r)
 	if !s.Proxies.Contain(peer) {
 		return nil // whoever it is, what it says of itself is worth nothing

@@ -51,7 +51,7 @@ func (s *Server) noBodies(next http.Handler) http.Handler {
 // up for them.
 func (s *Server) bounds(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := s.locate(r)
+		err := s.Locate(r)
 		switch {
 		case err != nil:
 		case len(r.URL.RawQuery) > maxQuery:

@@ -57,7 +57,7 @@ func TestLocate(t *testing.T) {
 			r.Header.Set("Forwarded", test.forwarded)
 		}
 		got := ""
-		if err := s.locate(r); err != nil {
+		if err := s.Locate(r); err != nil {
 			got = fmt.Sprint(status(err))
 		} else {
 			got = remote(r).String()
@@ -74,7 +74,7 @@ func TestLocateSeveralLines(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.RemoteAddr = "10.0.0.1:1"
 	r.Header["X-Forwarded-For"] = []string{"127.0.0.1", "198.51.100.1", "10.0.0.2"}
-	if err := s.locate(r); err != nil || remote(r).String() != "198.51.100.1" {
+	if err := s.Locate(r); err != nil || remote(r).String() != "198.51.100.1" {
 		t.Errorf("%v, %v", remote(r), err)
 	}
 }

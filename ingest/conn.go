@@ -408,6 +408,9 @@ func (c *conn) copyTags(p *accepted) (bye bool, err error) {
 	p.early = nil // what it needs for longer, the sink has copied
 	for {
 		m, err := c.read()
+		if err == io.EOF && c.tunnelled() {
+			return true, nil // only its client ends a tunnel like that, and some say no other goodbye
+		}
 		if err != nil {
 			return false, err
 		}

@@ -152,14 +152,20 @@ func (b *begun) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// carrier is a connection that says itself what carries it.
-type carrier interface {
-	Encrypted() bool // by TLS
+// tunnel is a connection inside of others, which its client opens and closes. It
+// says itself whether TLS protects it.
+type tunnel interface {
+	Encrypted() bool
+}
+
+func (c *conn) tunnelled() bool {
+	_, ok := c.nc.(tunnel)
+	return ok
 }
 
 // encrypted tells whether TLS protects a connection. RTMPE does not.
 func encrypted(nc net.Conn) bool {
-	if t, ok := nc.(carrier); ok {
+	if t, ok := nc.(tunnel); ok {
 		return t.Encrypted()
 	}
 	_, ok := nc.(*tls.Conn)
@@ -169,7 +175,7 @@ func encrypted(nc net.Conn) bool {
 // protocol is how URLs call what the encoder speaks.
 func (c *conn) protocol() string {
 	name := "rtmp"
-	if _, tunnel := c.nc.(carrier); tunnel {
+	if c.tunnelled() {
 		name += "t"
 	}
 	if c.hidden {

@@ -164,6 +164,7 @@ func (a *app) rooms() ports.Rooms {
 	return ports.Rooms{
 		Viewers: a.http.Handler(),
 		Front:   a.http.Front,
+		Locate:  a.http.Locate,
 		Operators: func(attend func(http.Handler) http.Handler) http.Handler {
 			s := &admin.Server{House: a, Crew: crew{a.gate}, Token: a.cfg.Admin.Token, WriteTimeout: a.http.WriteTimeout, Metrics: a.metrics, Now: a.clock.now}
 			return a.http.Front(s.Handler(attend))

@@ -26,6 +26,7 @@ var rooms = map[string][]string{
 	"ingest/rate":           {},
 	"ingest/rtmpe":          {"ingest/handshake"},
 	"ingest/rtmpe/clients":  {},
+	"ingest/rtmpt":          {"ingest/metrics"},
 	"remux":                 {"ingest/amf", "ingest/flv"},
 	"packager":              {"remux", "packager/cmaf"},
 	"packager/cmaf":         {"remux"},
@@ -43,7 +44,7 @@ var rooms = map[string][]string{
 	"cmd/sluice/door":   {"config/address", "ingest/metrics", "ingest/rate"},
 	"cmd/sluice/gate":   {"cmd/sluice/memory", "config/address", "ingest", "ingest/access", "ingest/flv", "ingest/metrics", "packager", "remux"},
 	"cmd/sluice/memory": {"config", "ingest/metrics", "packager"},
-	"cmd/sluice/ports":  {"cmd/sluice/cert", "cmd/sluice/door", "config", "config/address", "ingest/gather", "ingest/metrics"},
+	"cmd/sluice/ports":  {"cmd/sluice/cert", "cmd/sluice/door", "config", "config/address", "ingest/gather", "ingest/metrics", "ingest/rtmpt"},
 	"cmd/sluice/probe":  {},                                           // it sees servers from outside
 	"e2e":               {"e2e/lists", "ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
 	"e2e/lists":         {},                                           // shares nothing with what writes what it reads

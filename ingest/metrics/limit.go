@@ -19,6 +19,7 @@ const (
 	MessageTime Limit = "message_time"
 	ControlRate Limit = "control_rate"
 	CommandRate Limit = "command_rate"
+	Tunnel      Limit = "tunnel" // requests of RTMPT out of turn, or broken off
 
 	// cmd/sluice/gate and memory: publications.
 	Publishing      Limit = "publish"          // who may

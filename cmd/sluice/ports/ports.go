@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,6 +19,7 @@ import (
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/ingest/gather"
 	"github.com/sluice-live/sluice/ingest/metrics"
+	"github.com/sluice-live/sluice/ingest/rtmpt"
 )
 
 // Rooms are what answers behind the ports.
@@ -28,7 +30,10 @@ type Rooms struct {
 	// Operators has what operators ask for. Behind their token it is to call attend,
 	// which keeps their connections while they are answered.
 	Operators func(attend func(http.Handler) http.Handler) http.Handler
-	Log       zerolog.Logger // of what net/http says
+	// Locate puts the address of whom a proxy speaks for in r.RemoteAddr: Viewers
+	// does so by itself, what answers beside it needs it.
+	Locate func(r *http.Request) error
+	Log    zerolog.Logger // of what net/http says
 }
 
 // Ports are open: somebody must serve them, or close them.
@@ -99,7 +104,7 @@ func (o *opening) open() error {
 	if err != nil {
 		return err
 	}
-	secure := o.rooms.Viewers
+	secure, front := o.rooms.Viewers, Front(o.rooms, acme)
 	if o.cfg.HTTP.HTTP3 && httpTLS != nil {
 		pc, err := net.ListenPacket("udp", o.cfg.HTTP.TLSAddr)
 		if err != nil {
@@ -108,6 +113,11 @@ func (o *opening) open() error {
 		quic, advertise := QUIC(o.rooms.Viewers, pc, httpTLS, NewQUICDoor(viewers, o.cfg.HTTP.MaxPerAddress))
 		o.ports.Ways = append(o.ports.Ways, quic)
 		secure = advertise(o.rooms.Viewers)
+	}
+	if o.cfg.RTMP.Tunnel {
+		tunnel := o.tunnel(encoders)
+		o.ports.RTMP = append(o.ports.RTMP, tunnel)
+		secure, front = tunnel.Handler(secure), tunnel.Handler(front)
 	}
 	rtmp := func(l net.Listener) { o.ports.RTMP = append(o.ports.RTMP, l) }
 	web := func(h http.Handler) func(net.Listener) {
@@ -126,7 +136,7 @@ func (o *opening) open() error {
 	}{
 		{"rtmp", "rtmp.addr", o.cfg.RTMP.Addr, nil, false, nil, encoders, rtmp, &addr.RTMP},
 		{"rtmps", "rtmp.tls_addr", o.cfg.RTMP.TLSAddr, rtmpTLS, true, nil, encoders, rtmp, &addr.RTMPS},
-		{"http", "http.addr", o.cfg.HTTP.Addr, nil, false, nil, viewers, web(Front(o.rooms, acme)), &addr.HTTP},
+		{"http", "http.addr", o.cfg.HTTP.Addr, nil, false, nil, viewers, web(front), &addr.HTTP},
 		{"https", "http.tls_addr", o.cfg.HTTP.TLSAddr, httpTLS, true, []string{"h2", "http/1.1"}, viewers, web(secure), &addr.HTTPS},
 		{"admin", "admin.addr", o.cfg.Admin.Addr, nil, false, nil, o.adminDoor(), o.operators, &addr.Admin},
 	} {
@@ -148,6 +158,15 @@ func (o *opening) open() error {
 		port.use(l)
 	}
 	return nil
+}
+
+// tunnel takes encoders in by HTTP. Its sessions are counted like connections.
+func (o *opening) tunnel(encoders *door.Door) *rtmpt.Tunnel {
+	return rtmpt.New(rtmpt.Rules{
+		Enter:   func(from netip.Addr) (func(), error) { return encoders.Enter("rtmpt", from) },
+		Locate:  o.rooms.Locate,
+		Metrics: o.metrics,
+	})
 }
 
 // speaking is a configuration for listeners that speak these protocols, by ALPN.
