@@ -23,6 +23,9 @@ type Window struct {
 	Captions   remux.Captions // in the pictures
 	LeftOut    []string       // what viewers don't get, and what to set in the encoder; must not be modified
 
+	// Acts are those of the periods that are listed, in their order; there are none where a
+	// stream has one picture. They must not be modified.
+	Acts []Act
 	// TargetDuration in seconds bounds the rounded duration of all segments of
 	// the publication. It is 0 until the first segment is closed, and never
 	// changes from then on.

@@ -127,21 +127,24 @@ func lastEnd(w *packager.Window) time.Duration {
 // periods draws each Period that a listed segment is of.
 func periods(w *packager.Window) []*mpd.Period {
 	var out []*mpd.Period
-	byID := make(map[*packager.Period]*mpd.Period)
+	byID := make(map[act]*mpd.Period)
+	acts := make(map[*mpd.Period]act)
 	for _, set := range w.Sets() {
 		for _, stretch := range stretches(w, set) {
-			from := stretch.period()
+			from := stretch.act()
 			p, ok := byID[from]
 			if !ok {
 				p = mpd.NewPeriod()
-				p.Id = periodID(from)
-				p.Start = duration(start(from))
-				byID[from] = p
+				p.Id = from.id()
+				p.Start = duration(from.start())
+				byID[from], acts[p] = p, from
 				out = insert(out, p)
 			}
 			p.AdaptationSets = append(p.AdaptationSets, adaptationSet(w, set, stretch))
 		}
 	}
+	out = whole(w, out, acts)
+	connect(out)
 	return out
 }
 
@@ -156,7 +159,7 @@ func (r run) header() *packager.Header { return r.segments[0].header }
 // stretch is what a set has in one period: the run of each rendition that has any.
 type stretch []run
 
-func (s stretch) period() *packager.Period { return s[0].header().Period }
+func (s stretch) act() act { return s[0].segments[0].act }
 
 // stretches returns them for each period, in the order in which they are met.
 func stretches(w *packager.Window, set packager.Set) []stretch {
@@ -164,11 +167,11 @@ func stretches(w *packager.Window, set packager.Set) []stretch {
 	for _, r := range set.Renditions {
 		for rest := listed(w, r); len(rest) > 0; {
 			n := 1
-			for n < len(rest) && rest[n].header == rest[0].header {
+			for n < len(rest) && rest[n].header == rest[0].header && rest[n].act == rest[0].act {
 				n++
 			}
 			this := run{r, rest[:n]}
-			i := slices.IndexFunc(all, func(s stretch) bool { return s.period() == this.header().Period && s[0].rendition != r })
+			i := slices.IndexFunc(all, func(s stretch) bool { return s.act() == this.segments[0].act && s[0].rendition != r })
 			if i < 0 {
 				all = append(all, stretch{this})
 			} else {
@@ -183,6 +186,7 @@ func stretches(w *packager.Window, set packager.Set) []stretch {
 // listing is a segment as the timeline lists it.
 type listing struct {
 	header   *packager.Header
+	act      act
 	start    int64 // ticks, as its name says
 	pts      int64 // ticks, as it is shown
 	duration int64 // ticks, from start on
@@ -210,19 +214,24 @@ func sap(independent, leading bool) uint32 {
 // listed are the closed segments, the one in production where its duration
 // can be foreseen, and the one behind it for players that are near live.
 func listed(w *packager.Window, r *packager.Rendition) []listing {
-	list := make([]listing, 0, len(r.Segments)+1)
+	list := make([]listing, 0, len(r.Segments)+2)
+	add := func(h *packager.Header, n packager.MSN, start, pts, duration int64, sap uint32) {
+		if a, on := actOf(w, r, h, n); on {
+			list = append(list, listing{h, a, start, pts, duration, sap})
+		}
+	}
 	for _, s := range r.Segments {
 		if !s.Gap() {
-			list = append(list, listing{s.Header, s.Start, s.PTS, s.PTS + s.Duration - s.Start - s.Tail, sap(s.Independent, s.Leading)})
+			add(s.Header, s.MSN, s.Start, s.PTS, s.PTS+s.Duration-s.Start-s.Tail, sap(s.Independent, s.Leading))
 		}
 	}
 	// One that has gaps is listed when it is complete: how much of it is media
 	// shows only then.
 	if w.State != packager.Ended && foreseen(w) && comes(r) {
-		list = append(list, listing{r.Header, r.OpenStart, r.OpenPTS, r.ExpectedDuration, sap(r.OpenIndependent, r.OpenLeading)})
+		add(r.Header, r.Open, r.OpenStart, r.OpenPTS, r.ExpectedDuration, sap(r.OpenIndependent, r.OpenLeading))
 		if ahead(w) {
 			next := r.OpenStart + r.ExpectedDuration
-			list = append(list, listing{r.Header, next, next, r.NextDuration, sap(true, r.OpenLeading)})
+			add(r.Header, r.Open+1, next, next, r.NextDuration, sap(true, r.OpenLeading))
 		}
 	}
 	return inOrder(list)
@@ -266,13 +275,6 @@ func insert(list []*mpd.Period, p *mpd.Period) []*mpd.Period {
 	return append(list[:i], append([]*mpd.Period{p}, list[i:]...)...)
 }
 
-func periodID(p *packager.Period) string { return "p" + p.ID }
-
-// start is Period@start: milliseconds are what a manifest writes.
-func start(p *packager.Period) time.Duration {
-	return time.Duration(p.Start).Truncate(time.Millisecond)
-}
-
 // adaptationSet draws what a set has in one period. Where it is a single rendition,
 // what is said of its segments is said of the set.
 func adaptationSet(w *packager.Window, set packager.Set, s stretch) *mpd.AdaptationSetType {
@@ -282,8 +284,8 @@ func adaptationSet(w *packager.Window, set packager.Set, s stretch) *mpd.Adaptat
 	a.Id = mpd.Ptr(uint32(set.Number))
 	a.Lang = t.Language
 	a.StartWithSAP = startWithSAP(s)
-	if !slices.ContainsFunc(s, func(r run) bool { return r.header().Before == nil }) { // one decoder plays both
-		a.SupplementalProperties = []*mpd.DescriptorType{mpd.NewDescriptor("urn:mpeg:dash:period-connectivity:2015", periodID(h.Before), "")}
+	if s.act().from == 0 && !slices.ContainsFunc(s, func(r run) bool { return r.header().Before == nil }) { // one decoder plays both
+		a.SupplementalProperties = connected(periodID(h.Before))
 	}
 	if channels := w.Captions.Channels(); t.Kind() == remux.Video && len(channels) > 0 {
 		// The language is one that nobody says (SCTE 214-1, section 8.2.1).
@@ -451,7 +453,7 @@ func startWithSAP(s stretch) uint32 {
 func template(w *packager.Window, of *mpd.RepresentationBaseType, r run) *mpd.SegmentTemplateType {
 	h := r.header()
 	timescale := h.Track.Timescale
-	offset := uint64(start(h.Period).Milliseconds()) * uint64(timescale) / 1000
+	offset := uint64(r.segments[0].act.start().Milliseconds()) * uint64(timescale) / 1000
 	t := mpd.NewSegmentTemplate()
 	t.Timescale = &timescale
 	t.PresentationTimeOffset = &offset

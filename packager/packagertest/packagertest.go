@@ -124,14 +124,8 @@ func (f *Feed) GOP(frames int) {
 // Play does with the stream what a program says, an instruction a byte: groups
 // of pictures of all lengths, new periods, and other tracks. look sees each Window.
 func (f *Feed) Play(program []byte, look func(*packager.Window)) {
-	var last *packager.Window
 	f.tb.Helper()
-	f.look = func() {
-		if w := f.Stream.Window(); w != last {
-			last = w
-			look(w)
-		}
-	}
+	f.Look(look)
 	tracks := Tracks()
 	for _, b := range program {
 		switch n := int(b >> 2); b & 3 {
@@ -153,6 +147,17 @@ func (f *Feed) Play(program []byte, look func(*packager.Window)) {
 			tracks[0].ID = "v1"
 			tracks[0].Bitrate, tracks[1].Bitrate = n<<20, -n
 			f.SetTracks(tracks...)
+		}
+	}
+}
+
+// Look lets each Window be seen from now on.
+func (f *Feed) Look(look func(*packager.Window)) {
+	var last *packager.Window
+	f.look = func() {
+		if w := f.Stream.Window(); w != last {
+			last = w
+			look(w)
 		}
 	}
 }

@@ -1,0 +1,142 @@
+package packager
+
+import "slices"
+
+// Act is a stretch of a period in which there are always the same pictures to choose from.
+// Another one begins where one is lost, comes back, or joins late. Playlists say so by gaps.
+// A manifest cannot: what dash.js 5.2 and Shaka 5.2 make of it was tried. In front of a hole
+// in a Representation's timeline both stay with it and show nothing (for 14 s and more,
+// with another one beside it), and Shaka never looks for a Representation that is new in a
+// Period that it knows. So an act is a Period of a manifest, with the same names of media.
+type Act struct {
+	Period   *Period
+	MSN      MSN           // the first segment that it is true of
+	Start    int64         // of that segment, nanoseconds since 1970
+	Pictures []RenditionID // that can be chosen from here on, at least one; must not be modified
+	First    bool          // it is where Period begins
+	Revision int           // how often Pictures was found to be otherwise
+
+	seen MSN // the newest segment that was looked at
+}
+
+// actsBehind returns the acts of w, which follows old. Streams with one picture have none.
+func actsBehind(old []Act, w *Window) []Act {
+	period, newest, start := newestOfPictures(w)
+	if period == nil {
+		return old
+	}
+	acts := slices.DeleteFunc(slices.Clone(old), func(t Act) bool { return !listsPeriod(w, t.Period) })
+	n := len(acts)
+	if n == 0 || acts[n-1].Period != period {
+		if !begun(w, period) {
+			return acts
+		}
+		if now := picturesOf(w, func(r *Rendition) bool { return !r.Away }); len(now) > 0 {
+			acts = append(acts, Act{Period: period, MSN: newest, Start: period.Start, Pictures: now, First: true, seen: newest})
+		}
+		return acts
+	}
+	last := &acts[n-1]
+	before := last.Pictures
+	now := picturesOf(w, func(r *Rendition) bool {
+		was := slices.Contains(before, r.ID)
+		if r.Open < newest && !r.Away { // it hasn't come that far
+			return was || r.mediaIn(period, newest-1)
+		}
+		// What is told once of a segment is taken back only where there is nothing.
+		return r.mediaIn(period, newest) && (was || newest > last.seen)
+	})
+	none := !slices.ContainsFunc(w.Renditions, func(r Rendition) bool { return r.mediaIn(period, newest-1) && r.isPicture() })
+	switch {
+	case len(now) == 0 || slices.Equal(now, before) || none && newest > last.MSN: // all were away: they come back one behind the other
+		last.seen = max(last.seen, newest)
+	case last.MSN == newest:
+		last.Pictures = now
+		last.Revision++
+	default:
+		acts = append(acts, Act{Period: period, MSN: newest, Start: start, Pictures: now, seen: newest})
+	}
+	return prune(acts, w)
+}
+
+// newestOfPictures returns the newest period of several pictures, its newest segment that
+// one of them has begun, and where that starts, ns. There is no period where there is
+// nothing of it, or one picture only.
+func newestOfPictures(w *Window) (period *Period, newest MSN, start int64) {
+	pictures := 0
+	for i := range w.Renditions {
+		r := &w.Renditions[i]
+		if !r.isPicture() {
+			continue
+		}
+		pictures++
+		if r.Header == nil || r.OpenStart == 0 || r.Away || r.OpenGap {
+			continue
+		}
+		p, at := r.Header.Period, nanoseconds(r.OpenStart, r.Header.Track.Timescale)
+		switch {
+		case period == nil || p.Sequence > period.Sequence || p == period && r.Open > newest:
+			period, newest, start = p, r.Open, at
+		case p == period && r.Open == newest:
+			start = min(start, at)
+		}
+	}
+	if pictures < 2 {
+		return nil, 0, 0
+	}
+	return period, newest, start
+}
+
+// begun tells whether all renditions that come have a header in a period.
+func begun(w *Window, p *Period) bool {
+	return !slices.ContainsFunc(w.Renditions, func(r Rendition) bool { return !r.Away && (r.Header == nil || r.Header.Period != p) })
+}
+
+func (r *Rendition) isPicture() bool {
+	h := r.Newest()
+	return h != nil && h.Track.Picture.Width > 0
+}
+
+// mediaIn tells whether a segment, closed or in production, is there from its beginning on.
+func (r *Rendition) mediaIn(period *Period, n MSN) bool {
+	if r.Header != nil && r.Header.Period == period && r.Open == n && r.OpenStart != 0 {
+		return len(r.Parts) == 0 || !r.Parts[0].Gap
+	}
+	for _, s := range slices.Backward(r.Segments) {
+		if s.MSN == n && s.Header.Period == period {
+			return !s.Gap() && s.Lead == 0
+		}
+	}
+	return false
+}
+
+func picturesOf(w *Window, has func(*Rendition) bool) (ids []RenditionID) {
+	for i := range w.Renditions {
+		if r := &w.Renditions[i]; r.isPicture() && has(r) {
+			ids = append(ids, r.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func listsPeriod(w *Window, p *Period) bool {
+	return slices.ContainsFunc(w.Renditions, func(r Rendition) bool {
+		return r.Header != nil && r.Header.Period == p ||
+			slices.ContainsFunc(r.Segments, func(s *Segment) bool { return s.Header.Period == p })
+	})
+}
+
+// prune drops the acts that nothing listed is of any more.
+func prune(acts []Act, w *Window) []Act {
+	first := MSN(1<<63 - 1)
+	for i := range w.Renditions {
+		if l := w.Renditions[i].Segments; len(l) > 0 {
+			first = min(first, l[0].MSN)
+		}
+	}
+	for len(acts) > 1 && acts[1].MSN <= first {
+		acts = acts[1:]
+	}
+	return acts
+}

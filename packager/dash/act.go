@@ -1,0 +1,112 @@
+package dash
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Eyevinn/dash-mpd/mpd"
+
+	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
+)
+
+// act is what a manifest's Period is: a period of the packager, or a stretch of one in
+// which there are always the same pictures to choose from (see packager.Act).
+type act struct {
+	period *packager.Period
+	from   packager.MSN // the first segment; 0 where it is the period's
+	again  int          // see packager.Act.Revision
+	begins int64        // ns since 1970
+}
+
+// actOf tells to which act a segment of a rendition belongs, and whether it is listed: a
+// picture that comes in the middle of an act is so from the next one on.
+func actOf(w *packager.Window, r *packager.Rendition, h *packager.Header, n packager.MSN) (a act, on bool) {
+	a = act{period: h.Period, begins: h.Period.Start}
+	for _, t := range slices.Backward(w.Acts) {
+		if t.Period != h.Period || t.MSN > n && !t.First {
+			continue
+		}
+		if a.again = t.Revision; !t.First || t.Revision > 0 {
+			a.from = t.MSN
+		}
+		if !t.First {
+			a.begins = t.Start
+		}
+		return a, h.Track.Kind() != remux.Video || slices.Contains(t.Pictures, r.ID)
+	}
+	return a, true
+}
+
+// whole leaves out the newest Period until all that come have a segment in it, as players
+// look for the renditions of a Period when it is new to them; and the oldest, of which some
+// list nothing any more and others do.
+func whole(w *packager.Window, all []*mpd.Period, acts map[*mpd.Period]act) []*mpd.Period {
+	for n := len(all); n > 1 && acts[all[n-1]].from != 0 && lacks(w, acts[all[n-1]], all[n-1], all[n-2]); n-- {
+		all = all[:n-1]
+	}
+	for len(all) > 1 && lacks(w, acts[all[0]], all[0], all[1]) {
+		all = all[1:]
+	}
+	return all
+}
+
+// lacks tells whether an act has less than its pictures, and the sounds of one beside it.
+func lacks(w *packager.Window, a act, p, beside *mpd.Period) bool {
+	i := slices.IndexFunc(w.Acts, func(t packager.Act) bool { return t.Period == a.period && (t.MSN == a.from || t.First && a.from == 0) })
+	if i < 0 {
+		return false
+	}
+	var has []packager.RenditionID
+	for _, s := range p.AdaptationSets {
+		for _, r := range s.Representations {
+			has = append(has, packager.RenditionID(r.Id))
+		}
+	}
+	return slices.ContainsFunc(w.Acts[i].Pictures, func(id packager.RenditionID) bool { return !slices.Contains(has, id) }) ||
+		slices.ContainsFunc(beside.AdaptationSets, func(b *mpd.AdaptationSetType) bool {
+			return b.ContentType == "audio" && !slices.ContainsFunc(p.AdaptationSets, func(s *mpd.AdaptationSetType) bool { return *s.Id == *b.Id })
+		})
+}
+
+// id is the same for as long as anything of it is listed, and never comes back.
+func (a act) id() string {
+	if a.from == 0 {
+		return periodID(a.period)
+	}
+	return fmt.Sprintf("%s-%d.%d", periodID(a.period), a.from, a.again)
+}
+
+// start is Period@start: milliseconds are what a manifest writes.
+func (a act) start() time.Duration { return time.Duration(a.begins).Truncate(time.Millisecond) }
+
+func periodID(p *packager.Period) string { return "p" + p.ID }
+
+// connected says that what follows is decoded with the headers of that Period, and that no
+// time lies between.
+func connected(id string) []*mpd.DescriptorType {
+	return []*mpd.DescriptorType{mpd.NewDescriptor(connectivity, id, "")}
+}
+
+const connectivity = "urn:mpeg:dash:period-connectivity:2015"
+
+// connect says so of acts of one period, and names the last act of a period where the next
+// one is connected with that.
+func connect(all []*mpd.Period) {
+	for i, p := range all[min(1, len(all)):] {
+		before := all[i]
+		whole, _, isLater := strings.Cut(p.Id, "-")
+		of, _, _ := strings.Cut(before.Id, "-")
+		for _, a := range p.AdaptationSets {
+			has := slices.ContainsFunc(before.AdaptationSets, func(b *mpd.AdaptationSetType) bool { return *b.Id == *a.Id })
+			switch {
+			case isLater && of == whole && has:
+				a.SupplementalProperties = append(connected(before.Id), a.SupplementalProperties...)
+			case !isLater && len(a.SupplementalProperties) > 0 && a.SupplementalProperties[0].SchemeIdUri == connectivity && a.SupplementalProperties[0].Value == of:
+				a.SupplementalProperties[0].Value = before.Id
+			}
+		}
+	}
+}
