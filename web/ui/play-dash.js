@@ -50,6 +50,13 @@ export async function playDASH(video, url, tell, signal, found) {
   dash.on(dashjs.MediaPlayer.events.PERIOD_SWITCH_COMPLETED, () => {
     if (seen) dash.setRepresentationForTypeById('video', seen);
   });
+  // On a way that has become narrow it takes some seconds to notice: each request that a jump
+  // to live breaks off is one that it measures nothing by. What plays in the meantime is the least.
+  video.addEventListener('waiting', () => {
+    if (seen || video.seeking || !video.played.length) return;
+    const least = dash.getRepresentationsByType('video').reduce((a, b) => (b.bandwidth < a.bandwidth ? b : a));
+    if (dash.getCurrentRepresentationForType('video')?.id !== least.id) dash.setRepresentationForTypeById('video', least.id);
+  }, { signal });
   let stays = false; // where the viewer went
   let calm = false;
   const speed = () => dash.updateSettings({ streaming: { liveCatchup: { enabled: !stays && !calm, maxDrift: stays ? NaN : settings.streaming.liveCatchup.maxDrift } } });
