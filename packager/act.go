@@ -21,8 +21,8 @@ type Act struct {
 
 // actsBehind returns the acts of w, which follows old. Streams with one picture have none.
 func actsBehind(old []Act, w *Window) []Act {
-	period, newest, start := newestOfPictures(w)
-	if period == nil {
+	period, newest, start, pictures := newestOfPictures(w)
+	if period == nil || pictures < 2 && len(old) == 0 {
 		return old
 	}
 	acts := slices.DeleteFunc(slices.Clone(old), func(t Act) bool { return !listsPeriod(w, t.Period) })
@@ -31,7 +31,8 @@ func actsBehind(old []Act, w *Window) []Act {
 		if !begun(w, period) {
 			return acts
 		}
-		if now := picturesOf(w, func(r *Rendition) bool { return !r.Away }); len(now) > 0 {
+		fresh := len(picturesOf(w, func(r *Rendition) bool { return r.closedIn(period) })) == 0
+		if now := picturesOf(w, func(r *Rendition) bool { return r.closedIn(period) || fresh && !r.Away }); len(now) > 0 {
 			acts = append(acts, Act{Period: period, MSN: newest, Start: period.Start, Pictures: now, First: true, seen: newest})
 		}
 		return acts
@@ -59,11 +60,10 @@ func actsBehind(old []Act, w *Window) []Act {
 	return prune(acts, w)
 }
 
-// newestOfPictures returns the newest period of several pictures, its newest segment that
-// one of them has begun, and where that starts, ns. There is no period where there is
-// nothing of it, or one picture only.
-func newestOfPictures(w *Window) (period *Period, newest MSN, start int64) {
-	pictures := 0
+// newestOfPictures returns the newest period, its newest segment that a picture has begun,
+// where that starts, ns, and how many pictures there are. There is no period where there is
+// nothing of it.
+func newestOfPictures(w *Window) (period *Period, newest MSN, start int64, pictures int) {
 	for i := range w.Renditions {
 		r := &w.Renditions[i]
 		if !r.isPicture() {
@@ -81,10 +81,7 @@ func newestOfPictures(w *Window) (period *Period, newest MSN, start int64) {
 			start = min(start, at)
 		}
 	}
-	if pictures < 2 {
-		return nil, 0, 0
-	}
-	return period, newest, start
+	return period, newest, start, pictures
 }
 
 // begun tells whether all renditions that come have a header in a period.
@@ -108,6 +105,11 @@ func (r *Rendition) mediaIn(period *Period, n MSN) bool {
 		}
 	}
 	return false
+}
+
+// closedIn tells whether a segment of a period is closed that has media.
+func (r *Rendition) closedIn(p *Period) bool {
+	return slices.ContainsFunc(r.Segments, func(s *Segment) bool { return s.Header.Period == p && !s.Gap() })
 }
 
 func picturesOf(w *Window, has func(*Rendition) bool) (ids []RenditionID) {

@@ -1,16 +1,19 @@
 package dash_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/Eyevinn/dash-mpd/mpd"
 
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/packager/dash"
 	"github.com/sluice-live/sluice/packager/packagertest"
+	"github.com/sluice-live/sluice/remux"
 )
 
 // TestPicturesComeAndGo: while pictures are lost and come back, each Period has the same
@@ -36,65 +39,135 @@ func TestPicturesComeAndGo(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := packagertest.NewQualities(t)
-			had := make(map[string]string) // what Periods had, by their id
-			var last string
-			look := func(w *packager.Window) {
-				if !w.Playable() {
-					return
-				}
-				text, err := dash.MPD(w)
-				if err != nil {
-					t.Fatal(err)
-				}
-				m, err := mpd.MPDFromBytes(text)
-				if err != nil {
-					t.Fatal(err)
-				}
-				last = string(text)
-				for i, p := range m.Periods {
-					what := fmt.Sprint(*p.Start)
-					for _, a := range p.AdaptationSets {
-						for _, r := range a.Representations {
-							what += " " + r.Id
-							line := r.SegmentTemplate
-							if line == nil {
-								line = a.SegmentTemplate
-							}
-							if tt.periods == 1 {
-								continue
-							}
-							for _, s := range line.SegmentTimeline.S[1:] {
-								if s.T != nil {
-									t.Errorf("%s of %s has a hole:\n%s", r.Id, p.Id, text)
-								}
-							}
-						}
-						if i > 0 && (len(a.SupplementalProperties) == 0 || a.SupplementalProperties[0].Value != m.Periods[i-1].Id) {
-							t.Errorf("%s isn't connected:\n%s", p.Id, text)
-						}
-					}
-					if had[p.Id] == "" {
-						had[p.Id] = what
-					}
-					if had[p.Id] != what {
-						t.Fatalf("%s had %s, has %s:\n%s", p.Id, had[p.Id], what, text)
-					}
-				}
-			}
-			f.Look(look)
+			seen := lookAtPeriods(t, tt.periods == 1)
+			f.Look(seen.look)
 			f.Qualities(300 + tt.at)
 			f.Lost = tt.lost
 			f.Qualities(tt.while)
 			f.Lost = nil
 			f.Qualities(200)
-			if len(had) != tt.periods {
-				t.Errorf("%d Periods, want %d: %v", len(had), tt.periods, had)
+			if len(seen.had) != tt.periods {
+				t.Errorf("%d Periods, want %d: %v", len(seen.had), tt.periods, seen.had)
 			}
 			if want := []string{`"v1"`, `"v2"`, `"v3"`}; slices.ContainsFunc(want, func(id string) bool {
-				return !strings.Contains(last[strings.LastIndex(last, "<Period"):], "<Representation id="+id)
+				return !strings.Contains(seen.newest(), "<Representation id="+id)
 			}) {
-				t.Errorf("not all are back:\n%s", last)
+				t.Errorf("not all are back:\n%s", seen.last)
 			}
 		})
+	}
+}
+
+// periodsSeen is what manifests said.
+type periodsSeen struct {
+	t     *testing.T
+	holes bool              // may be
+	had   map[string]string // what Periods had, by their id
+	last  string
+}
+
+func lookAtPeriods(t *testing.T, holes bool) *periodsSeen {
+	return &periodsSeen{t: t, holes: holes, had: make(map[string]string)}
+}
+
+// newest is the newest Period of the last manifest.
+func (p *periodsSeen) newest() string { return p.last[strings.LastIndex(p.last, "<Period"):] }
+
+// look checks that each Period has what it had, and no hole, and is connected.
+func (p *periodsSeen) look(w *packager.Window) {
+	t := p.t
+	if !w.Playable() {
+		return
+	}
+	text, err := dash.MPD(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := mpd.MPDFromBytes(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.last = string(text)
+	for i, period := range m.Periods {
+		what := fmt.Sprint(*period.Start)
+		for _, a := range period.AdaptationSets {
+			for _, r := range a.Representations {
+				what += " " + r.Id
+				line := r.SegmentTemplate
+				if line == nil {
+					line = a.SegmentTemplate
+				}
+				for _, s := range line.SegmentTimeline.S[1:] {
+					if s.T != nil && !p.holes {
+						t.Errorf("%s of %s has a hole:\n%s", r.Id, period.Id, text)
+					}
+				}
+			}
+			if i > 0 && (len(a.SupplementalProperties) == 0 || a.SupplementalProperties[0].Value != m.Periods[i-1].Id) {
+				t.Errorf("%s isn't connected:\n%s", period.Id, text)
+			}
+		}
+		if p.had[period.Id] == "" {
+			p.had[period.Id] = what
+		}
+		if had := p.had[period.Id]; had != what {
+			t.Fatalf("%s had %s, has %s:\n%s", period.Id, had, what, text)
+		}
+	}
+}
+
+// TestPictureJoins: a picture that is pushed by itself joins the only one that there was,
+// and is in a Period of its own time; that goes on when it is gone again.
+func TestPictureJoins(t *testing.T) {
+	now := packagertest.Start
+	catalog := packager.NewCatalog(packager.Settings{
+		Segments: 6, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second, PartDuration: 500 * time.Millisecond, Linger: time.Minute,
+	}, func() time.Time { return now })
+	name, err := packager.ParseStreamName("live", "cam1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := lookAtPeriods(t, false)
+	var pushers [2]*packager.Contribution
+	for frame := range 36 * 30 {
+		now = packagertest.Start.Add(time.Duration(frame) * time.Second / 30)
+		for i, from := range []int{0, 8*30 + 17} {
+			if i == 1 && frame == 20*30+5 {
+				pushers[i].Close(errors.New("cut"))
+				pushers[i] = nil
+			}
+			if frame < from || i == 1 && frame >= 20*30+5 {
+				continue
+			}
+			if frame == from {
+				if pushers[i], err = catalog.Contribute(name, packager.Contributor{Label: fmt.Sprint("_", i), Order: i + 1}); err != nil {
+					t.Fatal(err)
+				}
+				tracks := packagertest.Tracks()
+				tracks[0].Picture.Width, tracks[0].Picture.Height = 960>>i, 540>>i
+				if err := pushers[i].SetTracks(tracks); err != nil {
+					t.Fatal(err)
+				}
+			}
+			second := packagertest.Start.Unix()
+			samples := []remux.Sample{{DTS: second*90000 + int64(frame)*3000, Duration: 3000, Sync: frame%60 == 0, Data: make([]byte, 2000)}}
+			for n := (frame*1600 + 1023) / 1024; n*1024 < (frame+1)*1600; n++ {
+				samples = append(samples, remux.Sample{Track: 1, DTS: second*48000 + int64(n)*1024, Duration: 1024, Sync: true, Data: make([]byte, 300)})
+			}
+			for _, s := range samples {
+				if err := pushers[i].WriteSample(s); err != nil {
+					t.Fatal(err)
+				}
+				if stream, ok := catalog.Lookup(name); ok {
+					seen.look(stream.Window())
+				}
+			}
+		}
+		if frame == 19*30 && !strings.Contains(seen.newest(), `id="v1_1"`) {
+			t.Errorf("the second isn't there:\n%s", seen.last)
+		}
+	}
+	if len(seen.had) != 3 {
+		t.Errorf("%d Periods, want 3: %v", len(seen.had), seen.had)
 	}
 }

@@ -93,6 +93,7 @@ export async function playDASH(video, url, tell, signal, found) {
       const on = dash.getCurrentRepresentationForType('video');
       return dash.getRepresentationsByType('video').map((r) => ({ id: r.id, height: r.height, bitrate: r.bandwidth, on: r.id === on?.id }));
     },
+    chooses: () => !seen,
     see(id) {
       seen = id;
       dash.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: !id } } } });

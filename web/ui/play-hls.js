@@ -107,6 +107,7 @@ export async function playHLS(video, url, tell, signal, found) {
     pictures() {
       return hls.levels.map((l, i) => ({ id: idOf(l.uri), height: l.height, bitrate: l.averageBitrate || l.bitrate, on: i === hls.currentLevel }));
     },
+    chooses: () => hls.autoLevelEnabled, // from an error on, as where a quality is lost
     // From the next segment on that it loads: what it has buffered, near live, is little.
     see(id) { hls.loadLevel = hls.levels.findIndex((l) => idOf(l.uri) === id); },
     goLive() {

@@ -29,6 +29,7 @@ export async function playNative(video, url, tell, signal, found) {
     aim: null, // the browser decides
     level: () => ({}),
     pictures: () => [], // the browser decides
+    chooses: () => true,
     see() {},
     sounds: () => Array.from(video.audioTracks ?? [], (t) => ({ name: t.label, language: t.language, on: t.enabled })),
     hear(i) {

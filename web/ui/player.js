@@ -21,6 +21,7 @@
 //   level()    {bitrate, frameRate, codecs} of what is playing, as far as known
 //   pictures() [{id, height, bitrate, on}], the qualities to choose from
 //   see(id)    plays that one, or with null lets the player choose
+//   chooses()  tells whether the player chooses: also where the one that was to be seen is gone
 //   goLive()   jumps to the live edge
 //   stay(on)   lets the viewer stay where he went, or comes near live again by itself;
 //              stay itself is null where the browser decides
@@ -383,6 +384,7 @@ function drawPictures(pictures) {
   const menu = $('pictures');
   $('pictures-row').hidden = pictures.length < 2;
   if (document.activeElement === menu) return; // nothing moves under the viewer's hand
+  if (seen.id && seen.by === playback && pictures.length && playback.chooses()) seen.id = '';
   const sorted = pictures.toSorted((a, b) => b.height - a.height || b.bitrate - a.bitrate);
   const names = sorted.map(({ id, height }) => named.get(id) || `${height}p`);
   const options = sorted.map(({ id, bitrate }, i) => new Option(names.indexOf(names[i]) === names.lastIndexOf(names[i]) ? names[i] : `${names[i]} · ${bits(bitrate)}`, id));

@@ -1,0 +1,145 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/client"
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+// A rung is one of several outputs of an encoder, which has begun at some time.
+type rung struct {
+	url   string
+	tags  []flv.Tag
+	began time.Time // of the encoder: when its timestamps were 0
+}
+
+// send sends what the encoder has from now on, until it is broken off.
+func (o rung) send(ctx context.Context, t testing.TB) *sync.WaitGroup {
+	t.Helper()
+	rtmp, err := client.Dial(ctx, o.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := uint32(time.Since(o.began).Milliseconds())
+	var done sync.WaitGroup
+	done.Go(func() {
+		defer rtmp.Abort()
+		begun := false
+		for _, tag := range o.tags {
+			for p, err := range flv.Packets(tag) {
+				if err == nil && p.Type == flv.PacketFrame {
+					begun = begun || p.Kind == flv.Video && p.Keyframe && tag.Timestamp >= from
+					if !begun {
+						tag.Body = nil
+					}
+				} else {
+					tag.Timestamp = from
+				}
+			}
+			if tag.Body == nil {
+				continue
+			}
+			select {
+			case <-time.After(time.Until(o.began.Add(time.Duration(tag.Timestamp) * time.Millisecond))):
+			case <-ctx.Done():
+				return
+			}
+			if err := rtmp.WriteTag(tag); err != nil {
+				t.Errorf("%s: %v", o.url, err)
+				return
+			}
+		}
+	})
+	return &done
+}
+
+// TestPushedQualities: one quality is pushed by itself, another joins late; then the first is
+// cut off and comes back. Who was there plays on, and chooses among what there is.
+func TestPushedQualities(t *testing.T) {
+	if os.Getenv("E2E_ABR") == "" {
+		t.Skip("E2E_ABR is not set: this takes minutes (make test-abr)")
+	}
+	needs(t, "ffmpeg")
+	some := regexp.MustCompile(strings.TrimPrefix(os.Getenv("E2E_ABR"), "1"))
+	players := playersPage(t)
+	files, err := encodeQualities()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, browser := range []string{"Chromium", "Firefox"} {
+		for _, c := range choosers {
+			id := browser + ", " + c.name
+			if !some.MatchString(id) {
+				continue
+			}
+			t.Run(strings.ReplaceAll(id, " ", ""), func(t *testing.T) {
+				t.Parallel()
+				const stream = "live/cam1"
+				s := startServer(t, "-abr-suffixes", "_360p,_180p")
+				began := time.Now()
+				at := func(seconds int) { time.Sleep(time.Until(began.Add(time.Duration(seconds) * time.Second))) }
+				var outputs [2]rung
+				for i, suffix := range []string{"_360p", "_180p"} {
+					outputs[i] = rung{s.rtmpURL(stream + suffix), loop(t, clipTags(t, files[i])).tags(3 * time.Minute), began}
+				}
+				all, stopAll := context.WithCancel(context.Background())
+				t.Cleanup(stopAll)
+				first, cut := context.WithCancel(all)
+				sent := outputs[0].send(first, t)
+				awaitPlayable(t, s, stream)
+				old, late := watching(t, browser), watching(t, browser)
+				at(10)
+				old.begin(t, c.url(s.http, players, stream))
+				at(20)
+				second := outputs[1].send(all, t)
+				joins := watchFor(t, old, 12*time.Second, 640)
+				late.begin(t, c.url(s.http, players, stream))
+				time.Sleep(2 * time.Second)
+				keep(t, "joined.mpd", s.get(t, s.url(stream+"/index.mpd")))
+				keep(t, "joined.m3u8", s.get(t, s.url(stream+"/index.m3u8")))
+				try := func(v viewer, height int) seen {
+					v.text(t, "(() => { try { "+strings.TrimSuffix(c.see(height), ", ''")+" } catch (e) { return String(e) } return '' })()")
+					return watchFor(t, v, 6*time.Second, height*16/9)
+				}
+				old180, late180 := try(old, 180), try(late, 180)
+				try(old, 0)
+				try(late, 360)
+				cut() // as kill -9 does
+				sent.Wait()
+				lost := watchFor(t, late, 8*time.Second, 320)
+				again := outputs[0].send(all, t)
+				back := watchFor(t, late, 8*time.Second, 640)
+				late360 := try(late, 360)
+				t.Logf("| %s | %s | %.1f | %v | %v | %.1f %v | %.1f | %v |", c.name, browser, joins.Longest, old180.widths, late180.widths, lost.Longest, lost.widths, back.Longest, late360.widths)
+				t.Log(late.text(t, "JSON.stringify((window.errors ?? sluice.errors).slice(-12))"))
+				stopAll()
+				second.Wait()
+				again.Wait()
+				if strings.Contains(c.told, "lost") {
+					return
+				}
+				if n := len(late180.widths); late180.widths[n-1] != 320 {
+					t.Errorf("who came later can't choose what joined: %v", late180.widths)
+				}
+				if joins.Longest > 1 || lost.Longest > 2.5 || back.Longest > 1 {
+					t.Errorf("stood still for %.1f s as one joined, %.1f s as one was lost, %.1f s as it came back", joins.Longest, lost.Longest, back.Longest)
+				}
+				if n := len(lost.widths); lost.widths[n-1] != 320 {
+					t.Errorf("goes on with what is lost: %v", lost.widths)
+				}
+				for _, v := range []viewer{old, late} {
+					if f := fatal(t, v); f != "[]" {
+						t.Error(f)
+					}
+				}
+			})
+		}
+	}
+}
