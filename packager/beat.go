@@ -129,11 +129,12 @@ func (b *beat) leadAway() {
 // last end as segments last, or, where another rendition had gone beyond that before
 // anybody knew that the leader is away, where that is.
 func (b *beat) next() int64 {
+	// One that a keyframe ended soon behind a cut without one says nothing.
 	length := b.regularity.segment
-	if length == 0 {
-		length = b.segmentMin
+	if step := b.grid.step; length < b.segmentMin && step > 0 {
+		length = (b.segmentMin + step - 1) / step * step // whole parts
 	}
-	length = min(length, b.segmentMax-b.spare)
+	length = min(max(length, b.segmentMin), b.segmentMax-b.spare)
 	last := b.period.Start
 	if n := len(b.ends); n > 0 {
 		last = b.ends[n-1]

@@ -46,8 +46,14 @@ func (w *writer) cutBefore(s *remux.Sample) error {
 // together with the coming sample.
 func (w *writer) carriesScrap(s *remux.Sample) bool {
 	scrap := w.duration(w.part.settled)
-	return !w.isVideo() && !w.part.perFrame && len(w.open.Parts) > 0 && w.beat.grid.scrap(scrap) &&
-		scrap+w.duration(int64(s.Duration)) <= w.beat.grid.target
+	return len(w.open.Parts) > 0 && w.carries(scrap) && scrap+w.duration(int64(s.Duration)) <= w.beat.grid.target
+}
+
+// carries tells whether that much of a part of sound had better be in the next segment,
+// and that has room for it.
+func (w *writer) carries(scrap time.Duration) bool {
+	const frame = 200 * time.Millisecond // of the leader, that may get lost
+	return !w.isVideo() && !w.part.perFrame && w.beat.grid.scrap(scrap) && scrap+w.beat.regularity.segment+frame <= w.beat.segmentMax
 }
 
 // decide tells what the coming sample is not part of.

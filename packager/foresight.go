@@ -75,7 +75,7 @@ func (w *writer) followTo(span int64) int64 {
 		}
 		part++
 	}
-	if part < n && !w.isVideo() && !w.part.perFrame && w.beat.grid.scrap(w.duration(part*frame)) {
+	if part < n && w.carries(w.duration(part*frame)) {
 		n -= part
 	}
 	return n * frame

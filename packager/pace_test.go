@@ -170,11 +170,16 @@ func TestSoundWithoutSilence(t *testing.T) {
 func TestLongestSegmentsKeepTheirNumbers(t *testing.T) {
 	for name, f := range map[string]paced{
 		"keyframes": {gop: 74}, "no keyframes": {gop: 1 << 40}, "no picture": {gop: 74, video: []away{{20_000, 1 << 40}}},
+		"keyframes and scraps": {gop: 33, fps: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := settings
 			set.Segments, set.TargetDuration = 100, 2*time.Second
-			f.fps = 30
+			if f.fps == 0 {
+				f.fps = 30
+			} else {
+				set.TargetDuration, set.PartDuration = 3*time.Second, 200*time.Millisecond
+			}
 			f.s, f.feed = publish(t, set, video, audible())
 			f.play(600)
 			w := f.s.Window()
@@ -184,6 +189,9 @@ func TestLongestSegmentsKeepTheirNumbers(t *testing.T) {
 			}
 			both, off := 0, time.Duration(0)
 			for _, s := range w.Renditions[1].Segments {
+				if s.Seconds() < 1.9 && name != "keyframes" && name != "no keyframes" {
+					t.Fatalf("segment %d of the sound lasts %v s", s.MSN, s.Seconds())
+				}
 				if at, ok := begins[s.MSN]; ok {
 					both++
 					off = s.Time().Sub(at)
