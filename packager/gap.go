@@ -77,8 +77,11 @@ func (w *writer) segmentEnd(begin int64) int64 {
 func (w *writer) gapPart(end int64) error {
 	place := w.place()
 	if w.open == nil {
-		w.join(place)
 		at := w.ticks(place)
+		if at >= w.ticks(end) {
+			return nil // no segment is for less than a tick
+		}
+		w.join(place)
 		w.openSegment(at, at, true)
 	}
 	d := w.ticks(end) - (w.open.PTS + w.open.Duration)

@@ -97,13 +97,15 @@ func (p *publication) even() error {
 					return err
 				}
 			}
-			// It ends where the others do. Sound may be beyond the leader already: none of it
-			// is to lie in the period that comes.
+			// The last one ends where the others do. Sound may be beyond the leader already:
+			// none of it is to lie in the period that comes.
 			end := end
 			if l := p.leader; l != nil && l != w && l.place() < w.place() {
 				end = l.place()
 			}
-			at := w.ticks(min(w.place(), end-int64(20*time.Millisecond)))
+			const least = int64(20 * time.Millisecond) // of each that is missing: all have a date of their own
+			end -= int64(most-w.newestNumber()-1) * least
+			at := w.ticks(min(w.place(), end-least))
 			w.join(w.place())
 			w.openSegment(at, at, true)
 			for end-w.place() > int64(time.Millisecond) {
