@@ -1,0 +1,56 @@
+package config
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Setting is one setting, as operators may see it.
+type Setting struct {
+	Path   string // rtmp.addr
+	Value  string // as a flag would have it; of a secret, not more than whether there is one
+	Secret bool
+}
+
+// hidden stands for a secret that is set.
+const hidden = "(hidden)"
+
+// Settings are all of them, in the order of sluice.yaml. What would let somebody in
+// is hidden: what is named so, the hashes of keys and passwords, and whatever a URL
+// has beside its host.
+func (c Config) Settings() (all []Setting) {
+	for _, f := range fieldsOf(&c) {
+		s := Setting{Path: f.path, Value: f.String(), Secret: secret(f.path)}
+		switch {
+		case s.Secret && s.Value != "":
+			s.Value = hidden
+		case strings.HasSuffix(f.path, "url") && s.Value != "":
+			s.Value = hostOf(s.Value)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// secret tells whether the value of a setting must not be shown. The name of a file
+// with a secret is none.
+func secret(path string) bool {
+	name := path[strings.LastIndexByte(path, '.')+1:]
+	if strings.HasSuffix(name, "_file") {
+		return false
+	}
+	return name == "keys" || name == "users" || strings.Contains(name, "secret") || strings.Contains(name, "token") || strings.Contains(name, "password")
+}
+
+// hostOf is a URL without what may be secret in it.
+func hostOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return hidden
+	}
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host}
+	if u.Path != "" && u.Path != "/" || u.RawQuery != "" {
+		return shown.String() + "/…"
+	}
+	return shown.String()
+}

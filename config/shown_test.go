@@ -1,0 +1,45 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// No secret is shown, wherever it stands; all else is.
+func TestSettingsHideSecrets(t *testing.T) {
+	c := Default()
+	const evil = "5ecret5ecret5ecret5ecret"
+	secrets := 0
+	for _, f := range fieldsOf(&c) {
+		switch p := f.ptr.(type) {
+		case *string:
+			if strings.HasSuffix(f.path, "url") {
+				*p = "https://anna:" + evil + "@example.com/" + evil + "?" + evil
+			} else if secret(f.path) {
+				*p = evil
+			}
+		case *[]string:
+			if secret(f.path) {
+				*p = []string{evil}
+			}
+		case *map[string]string:
+			*p = map[string]string{"cam1": evil}
+		}
+		if secret(f.path) {
+			secrets++
+		}
+	}
+	shown := c.Settings()
+	if text := fmt.Sprint(shown); strings.Contains(text, evil) || !strings.Contains(text, "https://example.com") || !strings.Contains(text, "{rtmp.addr :1935 false}") {
+		t.Error(text)
+	}
+	if len(shown) != len(fieldsOf(&c)) || secrets < 10 {
+		t.Errorf("%d settings, %d of them secret", len(shown), secrets)
+	}
+	for _, s := range Default().Settings() {
+		if s.Value == hidden {
+			t.Errorf("%s is said to be set", s.Path)
+		}
+	}
+}
