@@ -194,7 +194,7 @@ func (s *Server) bound(w http.ResponseWriter, stays time.Duration) {
 	}
 }
 
-// stream finds the stream that a URL names.
+// stream finds the stream that a URL names, of which somebody asks for something.
 func (s *Server) stream(r *http.Request) (*packager.Stream, error) {
 	name, err := packager.ParseStreamName(chi.URLParam(r, "app"), chi.URLParam(r, "name"))
 	if err != nil {
@@ -204,6 +204,7 @@ func (s *Server) stream(r *http.Request) (*packager.Stream, error) {
 	if !ok {
 		return nil, errNoStream
 	}
+	s.audiences.note(name, r, remote(r), s.Now())
 	return stream, nil
 }
 

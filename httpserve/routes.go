@@ -28,7 +28,8 @@ type Server struct {
 	Proxies      address.Networks      // whose X-Forwarded-For and Forwarded are believed
 	Waits        Waits
 
-	waiters waiters
+	waiters   waiters
+	audiences audiences
 }
 
 // Handler has every URL that viewers know. Everything below a stream's folder
