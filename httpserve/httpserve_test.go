@@ -35,12 +35,14 @@ type site struct {
 
 // house is what operators ask.
 type house struct {
+	admin.House
 	catalog *packager.Catalog
 	stops   bool
 }
 
-func (h *house) Ready() bool                 { return !h.stops }
-func (h *house) Streams() []*packager.Stream { return h.catalog.Streams() }
+func (h *house) Ready() bool                     { return !h.stops }
+func (h *house) Streams() []*packager.Stream     { return h.catalog.Streams() }
+func (h *house) Viewers(packager.StreamName) int { return 0 }
 
 func (s *site) operators(h *house) http.Handler {
 	return s.Front((&admin.Server{House: h, WriteTimeout: s.WriteTimeout, Metrics: s.Metrics, Now: s.Now}).Handler(nil))

@@ -202,6 +202,18 @@ func (c *Catalog) Forget(name StreamName) {
 	c.remember(name, e.least)
 }
 
+// Finish ends a stream that waits for its encoder, and tells whether it did.
+func (c *Catalog) Finish(name StreamName) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[name]
+	if !ok || e.state != Waiting {
+		return false
+	}
+	c.end(e)
+	return true
+}
+
 // End ends the streams that wait for their encoders.
 func (c *Catalog) End() {
 	c.mu.Lock()

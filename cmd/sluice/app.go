@@ -53,13 +53,17 @@ type app struct {
 
 	again  <-chan os.Signal              // to read the rules again
 	reread func() (config.Config, error) // what the configuration says now
+	reload chan chan<- error             // the same wish, of one who wants to know what came of it
+
+	feed *admin.Feed // nil: nobody is told
 
 	ports *ports.Ports
 }
 
 // listen builds the server and opens its ports.
 func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log, clock: machineClock(), metrics: metrics.New()}
+	a := &app{cfg: cfg, log: log, clock: machineClock(), metrics: metrics.New(), reload: make(chan chan<- error)}
+	a.feed = admin.NewFeed(a.clock.now)
 	var err error
 	if a.rules, err = newRules(cfg.Publish, cfg.Watch, cfg.ABR); err != nil {
 		return nil, err
@@ -72,7 +76,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	a.metrics.Pinned(a.pinned)
 	a.gate = &gate.Gate{
 		Catalog: a.catalog, Access: a.rules.publishers.Load, Now: a.clock.now, Log: log, Metrics: a.metrics, Budget: memory.NewBudget(cfg.Window),
-		Suffixes: cfg.ABR.Suffixes, Backup: cfg.Publish.Backup,
+		Suffixes: cfg.ABR.Suffixes, Backup: cfg.Publish.Backup, Tell: a.feed.Tell,
 	}
 	a.gate.Health = crew{a.gate}.health
 	if err := limitPublications(a.gate, cfg.RTMP); err != nil {
@@ -114,10 +118,6 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	a.rtmp.TLS, a.rtmp.Watch = a.ports.TLS, a.whereToWatch()
 	return a, nil
 }
-
-// Ready and Streams are what operators ask.
-func (a *app) Ready() bool                 { return a.ready.Load() }
-func (a *app) Streams() []*packager.Stream { return a.catalog.Streams() }
 
 // settings and limits are what the configuration says to the rooms.
 func settings(c config.Window) packager.Settings {
@@ -166,7 +166,7 @@ func (a *app) rooms() ports.Rooms {
 		Front:   a.http.Front,
 		Locate:  a.http.Locate,
 		Operators: func(attend func(http.Handler) http.Handler) http.Handler {
-			s := &admin.Server{House: a, Crew: crew{a.gate}, Token: a.cfg.Admin.Token, WriteTimeout: a.http.WriteTimeout, Metrics: a.metrics, Now: a.clock.now}
+			s := &admin.Server{House: desk{a.gate, a}, Crew: crew{a.gate}, Token: a.cfg.Admin.Token, WriteTimeout: a.http.WriteTimeout, Metrics: a.metrics, Feed: a.feed, Now: a.clock.now}
 			return a.http.Front(s.Handler(attend))
 		},
 		Log: a.http.Log,
@@ -208,6 +208,7 @@ func (a *app) run(ctx context.Context) error {
 	publishers.Wait()
 	webhook.quiet()
 	a.catalog.End()
+	a.feed.Close() // who listens would hold up the end
 	if live > 0 {
 		time.Sleep(drainTime)
 	}
@@ -280,6 +281,7 @@ func (a *app) expire(ctx context.Context) {
 			a.catalog.Expire()
 			a.ports.LookAtCertificates(time.Now())
 			a.gate.Patrol()
+			a.http.ForgetAudiences()
 			if len(a.catalog.Streams()) == 0 {
 				a.clock.settle()
 			}

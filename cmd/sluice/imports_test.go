@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/metrics", "packager", "web"},
 	"cmd/sluice/cert":   {"config", "ingest/metrics"},
 	"cmd/sluice/door":   {"config/address", "ingest/metrics", "ingest/rate"},
-	"cmd/sluice/gate":   {"cmd/sluice/memory", "config/address", "ingest", "ingest/access", "ingest/flv", "ingest/metrics", "packager", "remux"},
+	"cmd/sluice/gate":   {"cmd/sluice/memory", "config/address", "httpserve/admin", "ingest", "ingest/access", "ingest/flv", "ingest/metrics", "packager", "remux"},
 	"cmd/sluice/memory": {"config", "ingest/metrics", "packager"},
 	"cmd/sluice/ports":  {"cmd/sluice/cert", "cmd/sluice/door", "config", "config/address", "ingest/gather", "ingest/metrics", "ingest/rtmpt"},
 	"cmd/sluice/probe":  {},                                           // it sees servers from outside
@@ -61,6 +61,7 @@ var doors = map[string][]string{
 	"github.com/Eyevinn/mp4ff":            {"packager/cmaf", "cmd/sluice/probe", "cmd/sluice", "e2e/soak"},
 	"github.com/Eyevinn/dash-mpd":         {"packager/dash", "cmd/sluice/probe"},
 	"github.com/go-chi/chi":               {"httpserve", "httpserve/admin"},
+	"github.com/danielgtaylor/huma":       {"httpserve/admin"},
 	"github.com/golang-jwt/jwt":           {"ingest/access"},
 	"github.com/MicahParks/jwkset":        {"ingest/access"},
 	"golang.org/x/crypto/acme":            {"cmd/sluice/cert"},

@@ -96,6 +96,7 @@ func run(ctx context.Context, args []string) error {
 		signal.Notify(hangup, syscall.SIGHUP)
 		defer signal.Stop(hangup)
 	}
+	setLevel(cfg.Log)
 	log := logger(cfg.Log, os.Stderr)
 	if note := goNote(runtime.Version()); note != "" {
 		log.Warn().Msg(note)
@@ -119,15 +120,21 @@ func run(ctx context.Context, args []string) error {
 	return a.run(ctx)
 }
 
-func logger(c config.Log, w io.Writer) zerolog.Logger {
+// setLevel sets from what level on all is logged: for the whole process, so that
+// operators can change it while it runs.
+func setLevel(c config.Log) {
 	level, err := zerolog.ParseLevel(c.Level)
 	if err != nil {
 		level = zerolog.InfoLevel // can't be: the configuration was checked
 	}
+	zerolog.SetGlobalLevel(level)
+}
+
+func logger(c config.Log, w io.Writer) zerolog.Logger {
 	if c.Format == "console" {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.DateTime, NoColor: !isTerminal(w)}
 	}
-	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+	return zerolog.New(w).With().Timestamp().Logger()
 }
 
 func isTerminal(w io.Writer) bool {

@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/httpserve"
 	watching "github.com/sluice-live/sluice/httpserve/access"
+	"github.com/sluice-live/sluice/httpserve/admin"
 	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/web"
 )
@@ -91,6 +92,16 @@ func (r *rules) replace(p config.Publish, w config.Watch) error {
 	return nil
 }
 
+// in is a configuration with the rules in force in the place of its own.
+func (r *rules) in(c config.Config) config.Config {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	watermark := c.Watch.Watermark // how a page looks is no rule
+	c.Publish, c.Watch = r.from.publish, r.from.watch
+	c.Watch.Watermark = watermark
+	return c
+}
+
 // needsOf is what an encoder must have one of.
 func needsOf(p config.Publish) (needs []web.Need) {
 	for _, need := range []struct {
@@ -123,7 +134,9 @@ func (a *app) obey(ctx context.Context, h *herald) {
 		h.speakFor(a.rules.webhook())
 		select {
 		case <-a.again:
-			a.readAgain()
+			_ = a.readAgain() // it was logged
+		case answer := <-a.reload:
+			answer <- a.readAgain()
 		case <-ctx.Done():
 			return
 		}
@@ -133,19 +146,21 @@ func (a *app) obey(ctx context.Context, h *herald) {
 // readAgain replaces the rules by what the configuration says now. Who is in
 // stays in: an encoder in the middle of a show is not cut for a key that is
 // replaced.
-func (a *app) readAgain() {
+func (a *app) readAgain() error {
 	c, err := a.reread()
 	if err == nil {
 		err = a.rules.replace(c.Publish, c.Watch)
 	}
 	if err != nil {
 		a.log.Warn().Err(err).Msg("the configuration was read again and has faults: who may publish and who may watch stays as it was")
-		return
+		return err
 	}
+	a.feed.Tell(admin.Event{Kind: admin.Reloaded})
 	a.log.Info().Msg("the configuration was read again: who may publish and who may watch is as it says now")
 	if othersDiffer(a.cfg, c) {
 		a.log.Warn().Msg("other settings have changed, too: they need a restart")
 	}
+	return nil
 }
 
 // othersDiffer tells whether two configurations differ in more than the rules.

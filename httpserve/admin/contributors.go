@@ -87,26 +87,24 @@ func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 // maxSwitchBody bounds what a wish to switch can say.
 const maxSwitchBody = 4 << 10
 
-// foreign tells pages of other origins from operators: a browser shows a token that it
-// knows for whoever asks.
-var foreign = http.NewCrossOriginProtection()
+// switching is what a wish to switch can say beside that.
+type switching struct {
+	Address
+	Pushed string `query:"pushed" doc:"The name that it publishes; the stream's own by default." example:"live/cam1_720p"`
+}
 
 // switchOver lets the publisher go on air that stands by: for the name in the query
 // (pushed=APP/NAME) or in a JSON body ({"pushed": "APP/NAME"}), else for the stream's
 // own name.
 func (s *Server) switchOver(w http.ResponseWriter, r *http.Request) {
-	if err := foreign.Check(r); err != nil {
-		http.Error(w, "not from a page of another origin", http.StatusForbidden)
-		return
-	}
 	stream, err := packager.ParseStreamName(chi.URLParam(r, "app"), chi.URLParam(r, "name"))
 	if err != nil || s.Crew == nil {
-		http.NotFound(w, r)
+		refuse(w, r, http.StatusNotFound, "no such stream")
 		return
 	}
 	pushed, err := pushedName(r)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		refuse(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
 	if pushed == "" {
@@ -114,9 +112,9 @@ func (s *Server) switchOver(w http.ResponseWriter, r *http.Request) {
 	}
 	switch err := s.Crew.Switch(stream, pushed); {
 	case errors.Is(err, ErrNobody):
-		http.Error(w, fmt.Sprintf("%s: %v", pushed, err), http.StatusNotFound)
+		refuse(w, r, http.StatusNotFound, fmt.Sprintf("%s: %v", pushed, err))
 	case err != nil:
-		http.Error(w, fmt.Sprintf("%s: %v", pushed, err), http.StatusConflict)
+		refuse(w, r, http.StatusConflict, fmt.Sprintf("%s: %v", pushed, err))
 	default:
 		w.WriteHeader(http.StatusAccepted) // it comes at its next keyframe
 	}

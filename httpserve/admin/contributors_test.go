@@ -63,7 +63,7 @@ func TestSwitch(t *testing.T) {
 		{"POST", "http://evil.example/api/v1/streams/live/cam1/switch?pushed=live/cam1_720p", "", nil, 403, ""}, // a name that was made to lead here
 	} {
 		c := new(crew)
-		s := &Server{House: house{}, Crew: c, Now: time.Now}
+		s := &Server{House: new(house), Crew: c, Now: time.Now}
 		if strings.HasPrefix(test.target, "/") {
 			test.target = "http://localhost" + test.target
 		}
@@ -82,7 +82,7 @@ func TestSwitch(t *testing.T) {
 // A switch needs the token, as all of the API does.
 func TestSwitchNeedsToken(t *testing.T) {
 	c := new(crew)
-	s := &Server{House: house{}, Crew: c, Token: "0123456789abcdef", Now: time.Now}
+	s := &Server{House: new(house), Crew: c, Token: "0123456789abcdef", Now: time.Now}
 	r := httptest.NewRequest("POST", "http://localhost/api/v1/streams/live/cam1/switch?pushed=live/cam1_720p", nil)
 	w := httptest.NewRecorder()
 	s.Handler(nil).ServeHTTP(w, r)

@@ -6,15 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/sluice-live/sluice/packager"
 )
-
-// house is a program that lives, and has no stream.
-type house struct{}
-
-func (house) Ready() bool                 { return true }
-func (house) Streams() []*packager.Stream { return nil }
 
 func TestOperatorsOnly(t *testing.T) {
 	const token = "0123456789abcdef"
@@ -47,7 +39,7 @@ func TestOperatorsOnly(t *testing.T) {
 		{"", "127.0.0.1", "/debug/pprof/cmdline", "", 404}, // flags may be secrets
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &Server{House: house{}, Token: test.token, WriteTimeout: 30 * time.Second, Now: time.Now}
+			s := &Server{House: new(house), Token: test.token, WriteTimeout: 30 * time.Second, Now: time.Now}
 			r := httptest.NewRequest("GET", test.path, nil)
 			r.Host = test.host
 			if test.shown != "" {
@@ -70,7 +62,7 @@ func TestOperatorsOnly(t *testing.T) {
 // once.
 func TestWrongTokenIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{House: house{}, Token: "0123456789abcdef", WriteTimeout: 30 * time.Second, Now: time.Now}
+		s := &Server{House: new(house), Token: "0123456789abcdef", WriteTimeout: 30 * time.Second, Now: time.Now}
 		for shown, want := range map[string]time.Duration{"": 0, "Bearer 0123456789abcdeX": wrongTokenTime, "Bearer 0123456789abcdef": 0} {
 			r := httptest.NewRequest("GET", "http://localhost/api/v1/streams", nil)
 			if shown != "" {

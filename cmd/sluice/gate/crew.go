@@ -68,8 +68,11 @@ func (g *Gate) genlock(crew []*publisher) *remux.Genlock {
 
 // end takes note that a publisher has gone.
 func (g *Gate) end(s *publisher, cause error) {
-	if e := (*metrics.Exceeded)(nil); errors.As(cause, &e) && e.Limit == metrics.Memory {
+	switch e := (*metrics.Exceeded)(nil); {
+	case errors.As(cause, &e) && e.Limit == metrics.Memory:
 		g.Catalog.Forget(s.stream) // others need the room now
+	case errors.Is(cause, errEnded):
+		g.Catalog.Finish(s.stream)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

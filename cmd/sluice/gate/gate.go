@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/cmd/sluice/memory"
+	"github.com/sluice-live/sluice/httpserve/admin"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/ingest/flv"
@@ -39,9 +40,15 @@ type Gate struct {
 	// Health is what is wrong with a stream, in sentences for the log; nil: nobody looks.
 	Health func(w *packager.Window, now time.Time) []string
 
-	turns turns
+	// Tell is told of what happens; nil: nobody listens.
+	Tell func(admin.Event)
+
+	turns    turns
+	sessions sessions
+	refused  refused
 
 	ailments ailments // patrol's
+	lives    lives    // patrol's
 
 	entering sync.Mutex // while one is let in
 
@@ -68,6 +75,7 @@ func (g *Gate) Connect(ctx context.Context, r ingest.Request) (login any, err er
 	var rejection *access.LoginReply
 	if !errors.As(err, &rejection) || rejection.Cause != nil {
 		g.Metrics.Refused(metrics.Publishing)
+		g.refuses(r, "", refusal)
 	}
 	if rejection == nil {
 		return nil, refusal
@@ -83,6 +91,12 @@ var errAskedToLogIn = errors.New("asked to log in: it comes back when it can")
 
 // Publish is ingest's question.
 func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ ingest.Sink, err error) {
+	var p pushed // zero until it is sure which: r.Name may be a secret
+	defer func() {
+		if err != nil && ctx.Err() == nil {
+			g.refuses(r, p.shown(), err)
+		}
+	}()
 	user, _ := r.Login.(access.User) // as Connect has returned it
 	encoder := access.Encoder{
 		IP: r.Remote.Addr(), App: r.App, Name: r.Name, Query: r.Query, User: user,
@@ -93,17 +107,21 @@ func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 		g.Metrics.Refused(metrics.Publishing)
 		return "", nil, g.refusal(ctx, err)
 	}
-	p, err := g.parse(admission.Path)
-	if err != nil {
+	if p, err = g.parse(admission.Path); err != nil {
 		return "", nil, err
+	}
+	if err := g.barred(p); err != nil {
+		return "", nil, fmt.Errorf("%v: %w", p.name, err)
 	}
 	if err := g.turn(ctx, "your address", g.turns.visit(r.Remote, time.Now()), LongestTurn); err != nil {
 		return "", nil, fmt.Errorf("%v: %w", p.name, err)
 	}
 	log := p.tell(g.Log.With().Str("room", "remux")).Logger()
 	s := &publisher{pushed: p, peer: r.Peer, remote: r.Remote, software: r.Software}
+	var noted *session
 	s.left = func(cause error) {
 		g.end(s, cause)
+		g.ended(noted, cause)
 		if !g.Access().Ended(encoder, admission) {
 			log.Warn().Msg("the webhook isn't told of the end: too many notifications wait")
 		}
@@ -112,6 +130,7 @@ func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 		return "", nil, fmt.Errorf("%v: %w", p.name, err)
 	}
 	log.Info().Stringer("remote", r.Remote).Str("by", admission.By).Msg("let in")
+	noted = g.began(s, r, admission.By)
 	return p.name.String(), s, nil
 }
 
@@ -193,6 +212,12 @@ func (g *Gate) letIn(s *publisher, log zerolog.Logger) error {
 	}
 	g.begin(s, contribution, log)
 	return nil
+}
+
+func (g *Gate) tell(e admin.Event) {
+	if g.Tell != nil {
+		g.Tell(e)
+	}
 }
 
 // limited counts a refusal, if it is one.

@@ -64,8 +64,8 @@ func beside(all []*publisher) (n int64) {
 }
 
 // Patrol shares out the memory that there is, sends those away for whom there is
-// not enough, and says what is wrong with streams. It is to be called now and then,
-// by one goroutine.
+// not enough, and says what becomes of streams, and what is wrong with them. It is to
+// be called now and then, by one goroutine.
 //
 // A stream is shared by those who publish it: where there is no room for it, all of
 // them go, and come back as far as there is.
@@ -77,6 +77,7 @@ func (g *Gate) Patrol() {
 	limits, away := g.Budget.Divide(claims)
 	for i, c := range claims {
 		w, by := c.Stream.Window(), publishers[i]
+		g.lives.see(w, g.tell)
 		if g.Health != nil {
 			g.ailments.see(w.Stream, g.Health(w, g.Now()), g.Log)
 		}
@@ -90,6 +91,7 @@ func (g *Gate) Patrol() {
 			c.Stream.Allow(max(1, limits[i]-beside(by)))
 		}
 	}
+	g.lives.forget(claims)
 }
 
 // sendAway ends publishers by their next tags, so that their encoders hear why. One whose

@@ -28,6 +28,14 @@ func (g *Gate) parse(path string) (p pushed, err error) {
 	return p, err
 }
 
+// shown is what the stream is called, empty where that isn't known.
+func (p pushed) shown() string {
+	if p.stream == (packager.StreamName{}) {
+		return ""
+	}
+	return p.stream.String()
+}
+
 // tell lets a log name both.
 func (p pushed) tell(log zerolog.Context) zerolog.Context {
 	log = log.Stringer("stream", p.stream)

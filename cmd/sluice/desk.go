@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sluice-live/sluice/cmd/sluice/gate"
+	"github.com/sluice-live/sluice/httpserve/admin"
+	"github.com/sluice-live/sluice/packager"
+)
+
+// desk is what operators ask, and have done.
+type desk struct {
+	*gate.Gate
+	app *app
+}
+
+var _ admin.House = desk{}
+
+// Ready tells whether publishers may come.
+func (d desk) Ready() bool { return d.app.ready.Load() && !d.Draining() }
+
+// Streams has all there are.
+func (d desk) Streams() []*packager.Stream { return d.app.catalog.Streams() }
+
+// Viewers is how many watch a stream.
+func (d desk) Viewers(name packager.StreamName) int { return d.app.http.Watching(name) }
+
+// Settings are those that the server goes by now.
+func (d desk) Settings() []admin.Setting {
+	var all []admin.Setting
+	c := d.app.rules.in(d.app.cfg)
+	for _, s := range c.Settings() {
+		all = append(all, admin.Setting{Path: s.Path, Value: s.Value, Secret: s.Secret})
+	}
+	return all
+}
+
+// Reload reads the configuration again.
+func (d desk) Reload(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case d.app.reload <- answer:
+		return <-answer
+	case <-ctx.Done():
+		return errors.New("the server is stopping")
+	}
+}
+
+// Drain lets no publishers in, or lets them in again.
+func (d desk) Drain(on bool) {
+	d.Gate.Drain(on)
+	if on {
+		d.app.log.Warn().Msg("drained by the operator: no publisher is let in")
+		d.app.feed.Tell(admin.Event{Kind: admin.Drained, Text: "no publisher is let in"})
+	} else {
+		d.app.log.Info().Msg("publishers are let in again")
+		d.app.feed.Tell(admin.Event{Kind: admin.Drained, Text: "publishers are let in again"})
+	}
+}
+
+// LogLevel is from what level on the log has all.
+func (d desk) LogLevel() string { return zerolog.GlobalLevel().String() }
+
+// SetLogLevel sets it. All loggers of the process go by it.
+func (d desk) SetLogLevel(level string) {
+	l, err := zerolog.ParseLevel(level)
+	if err != nil {
+		return // can't be: the API has checked it
+	}
+	zerolog.SetGlobalLevel(l)
+	d.app.log.WithLevel(zerolog.WarnLevel).Str("level", level).Msg("the operator has set how much is logged")
+}

@@ -1,0 +1,120 @@
+package admin
+
+import (
+	"sync"
+	"time"
+)
+
+// Kind is what sort of thing has happened.
+type Kind string
+
+// The kinds of events.
+const (
+	Published   Kind = "published"   // an encoder was let in
+	Unpublished Kind = "unpublished" // its session is over
+	Ready       Kind = "ready"       // a stream can be watched
+	Lost        Kind = "lost"        // a stream waits for its encoder
+	Back        Kind = "back"        // which came back
+	Ended       Kind = "ended"       // a stream is over
+	HealthIs    Kind = "health"      // what is wrong with a stream has changed
+	Refused     Kind = "refused"     // a publisher was refused
+	Reloaded    Kind = "reloaded"    // the configuration was read again
+	Drained     Kind = "drain"       // the server was drained, or is no more
+	Missed      Kind = "missed"      // there were more events than are kept, or others before a restart: look at all again
+)
+
+// Event is something that has happened.
+type Event struct {
+	ID      uint64    `json:"id" doc:"Grows, also over a restart."`
+	At      time.Time `json:"at"`
+	Kind    Kind      `json:"kind" enum:"published,unpublished,ready,lost,back,ended,health,refused,reloaded,drain,missed"`
+	Stream  string    `json:"stream,omitempty" example:"live/cam1"`
+	Session string    `json:"session,omitempty"`
+	Text    string    `json:"text,omitempty" doc:"In words."`
+}
+
+// kept is how many events a Feed remembers, for who comes back or is slow.
+const kept = 1024
+
+// Feed is what has happened of late. Whoever listens has a place in it, and nothing
+// else: the slow miss what was forgotten meanwhile, and are told. A nil Feed takes
+// anything, and has nothing.
+type Feed struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	next   uint64        // id of the next event
+	events []Event       // the newest, oldest first
+	more   chan struct{} // closed by the next event
+	closed bool
+}
+
+// NewFeed returns an empty Feed. now is the wall clock.
+func NewFeed(now func() time.Time) *Feed {
+	// Nothing happens a thousand times a second for long: ids grow over a restart.
+	return &Feed{now: now, next: uint64(now().UnixMilli()), more: make(chan struct{})}
+}
+
+// Tell adds an event. Its id and time are the Feed's.
+func (f *Feed) Tell(e Event) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e.ID, e.At = f.next, f.now().UTC()
+	f.next++
+	if len(f.events) == kept {
+		f.events = append(f.events[:0:0], f.events[kept/4:]...)
+	}
+	f.events = append(f.events, e)
+	f.wake()
+}
+
+// Close ends the waiting of all who listen.
+func (f *Feed) Close() {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.closed {
+		f.closed = true
+		close(f.more)
+	}
+}
+
+func (f *Feed) wake() {
+	if !f.closed {
+		close(f.more)
+		f.more = make(chan struct{})
+	}
+}
+
+// newest is the id of the last event.
+func (f *Feed) newest() uint64 {
+	if f == nil {
+		return 0
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.next - 1
+}
+
+// behind returns the events behind one, and what is closed when there are more. The
+// first is of kind Missed where some are not known any more. open is false when no
+// more will come.
+func (f *Feed) behind(id uint64) (events []Event, more <-chan struct{}, open bool) {
+	if f == nil {
+		return nil, nil, false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	first := f.next - uint64(len(f.events))
+	if id >= f.next || id+1 < first {
+		events = append(events, Event{ID: first - 1, At: f.now().UTC(), Kind: Missed})
+		id = first - 1
+	}
+	events = append(events, f.events[id+1-first:]...)
+	return events, f.more, !f.closed
+}
