@@ -18,6 +18,7 @@ import (
 
 	"github.com/sluice-live/sluice/httpserve/admin"
 	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/packager/health"
 	"github.com/sluice-live/sluice/remux"
 )
 
@@ -40,9 +41,10 @@ type house struct {
 	stops   bool
 }
 
-func (h *house) Ready() bool                     { return !h.stops }
-func (h *house) Streams() []*packager.Stream     { return h.catalog.Streams() }
-func (h *house) Viewers(packager.StreamName) int { return 0 }
+func (h *house) Ready() bool                                { return !h.stops }
+func (h *house) Streams() []*packager.Stream                { return h.catalog.Streams() }
+func (h *house) Viewers(packager.StreamName) int            { return 0 }
+func (h *house) Health(packager.StreamName) []health.Advice { return []health.Advice{} }
 
 func (s *site) operators(h *house) http.Handler {
 	return s.Front((&admin.Server{House: h, WriteTimeout: s.WriteTimeout, Metrics: s.Metrics, Now: s.Now}).Handler(nil))

@@ -74,6 +74,7 @@ func (x *crossing) mended(started bool) {
 // jump lets a lane go on where it was at another timestamp. The line is broken when
 // the others have come along, or aren't there to say.
 func (t *timeline) jump(c *lane, timestamp uint32, arrived time.Duration) {
+	t.jumps++
 	delta := timestamp - c.last
 	step := c.stride()
 	first := t.leaped(c, delta, arrived)

@@ -33,6 +33,7 @@ type Remuxer struct {
 	lobby   lobby
 	period  period
 
+	monitor  monitor
 	suspects int          // frames that wait for the one that tells whether their timestamps can be believed
 	holds    atomic.Int64 // bytes that wait, for others
 }
@@ -113,7 +114,9 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 			r.line.member = g.join(r.hooks.Locked)
 		}
 	}
-	return r.frame(f, now.Sub(r.began))
+	arrived := now.Sub(r.began)
+	r.monitor.frame(r, f, arrived)
+	return r.frame(f, arrived)
 }
 
 // Held is how many bytes wait here: for decoders, for a keyframe, or for the frame that

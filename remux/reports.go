@@ -33,6 +33,7 @@ type Hooks struct {
 // reports tells the hooks what they haven't heard.
 type reports struct {
 	hooks    Hooks
+	unusable int // frames and configurations so far
 	noted    map[string]bool
 	leftOut  []leftOut
 	captions Captions
@@ -43,6 +44,7 @@ func (r *reports) drop(err error) {
 	if errors.Is(err, flv.ErrEmpty) {
 		return
 	}
+	r.unusable++
 	if r.hooks.Drop != nil {
 		r.hooks.Drop()
 	}

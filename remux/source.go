@@ -20,7 +20,8 @@ type source struct {
 	lane   *lane
 	clock  clock
 	rate   *frameRate // nil of sound
-	held   frame      // whose timestamp can't be believed yet; zero when there is none
+	gauge  gauge
+	held   frame // whose timestamp can't be believed yet; zero when there is none
 
 	// Of the current period:
 	codec     Codec // nil where the track isn't in it

@@ -30,6 +30,7 @@ type timeline struct {
 	slew   slew
 	still  bool // the clock of one or more lanes stands still, for sure
 	breach breach
+	jumps  int   // of lanes, so far
 	mended int64 // ns that the line was moved by so far
 
 	// Of several encoders on one line (see Genlock):

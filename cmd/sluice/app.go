@@ -78,7 +78,8 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		Catalog: a.catalog, Access: a.rules.publishers.Load, Now: a.clock.now, Log: log, Metrics: a.metrics, Budget: memory.NewBudget(cfg.Window),
 		Suffixes: cfg.ABR.Suffixes, Backup: cfg.Publish.Backup, Tell: a.feed.Tell,
 	}
-	a.gate.Health = crew{a.gate}.health
+	a.gate.Between, a.gate.Segment = crew{a.gate}.between, cfg.Window.SegmentMinDuration
+	a.metrics.Unwell(a.gate.Unwell)
 	if err := limitPublications(a.gate, cfg.RTMP); err != nil {
 		return nil, err
 	}

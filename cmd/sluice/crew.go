@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"time"
 
 	"github.com/sluice-live/sluice/cmd/sluice/gate"
 	"github.com/sluice-live/sluice/httpserve/admin"
@@ -32,7 +31,7 @@ func (c crew) Switch(stream packager.StreamName, pushed string) error {
 	return err
 }
 
-// health is what is wrong with a stream now, in sentences.
-func (c crew) health(w *packager.Window, now time.Time) []string {
-	return admin.Health(w, c.Contributors(w.Stream), now)
+// between is what is wrong between those who publish a stream now, in sentences.
+func (c crew) between(w *packager.Window) []string {
+	return admin.Health(w, c.Contributors(w.Stream))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/packager/health"
 )
 
 // aboutStreams are the lines on streams and who watches them.
@@ -26,15 +27,15 @@ func (s *Server) aboutStreams() []operation {
 
 // Stream is one stream as the API shows it.
 type Stream struct {
-	Name       string      `json:"name" example:"live/cam1"`
-	State      string      `json:"state" enum:"live,waiting,ended" doc:"waiting: the encoder was lost, and may come back."`
-	Live       bool        `json:"live" doc:"It has not ended."`
-	Viewers    int         `json:"viewers" doc:"Who watched within the last seconds, about."`
-	Bytes      int         `json:"bytes" doc:"In memory: fetchable, also of what the stream had before, and pinned."`
-	Pinned     int         `json:"pinned" doc:"Bytes in memory for slow viewers alone."`
-	Renditions []Rendition `json:"renditions"`
-	Health     []string    `json:"health" doc:"What is wrong, in sentences."`
-	LeftOut    []string    `json:"leftOut" doc:"What viewers don't get, and what to set in the encoder."`
+	Name       string          `json:"name" example:"live/cam1"`
+	State      string          `json:"state" enum:"live,waiting,ended" doc:"waiting: the encoder was lost, and may come back."`
+	Live       bool            `json:"live" doc:"It has not ended."`
+	Viewers    int             `json:"viewers" doc:"Who watched within the last seconds, about."`
+	Bytes      int             `json:"bytes" doc:"In memory: fetchable, also of what the stream had before, and pinned."`
+	Pinned     int             `json:"pinned" doc:"Bytes in memory for slow viewers alone."`
+	Renditions []Rendition     `json:"renditions"`
+	Health     []health.Advice `json:"health" doc:"What is wrong, in sentences: the worst first."`
+	LeftOut    []string        `json:"leftOut" doc:"What viewers don't get, and what to set in the encoder."`
 
 	Contributors []contributorStatus `json:"contributors" doc:"Who publishes it now, and what of it: in the order of the qualities."`
 }
@@ -188,7 +189,7 @@ func (s *Server) describe(stream *packager.Stream) Stream {
 	out := Stream{
 		Name: w.Stream.String(), State: w.State.String(), Live: w.State != packager.Ended, Viewers: s.House.Viewers(w.Stream),
 		Bytes: w.Bytes() + stream.Pinned(), Pinned: stream.Pinned(), Renditions: []Rendition{},
-		Health: append([]string{}, Health(w, crew, s.Now())...), LeftOut: append([]string{}, w.LeftOut...),
+		Health: s.House.Health(w.Stream), LeftOut: append([]string{}, w.LeftOut...),
 		Contributors: describeCrew(crew),
 	}
 	apart := keyframesApart(w)

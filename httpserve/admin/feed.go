@@ -31,6 +31,9 @@ type Event struct {
 	Stream  string    `json:"stream,omitempty" example:"live/cam1"`
 	Session string    `json:"session,omitempty"`
 	Text    string    `json:"text,omitempty" doc:"In words."`
+
+	Code string `json:"code,omitempty" doc:"Of a sentence on health, as in docs/health.md."`
+	Over bool   `json:"over,omitempty" doc:"It is no longer so."`
 }
 
 // kept is how many events a Feed remembers, for who comes back or is slow.

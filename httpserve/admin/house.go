@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/packager/health"
+	"github.com/sluice-live/sluice/remux"
 )
 
 // House is what is asked of the program.
@@ -12,6 +14,8 @@ type House interface {
 	Ready() bool // false while it stops or is drained
 	Streams() []*packager.Stream
 	Viewers(packager.StreamName) int // that watch it now, about
+	// Health is what is wrong with a stream, the worst first; never nil.
+	Health(packager.StreamName) []health.Advice
 
 	Publishers
 	Process
@@ -60,7 +64,56 @@ type Session struct {
 	Began    time.Time  `json:"began"`
 	Ended    *time.Time `json:"ended,omitempty" doc:"Absent while it publishes."`
 	Why      string     `json:"why,omitempty" doc:"Why it ended."`
-	Bytes    uint64     `json:"bytes" doc:"Of pictures and sound that came."`
+	Bytes    uint64     `json:"bytes" doc:"Of pictures and sound that came, as of a few seconds ago."`
+	Measured *Measured  `json:"measured,omitempty" doc:"What came of late, as it came; absent in the first seconds."`
+}
+
+// Measured is what an encoder has sent of late, as it came: before anything is mended.
+type Measured struct {
+	At      time.Time       `json:"at" doc:"It is of the 5 s before, where nothing else is said."`
+	Stalls  int             `json:"stalls" doc:"How often the network stood still for more than a second, over a minute."`
+	Longest float64         `json:"longestStall" doc:"Seconds, over a minute."`
+	Dropped int             `json:"dropped" doc:"Frames that could not be used, over a minute."`
+	Mended  int             `json:"mended" doc:"Leaps of the timestamps of a track, over a minute."`
+	Jitter  float64         `json:"jitter" doc:"Seconds that the latest frame came later than the earliest, by their timestamps."`
+	Pace    float64         `json:"pace" doc:"Seconds of media that come in a second, over 20 s; 0: not known yet."`
+	Drift   float64         `json:"drift" doc:"How fast the encoder's clock is, in millionths, over two minutes; 0: not known yet, or slight."`
+	Lead    float64         `json:"lead" doc:"Seconds that sound is ahead of the picture that comes with it."`
+	Tracks  []MeasuredTrack `json:"tracks"`
+}
+
+// MeasuredTrack is the same of one track.
+type MeasuredTrack struct {
+	ID           string    `json:"id" example:"v1"`
+	Frames       float64   `json:"frames" doc:"A second."`
+	StatedFrames float64   `json:"statedFrames" doc:"As the encoder says; 0: it doesn't."`
+	Uneven       float64   `json:"uneven" doc:"Share of frames that don't come at the usual distance."`
+	Bitrate      int       `json:"bitrate" doc:"Bit/s, over a minute at most."`
+	Stated       int       `json:"statedBitrate" doc:"As the encoder says; 0: it doesn't."`
+	Reorder      float64   `json:"reorder" doc:"Seconds that a frame is shown later than it is decoded, at most: B-frames."`
+	Keyframes    []float64 `json:"keyframes" doc:"Distances of the last keyframes, in seconds, oldest first."`
+}
+
+// MeasuredOf is what was measured as the API shows it; nil before there is anything.
+func MeasuredOf(m remux.Measure) *Measured {
+	if m.At.IsZero() {
+		return nil
+	}
+	out := &Measured{
+		At: m.At.UTC(), Stalls: m.Stalls, Longest: m.Longest.Seconds(), Dropped: m.Dropped, Mended: m.Mended,
+		Jitter: m.Jitter.Seconds(), Pace: m.Pace, Drift: m.Drift, Lead: m.Lead.Seconds(), Tracks: []MeasuredTrack{},
+	}
+	for _, t := range m.Tracks {
+		one := MeasuredTrack{
+			ID: t.ID, Frames: t.Frames, StatedFrames: t.StatedFrames, Uneven: t.Uneven, Bitrate: t.Rate, Stated: t.StatedRate,
+			Reorder: t.Reorder.Seconds(), Keyframes: []float64{},
+		}
+		for _, k := range t.Keys {
+			one.Keyframes = append(one.Keyframes, k.Seconds())
+		}
+		out.Tracks = append(out.Tracks, one)
+	}
+	return out
 }
 
 // Refusal is one publisher that was refused.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/packager/health"
 )
 
 // house is a program that lives, and does what it is told.
@@ -22,12 +23,15 @@ type house struct {
 func (h *house) Ready() bool                     { return !h.drained }
 func (h *house) Streams() []*packager.Stream     { return h.all }
 func (h *house) Viewers(packager.StreamName) int { return 3 }
-func (h *house) Sessions() []Session             { return h.sessions }
-func (h *house) EndSession(id string) bool       { return len(h.sessions) > 0 && h.sessions[0].ID == id }
-func (h *house) Draining() bool                  { return h.drained }
-func (h *house) Drain(on bool)                   { h.drained = on }
-func (h *house) LogLevel() string                { return h.level }
-func (h *house) SetLogLevel(level string)        { h.level = level }
+func (h *house) Health(packager.StreamName) []health.Advice {
+	return []health.Advice{{Code: "keyframes_far", Severity: health.Warning, Text: "keyframes come every 10 s", Since: time.Now()}}
+}
+func (h *house) Sessions() []Session       { return h.sessions }
+func (h *house) EndSession(id string) bool { return len(h.sessions) > 0 && h.sessions[0].ID == id }
+func (h *house) Draining() bool            { return h.drained }
+func (h *house) Drain(on bool)             { h.drained = on }
+func (h *house) LogLevel() string          { return h.level }
+func (h *house) SetLogLevel(level string)  { h.level = level }
 
 func (h *house) Refused() map[packager.StreamName]time.Time { return maps.Clone(h.refused) }
 

@@ -113,6 +113,17 @@ func (s *Set) Streams(count func() map[string]int) {
 	}
 }
 
+// Unwell lets count tell, each time that somebody looks, how many sentences there are
+// on what is wrong with streams, by severity. It is to be called once.
+func (s *Set) Unwell(count func() map[string]int) {
+	if s != nil {
+		s.registry.MustRegister(&reader{
+			desc:  prometheus.NewDesc("sluice_health_sentences", "Sentences on what is wrong with streams, by severity: docs/health.md has all.", []string{"severity"}, nil),
+			count: count,
+		})
+	}
+}
+
 // Pinned lets count tell, each time that somebody looks, how many bytes are in
 // memory for slow viewers alone. It is to be called once.
 func (s *Set) Pinned(count func() int) {

@@ -37,8 +37,10 @@ type Gate struct {
 	Suffixes access.Suffixes // which names are qualities of a stream
 	Backup   bool            // a second one may push a name, and stands by
 
-	// Health is what is wrong with a stream, in sentences for the log; nil: nobody looks.
-	Health func(w *packager.Window, now time.Time) []string
+	// Between is what is wrong between those who publish a stream, in sentences; nil:
+	// nobody looks. Segment is how long segments should last, at least.
+	Between func(*packager.Window) []string
+	Segment time.Duration
 
 	// Tell is told of what happens; nil: nobody listens.
 	Tell func(admin.Event)

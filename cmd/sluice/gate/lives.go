@@ -40,13 +40,15 @@ func (all *lives) see(w *packager.Window, tell func(admin.Event)) {
 }
 
 // forget forgets streams that are no more.
-func (all *lives) forget(claims []memory.Claim) {
-	if len(*all) == len(claims) {
+func (g *Gate) forget(claims []memory.Claim) {
+	if len(g.lives) == len(claims) {
 		return
 	}
-	there := make(map[packager.StreamName]bool, len(claims))
+	known := make(map[packager.StreamName]bool, len(claims))
 	for _, c := range claims {
-		there[c.Stream.Window().Stream] = true
+		known[c.Stream.Window().Stream] = true
 	}
-	maps.DeleteFunc(*all, func(name packager.StreamName, _ life) bool { return !there[name] })
+	there := func(name packager.StreamName) bool { return known[name] }
+	maps.DeleteFunc(g.lives, func(name packager.StreamName, _ life) bool { return !there(name) })
+	g.ailments.forget(there)
 }

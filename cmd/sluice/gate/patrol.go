@@ -70,17 +70,12 @@ func beside(all []*publisher) (n int64) {
 // A stream is shared by those who publish it: where there is no room for it, all of
 // them go, and come back as far as there is.
 func (g *Gate) Patrol() {
-	if g.ailments == nil {
-		g.ailments = make(ailments)
-	}
 	claims, publishers := g.claims()
 	limits, away := g.Budget.Divide(claims)
 	for i, c := range claims {
 		w, by := c.Stream.Window(), publishers[i]
 		g.lives.see(w, g.tell)
-		if g.Health != nil {
-			g.ailments.see(w.Stream, g.Health(w, g.Now()), g.Log)
-		}
+		g.ailments.see(w.Stream, g.examine(w, by), g.Log, g.tell)
 		switch {
 		case len(by) == 0:
 		case g.Budget.Exceeded(w):
@@ -91,7 +86,7 @@ func (g *Gate) Patrol() {
 			c.Stream.Allow(max(1, limits[i]-beside(by)))
 		}
 	}
-	g.lives.forget(claims)
+	g.forget(claims)
 }
 
 // sendAway ends publishers by their next tags, so that their encoders hear why. One whose

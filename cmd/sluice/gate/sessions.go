@@ -70,7 +70,12 @@ func (g *Gate) ended(s *session, cause error) {
 }
 
 // shown is a session as operators see it now.
-func (s *session) shown() admin.Session { return s.Session }
+func (s *session) shown() admin.Session {
+	shown := s.Session
+	m, _ := s.by.measured(time.Time{})
+	shown.Bytes, shown.Measured = m.Bytes, admin.MeasuredOf(m)
+	return shown
+}
 
 // list has those that go on, and those that ended within the hour.
 func (all *sessions) list(now time.Time) []admin.Session {

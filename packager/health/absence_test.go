@@ -1,11 +1,11 @@
-package admin_test
+package health_test
 
 import (
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/sluice-live/sluice/httpserve/admin"
+	"github.com/sluice-live/sluice/packager/health"
 	"github.com/sluice-live/sluice/packager/packagertest"
 )
 
@@ -27,10 +27,18 @@ func TestF31HealthTellsWhatIsGone(t *testing.T) {
 			c.hush(f, true)
 			now := packagertest.Start.Add(4 * time.Second)
 			said := ""
+			var chart health.Chart
+			look := func() (all []string) {
+				chart = chart.Look(&health.Patient{Window: f.Stream.Window(), Now: now})
+				for _, a := range chart.Advice() {
+					all = append(all, a.Text)
+				}
+				return all
+			}
 			for range 8 {
 				f.GOP(60)
 				now = now.Add(2 * time.Second)
-				all := admin.Health(f.Stream.Window(), nil, now)
+				all := look()
 				if gone := now.Sub(packagertest.Start) > 14*time.Second+500*time.Millisecond; len(all) != 1 == gone {
 					t.Fatalf("after %v: %q", now.Sub(packagertest.Start), all)
 				} else if !gone {
@@ -43,7 +51,8 @@ func TestF31HealthTellsWhatIsGone(t *testing.T) {
 			}
 			c.hush(f, false)
 			f.GOP(60)
-			if all := admin.Health(f.Stream.Window(), nil, now.Add(2*time.Second)); len(all) != 0 {
+			now = now.Add(2 * time.Second)
+			if all := look(); len(all) != 0 {
 				t.Errorf("it is back, and still %q", all)
 			}
 		})
