@@ -19,7 +19,12 @@ import (
 // address tells nothing where something in front puts its own in its place, and
 // that is a private one: then the private network is the internet.
 func sayExposure(log zerolog.Logger, c config.Config, container string) {
-	private := slices.Contains(publishFrom(c.Publish), "private")
+	from := publishFrom(c.Publish)
+	private := slices.Contains(from, "private")
+	if c.RTMP.Tunnel && c.Publish.Open() && (private || slices.Contains(from, "loopback")) && len(c.HTTP.ForwardedFrom)+len(c.HTTP.ProxyProtocolFrom) == 0 {
+		log.Warn().Msg("rtmp.tunnel is on, and whoever comes from a private network may publish: behind an HTTP proxy here or on such a network, " +
+			"that is everybody. Name it in http.forwarded_from, or set publish.keys, users, jwt or webhook")
+	}
 	if !c.Publish.Open() || !private || !reachable(c.RTMP.Addr) && !reachable(c.RTMP.TLSAddr) {
 		return
 	}

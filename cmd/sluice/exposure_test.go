@@ -46,6 +46,32 @@ func TestExposureIsSaid(t *testing.T) {
 	}
 }
 
+// A tunnel lets in by HTTP's proxies, too, wherever the other listeners are.
+func TestTunnelExposureIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*config.Config)
+		want   bool
+	}{
+		{"off", func(c *config.Config) { c.RTMP.Tunnel = false }, false},
+		{"on", func(*config.Config) {}, true},
+		{"this machine alone", func(c *config.Config) { c.Publish.From = []string{"loopback"} }, true},
+		{"one network", func(c *config.Config) { c.Publish.From = []string{"192.0.2.0/24"} }, false},
+		{"keys", func(c *config.Config) { c.Publish.Keys = map[string]string{"cam1": access.HashKey("k").String()} }, false},
+		{"a proxy by name", func(c *config.Config) { c.HTTP.ForwardedFrom = []string{"loopback"} }, false},
+		{"a balancer by name", func(c *config.Config) { c.HTTP.ProxyProtocolFrom = []string{"loopback"} }, false},
+	} {
+		cfg := config.Default()
+		cfg.RTMP.Addr, cfg.RTMP.TLSAddr, cfg.RTMP.Tunnel = "127.0.0.1:1935", "", true
+		c.change(&cfg)
+		var log bytes.Buffer
+		sayExposure(zerolog.New(&log), cfg, "")
+		if said := strings.Contains(log.String(), "http.forwarded_from"); said != c.want {
+			t.Errorf("%s: %s", c.name, log.String())
+		}
+	}
+}
+
 func TestInContainer(t *testing.T) {
 	file := func(name, text string) fstest.MapFS { return fstest.MapFS{name: {Data: []byte(text)}} }
 	for _, c := range []struct {

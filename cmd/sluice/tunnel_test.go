@@ -56,6 +56,14 @@ func TestTunnel(t *testing.T) {
 	}
 }
 
+// A proxy that nobody has named opens nothing: who may publish goes by addresses.
+func TestTunnelBehindUnknownProxy(t *testing.T) {
+	f := hold(t, func(c *config.Config) { c.RTMP.Tunnel = true })
+	if status, body := f.knock(t, "192.0.2.1"); status != http.StatusBadRequest || !strings.Contains(body, "http.forwarded_from") {
+		t.Errorf("%d: %s", status, body)
+	}
+}
+
 // Off, there is none: a body is refused as everywhere.
 func TestNoTunnel(t *testing.T) {
 	f := hold(t, nil)

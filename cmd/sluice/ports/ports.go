@@ -6,6 +6,7 @@ package ports
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -164,9 +165,24 @@ func (o *opening) open() error {
 func (o *opening) tunnel(encoders *door.Door) *rtmpt.Tunnel {
 	return rtmpt.New(rtmpt.Rules{
 		Enter:   func(from netip.Addr) (func(), error) { return encoders.Enter("rtmpt", from) },
-		Locate:  o.rooms.Locate,
+		Locate:  o.spokenFor,
 		Metrics: o.metrics,
 	})
+}
+
+// errUnnamed is for a proxy in whose name anybody could publish who may not.
+var errUnnamed = errors.New("a proxy that http.forwarded_from doesn't name: where its clients are can't be told")
+
+// spokenFor puts the encoder's address in the place of a proxy's.
+func (o *opening) spokenFor(r *http.Request) error {
+	peer := r.RemoteAddr
+	if err := o.rooms.Locate(r); err != nil {
+		return err
+	}
+	if r.RemoteAddr == peer && (r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "") {
+		return errUnnamed
+	}
+	return nil
 }
 
 // speaking is a configuration for listeners that speak these protocols, by ALPN.
