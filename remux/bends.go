@@ -5,9 +5,9 @@ import "sync/atomic"
 // bends are where the line of several encoders is bent: a function of the place on
 // it that all see alike (see slew). One encoder drives it, and the others may be
 // some seconds ahead of that one: a bend begins bendAhead behind the place at which
-// it was decided. Those who were held up find the bends of the last minute.
+// it was decided. Those who were held up find the bends of the last two minutes.
 type bends struct {
-	newest atomic.Pointer[[8]bend] // newest first; what it points to is never changed
+	newest atomic.Pointer[[16]bend] // newest first; what it points to is never changed
 }
 
 // bend is how far the line is from the true time, from a place on.
@@ -48,7 +48,7 @@ func (b *bends) add(line int64, rate float64) {
 // begin starts anew with the bends of one encoder.
 func (b *bends) begin(s *slew) {
 	const before = 1 << 40 // ns: 18 minutes
-	all := new([8]bend)
+	all := new([16]bend)
 	for i := range all {
 		all[i] = bend{s.from - before, s.shift - int64(s.prior*before), s.prior}
 	}

@@ -55,6 +55,7 @@ type member struct {
 	best   int64 // how far it is ahead of the clock: slew.best
 	keys   keyframes
 	sounds sounds
+	drift  drift
 }
 
 // join makes a member.
@@ -77,11 +78,11 @@ func (m *member) leave() {
 	}
 }
 
-// elect makes another encoder on the line the master, the one that was heard last.
+// elect makes another encoder on the line the master: the first that isn't silent.
 func (g *Genlock) elect() {
 	g.master = nil
 	for _, m := range g.members {
-		if m.lock.State.locked() && (g.master == nil || m.heard > g.master.heard) {
+		if m.lock.State.locked() && (g.master == nil || m.heard > g.master.heard+int64(silence)) {
 			g.master = m
 		}
 	}
@@ -113,6 +114,11 @@ func (m *member) report(t *timeline, now int64) {
 	case o != nil && o != m && m.lock.State.locked() && now-o.heard > int64(silence):
 		g.master, m.lock = m, Lock{State: LockMaster}
 		o.lock = Lock{State: LockCommon} // it is where it was, and only leads no more
+	case o != nil && o != m && m.lock.State.locked():
+		if ppm, away := m.drift.away(m, o, now); away {
+			m.lock = drifting(ppm)
+			t.slew.detach(m.line)
+		}
 	}
 }
 
@@ -162,7 +168,7 @@ func (m *member) lay(t *timeline, l landing, now int64) {
 // follow is lay where there is a master.
 func (m *member) follow(t *timeline, l landing) {
 	g, o := m.genlock, m.genlock.master
-	m.broken, m.keys, m.sounds = false, keyframes{}, sounds{}
+	m.broken, m.keys, m.sounds, m.drift = false, keyframes{}, sounds{}, drift{}
 	ahead := g.lead - t.began.Sub(t.opened).Nanoseconds() // of the line, as this encoder has it
 	arrives := g.bends.line(l.line+t.slew.at(l.line)-t.slew.best()+ahead+o.best) - l.line
 	common := o.line + milliseconds(l.lane.last-o.last) - l.lane.line()
@@ -246,7 +252,7 @@ func (m *member) pin(place, pts int64, key bool) int64 {
 		m.keys.add(place)
 	}
 	said := g.pins.said(place, key)
-	if said == 0 {
+	if said == 0 && place < g.master.line+bendAhead { // who runs ahead says nothing to the others
 		g.pins.say(place, pts, key)
 	}
 	if said == 0 || !near(said, pts, most) {

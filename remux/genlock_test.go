@@ -21,6 +21,7 @@ type studio struct {
 	begin    time.Time
 	now      time.Time
 	encoders []*encoder
+	thin     bool // pictures are not kept
 }
 
 // encoder is one of them. The program's pictures are counted at 60 fps, or 60000/1001.
@@ -42,19 +43,23 @@ type encoder struct {
 	ppm     float64
 	silent  bool             // no sound
 	held    [2]time.Duration // its network stands still from … to
+	stalls  bool             // … and every few minutes, and its way becomes longer or shorter
 	ends    time.Duration
 
-	frame, unit int     // next
-	first       int     // number of its first picture
-	arrived     float64 // s
-	pending     bool    // … was settled of what comes next
-	pts         map[int]int64
-	keys        map[int]bool
-	dts         int64
-	rates       [8]int64
-	kinds       [8]Kind
-	periods     int
-	leaps       []leapAt
+	frame, unit      int     // next
+	first            int     // number of its first picture
+	arrived          float64 // s
+	pending          bool    // … was settled of what comes next
+	stall            float64 // when the next is, s
+	longer           int     // ms
+	worst, step, off float64 // how far pictures were off the true time, and each from the one before, s
+	pts              map[int]int64
+	keys             map[int]bool
+	dts              int64
+	rates            [8]int64
+	kinds            [8]Kind
+	periods          int
+	leaps            []leapAt
 }
 
 // leapAt changes the base of the timestamps.
@@ -216,6 +221,16 @@ func (e *encoder) due(at float64) {
 	if arrives > e.held[0].Seconds() && arrives < e.held[1].Seconds() {
 		arrives = e.held[1].Seconds()
 	}
+	if e.stalls {
+		arrives += float64(e.longer) / 1000
+		if at > e.stall {
+			if e.stall > 0 {
+				e.arrived = max(e.arrived, arrives+2+e.studio.rnd.Float64()*98)
+				e.longer += e.studio.rnd.IntN(1000) - e.longer
+			}
+			e.stall = at + 60 + e.studio.rnd.Float64()*400
+		}
+	}
 	e.arrived = max(e.arrived, arrives)
 }
 
@@ -243,6 +258,14 @@ func (e *encoder) WriteSample(s Sample) error {
 	}
 	e.dts = s.DTS
 	picture := int(binary.BigEndian.Uint32(s.Data[len(s.Data)-4:]) &^ 0x80000000)
+	if off := float64(s.DTS-e.studio.begin.Unix()*VideoTimescale)/VideoTimescale - e.time(picture) - e.behind.Seconds(); e.studio.thin {
+		if e.periods == 1 && e.frame > 10 {
+			e.step = max(e.step, math.Abs(off-e.off))
+		}
+		e.off = off
+		e.worst = max(e.worst, math.Abs(off))
+		return nil
+	}
 	e.pts[picture] = s.DTS + int64(s.CompositionOffset)
 	e.keys[picture] = s.Sync
 	return nil
@@ -373,5 +396,129 @@ func TestGenlockAtOnce(t *testing.T) {
 	wait.Wait()
 	if len(g.members) > 0 || g.master != nil {
 		t.Errorf("%d encoders, master %v", len(g.members), g.master)
+	}
+}
+
+// TestGenlockBreaks: a line that breaks is laid on that of the others again, and theirs
+// goes on.
+func TestGenlockBreaks(t *testing.T) {
+	const ms, sec = time.Millisecond, time.Second
+	leaps := []leapAt{{30700 * ms, 3_600_000}}
+	for _, c := range []struct {
+		kind     string
+		encoders []encoder
+		before   []LockState // at 30 s
+		after    []LockState
+		whole    []int // who are on the line all the time
+	}{
+		{"one leaps", []encoder{{}, {}, {leaps: leaps}},
+			[]LockState{LockMaster, LockCommon, LockCommon}, []LockState{LockMaster, LockCommon, LockConstant}, []int{0, 1}},
+		{"the master leaps", []encoder{{leaps: leaps}, {}, {behind: 400 * ms}},
+			[]LockState{LockMaster, LockCommon, LockCommon}, []LockState{LockConstant, LockMaster, LockCommon}, []int{1, 2}},
+		{"one leaps back", []encoder{{}, {leaps: []leapAt{{30700 * ms, -20_000}}, jitter: 100 * ms}},
+			[]LockState{LockMaster, LockCommon}, []LockState{LockMaster, LockConstant}, []int{0}},
+		{"one begins at 0 again", []encoder{{}, {leaps: []leapAt{{30700 * ms, -30_700}}, base: 0}, {}},
+			[]LockState{LockMaster, LockCommon, LockCommon}, []LockState{LockMaster, LockConstant, LockCommon}, []int{0, 2}},
+		{"all leap", []encoder{{leaps: leaps}, {leaps: leaps}, {leaps: leaps, jitter: 100 * ms}},
+			[]LockState{LockMaster, LockCommon, LockCommon}, nil, nil},
+		{"all leap, some later", []encoder{{leaps: leaps}, {leaps: leaps, behind: 1600 * ms}, {leaps: leaps, behind: 900 * ms, jitter: 100 * ms}},
+			[]LockState{LockMaster, LockCommon, LockCommon}, nil, nil},
+		{"all leap on a clock that is off", []encoder{{leaps: leaps, ppm: 150}, {leaps: leaps, ppm: 150, jitter: 60 * ms}, {leaps: leaps, ppm: 150, reorder: true}},
+			[]LockState{LockMaster, LockCommon, LockCommon}, nil, nil},
+		{"one is held up", []encoder{{}, {held: [2]time.Duration{31 * sec, 43 * sec}}, {}},
+			[]LockState{LockMaster, LockCommon, LockCommon}, []LockState{LockMaster, LockCommon, LockCommon}, []int{0, 1, 2}},
+		{"the master is held up", []encoder{{held: [2]time.Duration{31 * sec, 43 * sec}}, {}, {}},
+			[]LockState{LockMaster, LockCommon, LockCommon}, nil, []int{0, 1, 2}},
+		{"the master goes", []encoder{{ends: 31 * sec}, {}, {behind: 900 * ms}},
+			[]LockState{LockMaster, LockCommon, LockCommon}, nil, []int{0, 1, 2}},
+		{"the master goes, others come", []encoder{{ends: 31 * sec}, {}, {starts: 40 * sec}, {starts: 50 * sec, base: 99_999}},
+			[]LockState{LockMaster, LockCommon, LockNone, LockNone}, []LockState{LockMaster, LockMaster, LockCommon, LockConstant}, []int{0, 1, 2, 3}},
+		{"all go, one after the other", []encoder{{ends: 31 * sec}, {ends: 44 * sec, starts: 2 * sec}, {starts: 30 * sec, ends: 59 * sec}, {starts: 50 * sec}},
+			[]LockState{LockMaster, LockCommon, LockNone, LockNone}, nil, []int{0, 1, 2, 3}},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			s := newStudio(t)
+			for i, e := range c.encoders {
+				e.kind = fmt.Sprint("encoder ", i+1)
+				s.add(e)
+			}
+			s.run(30 * sec)
+			s.states(c.before...)
+			s.run(120 * sec)
+			if c.after != nil {
+				s.states(c.after...)
+			}
+			var whole []*encoder
+			for _, i := range c.whole {
+				whole = append(whole, s.encoders[i])
+			}
+			if len(whole) > 1 {
+				s.agree(0, whole...)
+			}
+			masters := 0
+			for _, e := range s.encoders {
+				if e.r == nil {
+					continue
+				}
+				if e.state().State == LockMaster {
+					masters++
+				}
+				if !e.state().State.locked() {
+					t.Errorf("%s is %+v", e.kind, e.locks)
+				}
+			}
+			if masters != 1 {
+				t.Errorf("%d masters", masters)
+			}
+			s.agree(36*sec, s.encoders...)
+		})
+	}
+}
+
+// TestGenlockDrift: an encoder whose clock runs away from the master's goes on by itself, without
+// a step, and each stays by the true time as one encoder alone does.
+func TestGenlockDrift(t *testing.T) {
+	length := 6 * time.Hour
+	if race || testing.Short() {
+		length = time.Hour
+	}
+	for _, ppm := range [][2]float64{{0, 100}, {0, -100}, {100, -100}, {50, 50}} {
+		t.Run(fmt.Sprint(ppm), func(t *testing.T) {
+			s := newStudio(t)
+			s.thin = true
+			s.add(encoder{kind: "first", ppm: ppm[0], jitter: 40 * time.Millisecond, silent: true, every: 12, gop: 10})
+			s.add(encoder{kind: "second", ppm: ppm[1], jitter: 300 * time.Millisecond, silent: true, every: 12, gop: 10})
+			s.run(length)
+			want := ppm[1] - ppm[0]
+			switch l := s.encoders[1].state(); {
+			case want == 0:
+				s.states(LockMaster, LockCommon)
+			case l.State != LockDrifting || math.Abs(l.PPM-want) > 15:
+				t.Errorf("%+v", s.encoders[1].locks)
+			}
+			for _, e := range s.encoders {
+				if e.periods != 1 || e.worst > 0.3 || e.step > 0.01 {
+					t.Errorf("%s: %d periods, off by %.3f s, with steps of %.3f s", e.kind, e.periods, e.worst, e.step)
+				}
+				t.Logf("%s: off by %.3f s at most, %+v", e.kind, e.worst, e.locks)
+			}
+		})
+	}
+}
+
+// TestGenlockStalls: a network that stands still, or becomes slower, is no clock that
+// runs away.
+func TestGenlockStalls(t *testing.T) {
+	s := newStudio(t)
+	s.thin = true
+	for i := range 3 {
+		s.add(encoder{kind: fmt.Sprint("encoder ", i+1), jitter: 100 * time.Millisecond, silent: true, every: 12, gop: 10, ppm: 100, stalls: true})
+	}
+	s.run(3 * time.Hour)
+	for _, e := range s.encoders {
+		if !e.state().State.locked() || e.step > 0.01 {
+			t.Errorf("%s: steps of %.3f s, %+v", e.kind, e.step, e.state())
+		}
+		t.Logf("%s: off by %.3f s at most, %d locks", e.kind, e.worst, len(e.locks))
 	}
 }
