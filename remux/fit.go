@@ -11,6 +11,10 @@ const (
 	// connection is late.
 	arrivalSlack = 300 * time.Millisecond
 
+	// reorderSlack is how far encoders' first DTS may be apart where they reorder
+	// pictures differently.
+	reorderSlack = 150 * time.Millisecond
+
 	// rounding is how far apart the same picture may be in two encoders' milliseconds:
 	// each rounds, and the line was laid by a rounded one.
 	rounding = int64(2 * time.Millisecond)
@@ -38,14 +42,14 @@ func (f *fit) lock() (state LockState, by int64) {
 	common := near(apart, 0, int64(commonSkew))
 	snap := f.keyed && near(f.snap, 0, int64(arrivalSlack))
 	switch {
-	case near(apart, 0, int64(arrivalSlack)) && f.borne >= 0:
+	case common && f.heard > 0,
+		near(apart, 0, int64(arrivalSlack)) && f.borne >= 0,
+		common && f.borne >= 0 && (!snap || f.alike()):
 		return LockCommon, f.common
-	case common && f.borne >= 0 && (!snap || f.alike()):
-		return LockCommon, f.common
-	case snap: // outputs of one encoder that count from 0 each
+	case snap && (!common || f.fresh || f.heard < 0): // outputs of one encoder that count from 0 each
 		return LockConstant, f.arrives + f.snap
-	case common && f.borne < 0 && near(f.aside, 0, int64(arrivalSlack)):
-		return LockConstant, f.common + f.aside // they count from their first DTS, and reorder differently
+	case common && f.borne < 0 && near(f.aside, 0, int64(reorderSlack)): // they count from their first DTS
+		return LockConstant, f.common + f.aside
 	case common:
 		return LockCommon, f.common
 	}
@@ -56,7 +60,7 @@ func (f *fit) lock() (state LockState, by int64) {
 // out, too, that they count from when each output began.
 func (f *fit) alike() bool {
 	const sure = 100 * time.Millisecond
-	return f.heard > 0 || f.heard == 0 && (!f.fresh || !near(f.snap, 0, int64(sure)))
+	return f.heard == 0 && (!f.fresh || !near(f.snap, 0, int64(sure)))
 }
 
 // delta is how far common timestamps are from where arrival says.

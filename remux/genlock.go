@@ -181,12 +181,7 @@ func (m *member) follow(t *timeline, l landing) {
 			key, _ = o.keys.nearest(shown + common)
 			f.aside = key - shown - common
 			f.borne = o.keys.bear(shown + common)
-			if one, other := o.sounds.bear(l.sounds, common), o.sounds.bear(l.sounds, arrives+f.snap); one != other {
-				f.heard = max(one, -1)
-				if one == 0 {
-					f.heard = -other
-				}
-			}
+			f.heard = o.sounds.bear(l.sounds, common) - o.sounds.bear(l.sounds, arrives+f.snap)
 		}
 	}
 	state, by := f.lock()
@@ -240,7 +235,7 @@ func (m *member) bend(line int64, rate float64) {
 
 // pin is when a picture at a place on the line is shown that would be at pts, ticks: then,
 // where nobody said another time.
-func (m *member) pin(place, pts int64, key bool) int64 {
+func (m *member) pin(p *pinned, place, pts int64) int64 {
 	const most = 4 * millisecond // of rounding, and of what the grids of both lag
 	g := m.genlock
 	g.mu.Lock()
@@ -248,12 +243,12 @@ func (m *member) pin(place, pts int64, key bool) int64 {
 	if !m.lock.State.locked() {
 		return pts
 	}
-	if key {
+	if p.key && p.leads {
 		m.keys.add(place)
 	}
-	said := g.pins.said(place, key)
+	said := g.pins.said(place, p.key)
 	if said == 0 && place < g.master.line+bendAhead { // who runs ahead says nothing to the others
-		g.pins.say(place, pts, key)
+		g.pins.say(place, pts, p.key)
 	}
 	if said == 0 || !near(said, pts, most) {
 		return pts

@@ -1,331 +1,15 @@
 package remux
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/sluice-live/sluice/ingest/flv"
 )
-
-// studio is several encoders of one program, each with a Remuxer, and one Genlock.
-type studio struct {
-	t        testing.TB
-	genlock  *Genlock
-	rnd      *rand.Rand
-	begin    time.Time
-	now      time.Time
-	encoders []*encoder
-	thin     bool // pictures are not kept
-}
-
-// encoder is one of them. The program's pictures are counted at 60 fps, or 60000/1001.
-type encoder struct {
-	studio *studio
-	kind   string
-	r      *Remuxer
-	locks  []Lock
-
-	every   int           // pictures of the program for each that it sends: 1 is 60 fps
-	rate    float64       // pictures of the program in a second
-	gop     int           // frames
-	reorder bool          // it has B-frames
-	starts  time.Duration // when it starts, on the program's clock
-	zero    bool          // its timestamps count from its start, not from the program's
-	base    int64         // what is added to its timestamps, ms
-	behind  time.Duration // how far it looks ahead
-	jitter  time.Duration
-	ppm     float64
-	silent  bool             // no sound
-	held    [2]time.Duration // its network stands still from … to
-	stalls  bool             // … and every few minutes, and its way becomes longer or shorter
-	ends    time.Duration
-
-	frame, unit      int     // next
-	first            int     // number of its first picture
-	arrived          float64 // s
-	pending          bool    // … was settled of what comes next
-	stall            float64 // when the next is, s
-	longer           int     // ms
-	worst, step, off float64 // how far pictures were off the true time, and each from the one before, s
-	pts              map[int]int64
-	keys             map[int]bool
-	dts              int64
-	rates            [8]int64
-	kinds            [8]Kind
-	periods          int
-	leaps            []leapAt
-}
-
-// leapAt changes the base of the timestamps.
-type leapAt struct {
-	at time.Duration
-	by int64
-}
-
-func newStudio(t testing.TB) *studio {
-	begin := time.Unix(1_700_000_000, 0)
-	return &studio{t: t, genlock: NewGenlock(), rnd: rand.New(rand.NewPCG(1, 2)), begin: begin, now: begin}
-}
-
-func (s *studio) add(e encoder) *encoder {
-	if e.every == 0 {
-		e.every = 2
-	}
-	if e.rate == 0 {
-		e.rate = 60
-	}
-	if e.gop == 0 {
-		e.gop = 120 / e.every
-	}
-	if e.ends == 0 {
-		e.ends = math.MaxInt64
-	}
-	e.studio = s
-	s.encoders = append(s.encoders, &e)
-	e.connect()
-	return &e
-}
-
-func (e *encoder) connect() {
-	e.pts, e.keys = make(map[int]int64), make(map[int]bool)
-	// It starts with a keyframe, where the keyframes of all are.
-	gop := e.gop * e.every
-	e.first = int(math.Ceil(e.starts.Seconds()*e.rate/float64(gop)-1e-9)) * gop
-	e.frame, e.unit = 0, 0
-	s := e.studio
-	e.r = New(e, func() time.Time { return s.now }, Hooks{
-		Genlock: s.genlock,
-		Locked:  func(l Lock) { e.locks = append(e.locks, l) },
-		Note:    func(text string) { s.t.Errorf("%s: %s", e.kind, text) },
-	})
-	e.dts = 0
-}
-
-// shows is which picture of a GOP is the n-th to be decoded.
-func (e *encoder) shows(n int) int {
-	in := n % e.gop
-	if !e.reorder || in == 0 {
-		return n
-	}
-	group := (in - 1) / 3 * 3
-	last := min(group+3, e.gop-1)
-	if in == group+1 {
-		return n - in + last
-	}
-	return n - 1
-}
-
-// time is when a picture of the program was, s.
-func (e *encoder) time(picture int) float64 { return float64(picture) / e.rate }
-
-// next is when its next message arrives, and whether that is sound.
-func (e *encoder) next() (at float64, sound bool) {
-	at = e.time(e.first + e.frame*e.every)
-	if u := e.time(e.first) + float64(e.unit)*1024/48000; !e.silent && u < at {
-		at, sound = u, true
-	}
-	return at, sound
-}
-
-// stamp is a timestamp, ms, of its clock.
-func (e *encoder) stamp(at float64) int64 {
-	ms := at * 1000
-	if e.zero {
-		ms -= e.time(e.first) * 1000
-	}
-	base := e.base
-	for _, l := range e.leaps {
-		if at >= l.at.Seconds() {
-			base += l.by
-		}
-	}
-	return base + int64(math.Round(ms*(1+e.ppm/1e6)))
-}
-
-// send sends what comes next.
-func (e *encoder) send(at float64, sound bool) {
-	e.studio.now = e.studio.begin.Add(time.Duration(e.arrived * 1e9))
-	if e.frame == 0 && e.unit == 0 {
-		e.write(flv.TagVideo, 0, append([]byte{0x17, 0, 0, 0, 0}, record(highSPS, highPPS)...))
-		if !e.silent {
-			e.write(flv.TagAudio, 0, append([]byte{0xAF, 0}, unhex(stereo48)...))
-		}
-	}
-	if sound {
-		e.write(flv.TagAudio, uint32(e.stamp(at)), binary.BigEndian.AppendUint32([]byte{0xAF, 1, 0x21, 0x10}, uint32(at*1e6)))
-		e.unit++
-		return
-	}
-	decoded := at
-	if e.reorder {
-		decoded -= float64(e.every) / e.rate
-	}
-	picture := e.first + e.shows(e.frame)*e.every
-	head, nal := byte(0x27), slice
-	if e.frame%e.gop == 0 {
-		head, nal = 0x17, idr
-	}
-	dts := e.stamp(decoded)
-	cts := e.stamp(e.time(picture)) - dts
-	nal = binary.BigEndian.AppendUint32(slices.Clone(nal), 0x80000000|uint32(picture))
-	e.write(flv.TagVideo, uint32(dts), append([]byte{head, 1, byte(cts >> 16), byte(cts >> 8), byte(cts)}, lengths(nal)...))
-	e.frame++
-}
-
-func (e *encoder) write(typ flv.TagType, timestamp uint32, body []byte) {
-	if err := e.r.WriteTag(flv.Tag{Type: typ, Timestamp: timestamp, Body: body}); err != nil {
-		e.studio.t.Fatal(err)
-	}
-}
-
-// run lets the program go on until then.
-func (s *studio) run(until time.Duration) {
-	for {
-		var next *encoder
-		var at float64
-		var sound bool
-		for _, e := range s.encoders {
-			if e.r == nil {
-				continue
-			}
-			a, snd := e.next()
-			if a > e.ends.Seconds() {
-				e.close()
-				continue
-			}
-			if e.due(a); e.arrived <= until.Seconds() && (next == nil || e.arrived < next.arrived) {
-				next, at, sound = e, a, snd
-			}
-		}
-		if next == nil {
-			return
-		}
-		next.send(at, sound)
-		next.pending = false
-	}
-}
-
-// due settles when what was sent at a time arrives.
-func (e *encoder) due(at float64) {
-	if e.pending {
-		return
-	}
-	e.pending = true
-	arrives := at + e.behind.Seconds() + e.studio.rnd.Float64()*e.jitter.Seconds()
-	if arrives > e.held[0].Seconds() && arrives < e.held[1].Seconds() {
-		arrives = e.held[1].Seconds()
-	}
-	if e.stalls {
-		arrives += float64(e.longer) / 1000
-		if at > e.stall {
-			if e.stall > 0 {
-				e.arrived = max(e.arrived, arrives+2+e.studio.rnd.Float64()*98)
-				e.longer += e.studio.rnd.IntN(1000) - e.longer
-			}
-			e.stall = at + 60 + e.studio.rnd.Float64()*400
-		}
-	}
-	e.arrived = max(e.arrived, arrives)
-}
-
-func (e *encoder) close() {
-	e.r.Close(nil)
-	e.r = nil
-}
-
-func (e *encoder) Begin(now time.Time) time.Time { return now }
-func (e *encoder) Close(error)                   {}
-func (e *encoder) SetTracks(tracks []Track) error {
-	e.periods++
-	for i := range tracks {
-		e.kinds[i], e.rates[i] = tracks[i].Kind(), int64(tracks[i].Timescale)
-	}
-	return nil
-}
-
-func (e *encoder) WriteSample(s Sample) error {
-	if e.kinds[s.Track] == Audio {
-		return nil
-	}
-	if s.DTS <= e.dts {
-		e.studio.t.Errorf("%s: DTS goes from %d to %d", e.kind, e.dts, s.DTS)
-	}
-	e.dts = s.DTS
-	picture := int(binary.BigEndian.Uint32(s.Data[len(s.Data)-4:]) &^ 0x80000000)
-	if off := float64(s.DTS-e.studio.begin.Unix()*VideoTimescale)/VideoTimescale - e.time(picture) - e.behind.Seconds(); e.studio.thin {
-		if e.periods == 1 && e.frame > 10 {
-			e.step = max(e.step, math.Abs(off-e.off))
-		}
-		e.off = off
-		e.worst = max(e.worst, math.Abs(off))
-		return nil
-	}
-	e.pts[picture] = s.DTS + int64(s.CompositionOffset)
-	e.keys[picture] = s.Sync
-	return nil
-}
-
-// state is the newest lock.
-func (e *encoder) state() Lock {
-	if len(e.locks) == 0 {
-		return Lock{}
-	}
-	return e.locks[len(e.locks)-1]
-}
-
-// agree holds all encoders to the same time for the same picture, from one on.
-func (s *studio) agree(from time.Duration, encoders ...*encoder) {
-	s.t.Helper()
-	seen := make(map[int]int64)
-	who := make(map[int]*encoder)
-	shared, keys, off := 0, 0, 0
-	for _, e := range encoders {
-		for picture, pts := range e.pts {
-			if e.time(picture) < from.Seconds() {
-				continue
-			}
-			if o, ok := seen[picture]; ok {
-				shared++
-				if e.keys[picture] && who[picture].keys[picture] {
-					keys++
-				}
-				if pts != o {
-					if off++; off < 6 {
-						s.t.Errorf("picture %d (%.3f s, key %v) is shown at %d by %s, and %d ticks later by %s", picture, e.time(picture), e.keys[picture], o, who[picture].kind, pts-o, e.kind)
-					}
-				}
-				continue
-			}
-			seen[picture], who[picture] = pts, e
-		}
-	}
-	if off > 0 {
-		s.t.Errorf("%d of %d pictures are off", off, shared)
-	}
-	if shared == 0 || keys == 0 {
-		s.t.Errorf("%d pictures and %d keyframes in common", shared, keys)
-	}
-}
-
-func (s *studio) states(want ...LockState) {
-	s.t.Helper()
-	var got []LockState
-	for _, e := range s.encoders {
-		got = append(got, e.state().State)
-	}
-	if !slices.Equal(got, want) {
-		s.t.Errorf("locks are %v, and not %v", got, want)
-		for _, e := range s.encoders {
-			s.t.Log(e.kind, fmt.Sprintf("%+v", e.locks))
-		}
-	}
-}
 
 // TestGenlock: the same picture is shown at the same tick, whoever sends it.
 func TestGenlock(t *testing.T) {
@@ -361,6 +45,16 @@ func TestGenlock(t *testing.T) {
 			[]LockState{LockMaster, LockConstant, LockConstant}},
 		{"four, with all of that", []encoder{{jitter: 30 * ms, reorder: true}, {every: 1, behind: sec, base: 0, starts: 5 * sec}, {base: 777777, starts: 9 * sec, jitter: 90 * ms}, {every: 4, starts: 33 * sec, jitter: 300 * ms}},
 			[]LockState{LockMaster, LockCommon, LockConstant, LockCommon}},
+		{"keyframes 1 s apart", []encoder{{gop: 30}, {gop: 30, behind: 1200 * ms}, {gop: 30, zero: true, starts: 1 * sec}, {gop: 30, behind: 1900 * ms}},
+			[]LockState{LockMaster, LockCommon, LockConstant, LockCommon}},
+		{"… in one, 4 s in another", []encoder{{gop: 30}, {gop: 120, behind: 600 * ms}, {gop: 120, starts: 13 * sec, base: 5000}},
+			[]LockState{LockMaster, LockCommon, LockConstant}},
+		{"one that comes in the middle of a GOP", []encoder{{}, {starts: 12 * sec, mid: 17}, {starts: 16 * sec, mid: 44, base: 1 << 30}},
+			[]LockState{LockMaster, LockCommon, LockConstant}},
+		{"without sound", []encoder{{silent: true}, {silent: true, behind: 1600 * ms}, {silent: true, base: 98765, starts: 10 * sec}, {silent: true, starts: 20 * sec, behind: 2 * sec}},
+			[]LockState{LockMaster, LockCommon, LockConstant, LockCommon}},
+		{"a stream that was left ahead of the clock", []encoder{{begins: 5 * sec}, {}, {base: 98765, starts: 10 * sec}},
+			[]LockState{LockMaster, LockCommon, LockConstant}},
 		{"timestamps that wrap", []encoder{{base: 1<<32 - 30_000}, {base: 1<<32 - 30_000, jitter: 100 * ms}, {base: 1<<32 - 30_000, starts: 40 * sec}},
 			[]LockState{LockMaster, LockCommon, LockCommon}},
 	} {
@@ -520,5 +214,89 @@ func TestGenlockStalls(t *testing.T) {
 			t.Errorf("%s: steps of %.3f s, %+v", e.kind, e.step, e.state())
 		}
 		t.Logf("%s: off by %.3f s at most, %d locks", e.kind, e.worst, len(e.locks))
+	}
+}
+
+// TestGenlockFree: an encoder that nothing ties to the others lies where it arrives, and
+// says so; with common timestamps it lies where the others do, wherever its keyframes are.
+func TestGenlockFree(t *testing.T) {
+	const sec = time.Second
+	for _, c := range []struct {
+		kind  string
+		first encoder
+		other encoder
+		want  LockState
+		off   float64 // s
+	}{
+		{"keyframes elsewhere", encoder{}, encoder{odd: true, starts: 10*sec + 900*time.Millisecond, base: 1 << 30}, LockFree, 0.05},
+		{"… behind a stream that was left ahead", encoder{begins: 5 * sec}, encoder{odd: true, starts: 10*sec + 900*time.Millisecond, base: 1 << 30}, LockFree, 0.05},
+		{"… with common timestamps", encoder{}, encoder{odd: true, starts: 10*sec + 900*time.Millisecond}, LockCommon, 0.001},
+		{"… that looks ahead, without sound", encoder{silent: true}, encoder{silent: true, odd: true, starts: 10*sec + 900*time.Millisecond, behind: sec}, LockCommon, 0.001},
+		{"… that looks ahead", encoder{}, encoder{odd: true, starts: 10*sec + 900*time.Millisecond, behind: sec}, LockCommon, 0.001},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			s := newStudio(t)
+			c.first.kind, c.other.kind = "first", "other"
+			s.add(c.first)
+			s.add(c.other)
+			s.run(60 * sec)
+			s.states(LockMaster, c.want)
+			other := s.encoders[1]
+			for picture, pts := range s.encoders[0].pts {
+				if o, ok := other.pts[picture]; ok && math.Abs(float64(o-pts)/VideoTimescale) > c.off {
+					t.Fatalf("picture %d is shown %d ticks later", picture, o-pts)
+				}
+			}
+			if l := other.state(); c.want == LockFree && (!strings.Contains(l.Why, "0.9 s from theirs") || !strings.Contains(l.Why, "set the same keyframe interval")) {
+				t.Error(l.Why)
+			}
+		})
+	}
+}
+
+// TestGenlockTracks: pictures of one connection are shown at the same ticks.
+func TestGenlockTracks(t *testing.T) {
+	m := newMany(t)
+	m.r.hooks.Genlock = NewGenlock()
+	m.base = [5]int64{0, 1, 0, 0, 0} // another rounding
+	m.configure()
+	m.play(0, 20_000)
+	pts := m.out.byID
+	if len(pts["v1"].shown) < 490 || len(pts["v2"].shown) < 490 {
+		t.Fatalf("%d and %d pictures", len(pts["v1"].shown), len(pts["v2"].shown))
+	}
+	seen := make(map[int64]bool)
+	for _, at := range pts["v1"].shown {
+		seen[at] = true
+	}
+	for i, at := range pts["v2"].shown {
+		if !seen[at] {
+			t.Fatalf("picture %d of v2 is shown at %d", i, at)
+		}
+	}
+}
+
+// TestGenlockCost: what an encoder does for the others allocates nothing.
+func TestGenlockCost(t *testing.T) {
+	if race {
+		t.Skip("the race detector allocates")
+	}
+	f := newFeed(t)
+	f.r = New(discard{}, func() time.Time { return f.now }, Hooks{Genlock: NewGenlock()})
+	f.configs()
+	f.key(0)
+	frame := append([]byte{0x27, 1, 0, 0, 0}, lengths(slice)...)
+	ts := uint32(0)
+	write := func() {
+		ts += 33
+		f.now = f.now.Add(33 * time.Millisecond)
+		f.r.WriteTag(flv.Tag{Type: flv.TagVideo, Timestamp: ts, Body: frame})
+		f.r.WriteTag(flv.Tag{Type: flv.TagAudio, Timestamp: ts, Body: []byte{0xAF, 1, 0x21, 0x10}})
+	}
+	for range 100 {
+		write()
+	}
+	if n := testing.AllocsPerRun(200, write); n > 1 { // the slice above
+		t.Errorf("%.1f allocations a frame", n)
 	}
 }

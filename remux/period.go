@@ -61,7 +61,7 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 		}
 		s.joined = true
 		if r.line.member != nil && s.rate != nil {
-			s.rate.clock.pin = pinned{r.line.member, f.place.at + r.line.mended + behind, u.sync}
+			s.rate.clock.pin = pinned{r.line.member, f.place.at + r.line.mended + behind, u.sync, s.lane == r.line.lead}
 		}
 		dts, duration, offset := s.clock.sample(r.line.ns(f.place)+behind, f.Composition, u)
 		behind += int64(time.Second) * int64(u.samples) / s.timescale

@@ -29,8 +29,8 @@ func (s *sounds) add(p soundPrint) {
 	s.n++
 }
 
-// bear tells whether the units of another encoder, moved by so many ns, are the same as
-// those that lie there: 1 where they are, -1 where one isn't, 0 where there is none.
+// bear tells whether the units of another encoder, moved by so many ns, are those that
+// lie there: 1 where they are.
 func (s *sounds) bear(units []soundPrint, by int64) (borne int) {
 	const slack = int64(8 * time.Millisecond) // units are longer than twice that
 	for _, u := range units {
@@ -39,7 +39,7 @@ func (s *sounds) bear(units []soundPrint, by int64) (borne int) {
 				continue
 			}
 			if o.sum != u.sum {
-				return -1
+				return 0
 			}
 			borne = 1
 		}

@@ -107,11 +107,12 @@ type pinned struct {
 	member *member // nil for one encoder alone
 	place  int64   // ns
 	key    bool
+	leads  bool // it is of the track that the encoder's keyframes are known by
 }
 
 // off is how far a picture that would be shown at pts is from when others show it, ticks.
 func (p *pinned) off(pts, composition int64) int64 {
-	return p.member.pin(p.place+composition*int64(time.Second)/VideoTimescale, pts, p.key) - pts
+	return p.member.pin(p, p.place+composition*int64(time.Second)/VideoTimescale, pts) - pts
 }
 
 // move moves the frame that was placed last, and all behind it.
