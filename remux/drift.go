@@ -24,7 +24,6 @@ type drift struct {
 	own, its int64   // earliest in it, ns
 	before   int64   // how far they were apart in the minute before
 	measured bool    // … which there was
-	first    int64   // how far they were apart in the first minute
 	run      int64   // ns that the clock has run since
 }
 
@@ -43,19 +42,15 @@ func (d *drift) away(m, o *member, now int64) (ppm float64, away bool) {
 	}
 	apart := d.own - d.its
 	if !d.measured {
-		d.first, d.since = apart, now
+		d.since = now
 	} else if step := apart - d.before; near(step, 0, int64(stallDrift)) {
 		d.run += step
 	}
 	d.until, d.before, d.measured = 0, apart, true
-	run := d.run
-	if apart-d.first > int64(commonSkew) { // no network makes it so early
-		run = apart - d.first
-	}
-	if near(run, 0, int64(maxDrift)) {
+	if near(d.run, 0, int64(maxDrift)) {
 		return 0, false
 	}
-	return float64(run) / float64(now-d.since) * 1e6, true
+	return float64(d.run) / float64(now-d.since) * 1e6, true
 }
 
 // drifting says what became of it.
@@ -67,4 +62,11 @@ func drifting(ppm float64) Lock {
 	return Lock{State: LockDrifting, PPM: ppm, Why: fmt.Sprintf(
 		"this encoder's clock runs %.0f ppm %s than that of the stream's other encoders, so that its pictures part from theirs: "+
 			"let one encoder send all qualities, or set the clocks of all by one reference", max(ppm, -ppm), faster)}
+}
+
+// runningAhead says what became of one whose timestamps are seconds ahead of the time that
+// passed.
+func runningAhead() Lock {
+	return Lock{State: LockDrifting, Why: "this encoder's timestamps run ahead of the time that passes, and part from those of the stream's other encoders: " +
+		"set its frame rate to that of its source, or start it again"}
 }

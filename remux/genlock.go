@@ -26,7 +26,7 @@ type Genlock struct {
 	pins    pins
 }
 
-// NewGenlock returns one without encoders.
+// NewGenlock returns one without encoders. All their Remuxers go by one clock.
 func NewGenlock() *Genlock { return new(Genlock) }
 
 const (
@@ -58,8 +58,8 @@ type member struct {
 	drift  drift
 }
 
-// join makes a member.
-func (g *Genlock) join(tell func(Lock)) *member {
+// member makes one.
+func (g *Genlock) member(tell func(Lock)) *member {
 	m := &member{genlock: g, tell: tell}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -80,15 +80,35 @@ func (m *member) leave() {
 
 // elect makes another encoder on the line the master: the first that isn't silent.
 func (g *Genlock) elect() {
-	g.master = nil
+	var next *member
 	for _, m := range g.members {
-		if m.lock.State.locked() && (g.master == nil || m.heard > g.master.heard+int64(silence)) {
-			g.master = m
+		if m.lock.State.locked() && (next == nil || m.heard > next.heard+int64(silence)) {
+			next = m
 		}
 	}
-	if g.master != nil {
-		g.master.lock = Lock{State: LockMaster}
+	g.follow(next)
+}
+
+// follow makes an encoder on the line the master of all others there; nil is none.
+func (g *Genlock) follow(master *member) {
+	g.master = master
+	for _, m := range g.members {
+		if m.lock.State.locked() {
+			m.lock = m.beside(master)
+		}
 	}
+}
+
+// beside is how an encoder on the line lies there, beside the master.
+func (m *member) beside(o *member) Lock {
+	if m == o {
+		return Lock{State: LockMaster}
+	}
+	apart := milliseconds(m.last-o.last) - (m.line - o.line)
+	if near(apart, 0, 2*rounding) {
+		return Lock{State: LockCommon}
+	}
+	return Lock{State: LockConstant, Difference: time.Duration(apart).Round(time.Millisecond)}
 }
 
 // report tells the others how an encoder fares, and the encoder what became of it.
@@ -98,26 +118,49 @@ func (m *member) report(t *timeline, now int64) {
 	defer m.announce()
 	defer g.mu.Unlock()
 	m.note(t, now)
-	o := g.master
 	switch {
 	case t.breach.open:
-		if m.lock.State == LockNone {
-			return
-		}
-		m.broken, m.lock = m.lock.State.locked(), Lock{}
-		t.slew.detach(m.line)
-		if o == m {
-			g.elect()
-		}
-	case o == nil && !m.lock.State.locked() && !slices.ContainsFunc(g.members, func(o *member) bool { return o.broken }):
+		m.part(t)
+	case m.lock.State.locked():
+		m.watch(now)
+	case g.master == nil && !slices.ContainsFunc(g.members, func(o *member) bool { return o.broken }):
 		m.lead(t) // those on the line have gone
-	case o != nil && o != m && m.lock.State.locked() && now-o.heard > int64(silence):
-		g.master, m.lock = m, Lock{State: LockMaster}
-		o.lock = Lock{State: LockCommon} // it is where it was, and only leads no more
-	case o != nil && o != m && m.lock.State.locked():
+	}
+	if !m.lock.State.locked() {
+		t.slew.detach(m.line)
+	}
+}
+
+// part leaves the line, as that of the encoder is broken.
+func (m *member) part(t *timeline) {
+	if m.lock.State == LockNone {
+		return
+	}
+	m.broken, m.lock = m.lock.State.locked(), Lock{}
+	if m.genlock.master == m {
+		m.genlock.elect()
+	}
+}
+
+// watch looks at an encoder on the line and the master: whether that leads well, and whether their
+// clocks stay together.
+func (m *member) watch(now int64) {
+	g, o := m.genlock, m.genlock.master
+	if m == o {
+		return
+	}
+	const far = int64(commonSkew)
+	switch {
+	case m.best > far: // no network makes it so early
+		m.lock = runningAhead()
+	case o.best > far:
+		o.lock = runningAhead()
+		g.follow(m)
+	case now-o.heard > int64(silence), o.best < m.best-far:
+		g.follow(m)
+	default:
 		if ppm, away := m.drift.away(m, o, now); away {
 			m.lock = drifting(ppm)
-			t.slew.detach(m.line)
 		}
 	}
 }
@@ -131,7 +174,9 @@ func (m *member) note(t *timeline, now int64) {
 // lead makes an encoder the master, and the line its own.
 func (m *member) lead(t *timeline) {
 	g := m.genlock
-	g.master, g.lead = m, t.began.Sub(t.opened).Nanoseconds()
+	if g.master = m; !m.broken { // else the line is as far ahead of the clock as it was
+		g.lead = t.began.Sub(t.opened).Nanoseconds()
+	}
 	g.bends.begin(&t.slew)
 	g.pins = pins{}
 	m.lock, m.broken, m.keys, m.sounds = Lock{State: LockMaster}, false, keyframes{}, sounds{}
@@ -160,13 +205,13 @@ func (m *member) lay(t *timeline, l landing, now int64) {
 	if g.master == nil {
 		m.lead(t)
 	} else {
-		m.follow(t, l)
+		m.join(t, l)
 	}
 	m.note(t, now)
 }
 
-// follow is lay where there is a master.
-func (m *member) follow(t *timeline, l landing) {
+// join is lay where there is a master.
+func (m *member) join(t *timeline, l landing) {
 	g, o := m.genlock, m.genlock.master
 	m.broken, m.keys, m.sounds, m.drift = false, keyframes{}, sounds{}, drift{}
 	ahead := g.lead - t.began.Sub(t.opened).Nanoseconds() // of the line, as this encoder has it
@@ -186,10 +231,10 @@ func (m *member) follow(t *timeline, l landing) {
 	}
 	state, by := f.lock()
 	m.lock = Lock{State: state}
-	if m.lock.State == LockConstant {
-		m.lock.Difference = time.Duration(common - by)
+	if state == LockConstant {
+		m.lock.Difference = time.Duration(common - by).Round(time.Millisecond)
 	}
-	if m.lock.State == LockFree || by < l.least {
+	if state == LockFree || by < l.least {
 		m.lock = f.free()
 		if ahead > 0 {
 			t.move(ahead, ahead)

@@ -200,6 +200,45 @@ func TestGenlockDrift(t *testing.T) {
 	}
 }
 
+// TestGenlockRunaway: an encoder whose timestamps run ahead of the time leaves the others
+// alone, even if it was the master; and one that lags is no master for long.
+func TestGenlockRunaway(t *testing.T) {
+	for _, c := range []struct {
+		kind   string
+		ppm    [3]float64
+		locked []int
+	}{
+		{"one", [3]float64{0, 0, 100_000}, []int{0, 1}},
+		{"the master", [3]float64{100_000, 0, 0}, []int{1, 2}},
+		{"the master lags", [3]float64{-100_000, 0, 0}, []int{1, 2}},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			s := newStudio(t)
+			for i, ppm := range c.ppm {
+				s.add(encoder{kind: fmt.Sprint("encoder ", i+1), ppm: ppm, jitter: 20 * time.Millisecond})
+			}
+			s.run(5 * time.Minute)
+			var locked []*encoder
+			for _, i := range c.locked {
+				e := s.encoders[i]
+				if !e.state().State.locked() || e.periods != 1 {
+					t.Errorf("%s: %d periods, %+v", e.kind, e.periods, e.locks)
+				}
+				for picture, pts := range e.pts {
+					if off := float64(pts-s.begin.Unix()*VideoTimescale)/VideoTimescale - e.time(picture); math.Abs(off) > 0.1 {
+						t.Fatalf("%s: picture %d is off by %.3f s", e.kind, picture, off)
+					}
+				}
+				locked = append(locked, e)
+			}
+			s.agree(0, locked...)
+			for _, e := range s.encoders {
+				t.Logf("%s: %+v", e.kind, e.locks)
+			}
+		})
+	}
+}
+
 // TestGenlockStalls: a network that stands still, or becomes slower, is no clock that
 // runs away.
 func TestGenlockStalls(t *testing.T) {

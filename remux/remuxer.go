@@ -111,7 +111,7 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 		r.began = now
 		r.line.opened, r.line.began = now, r.out.Begin(now)
 		if g := r.hooks.Genlock; g != nil {
-			r.line.member = g.join(r.hooks.Locked)
+			r.line.member = g.member(r.hooks.Locked)
 		}
 	}
 	arrived := now.Sub(r.began)
