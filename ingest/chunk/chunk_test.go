@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -262,6 +263,57 @@ func TestWriter(t *testing.T) {
 
 // Each strict prefix ends as an end, a clean one between messages only, and
 // yields the messages that are whole.
+// pieces is a connection that takes many pieces at once.
+type pieces struct{ bytes.Buffer }
+
+func (p *pieces) WriteBuffers(b net.Buffers) (int64, error) {
+	for _, piece := range b {
+		p.Write(piece)
+	}
+	return 0, nil
+}
+
+// A message in two pieces is the same on the wire as one in one, whoever sends it.
+func TestShared(t *testing.T) {
+	var copied, whole bytes.Buffer
+	var many pieces
+	writers := []*chunk.Writer{chunk.NewWriter(&copied), chunk.NewWriter(&whole), chunk.NewWriter(&many)}
+	for _, w := range writers {
+		w.SetChunkSize(4096)
+	}
+	for i, size := range []int{0, 1, 100, 2047, 2048, 4090, 4091, 4092, 8191, 8192, 100_000} {
+		body := bytes.Repeat([]byte{byte(i), byte(size)}, size/2+1)[:size]
+		m := chunk.Message{ChunkStreamID: uint32(4 + i%3), StreamID: 1, Timestamp: uint32(i) * 7e6, Type: chunk.TypeVideo}
+		head := []byte("\x17\x01head")
+		for n, w := range writers {
+			if m.Body = body; n == 1 {
+				m.Body = append(bytes.Clone(head), body...)
+				w.WriteMessage(m)
+			} else {
+				w.WriteShared(m, head)
+			}
+		}
+		if i%2 == 1 {
+			for _, w := range writers {
+				if size := w.Size(); size != writers[0].Size() {
+					t.Errorf("%d bytes and %d", size, writers[0].Size())
+				}
+			}
+			for _, w := range writers {
+				if err := w.Flush(); err != nil || w.Size() != 0 {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	for _, w := range writers {
+		w.Flush()
+	}
+	if !bytes.Equal(copied.Bytes(), whole.Bytes()) || !bytes.Equal(many.Bytes(), whole.Bytes()) {
+		t.Errorf("%d, %d and %d bytes, or others", copied.Len(), many.Len(), whole.Len())
+	}
+}
+
 func TestPrefixes(t *testing.T) {
 	for _, c := range table {
 		whole, clean := map[int]int{}, map[int]bool{0: true} // what our Writer has written after k bytes

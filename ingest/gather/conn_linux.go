@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -109,6 +110,50 @@ func (c *conn) Write(b []byte) (n int, err error) {
 			return n, nil
 		}
 	}
+}
+
+// WriteBuffers writes all of them, as net.Buffers does. It changes neither b nor what is
+// in it.
+func (c *conn) WriteBuffers(b net.Buffers) (n int64, err error) {
+	const most = 1024 // IOV_MAX
+	c.out.turn.Lock()
+	defer c.out.turn.Unlock()
+	for skip := 0; len(b) > 0; {
+		if skip == len(b[0]) {
+			b, skip = b[1:], 0
+			continue
+		}
+		if err := c.stopped(&c.out); err != nil {
+			return n, c.opError("write", err)
+		}
+		m, err := c.transferAll(b[:min(len(b), most)], skip)
+		n += int64(m)
+		for skip += m; len(b) > 0 && skip >= len(b[0]); b = b[1:] {
+			skip -= len(b[0])
+		}
+		switch {
+		case errors.Is(err, syscall.EAGAIN):
+			<-c.out.bell
+		case err != nil:
+			return n, c.opError("write", err)
+		}
+	}
+	return n, nil
+}
+
+// transferAll writes what it can of pieces, less what the first begins with.
+func (c *conn) transferAll(pieces [][]byte, skip int) (int, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.fd < 0 {
+		return 0, net.ErrClosed
+	}
+	if skip > 0 { // they are somebody else's
+		pieces = slices.Clone(pieces)
+		pieces[0] = pieces[0][skip:]
+	}
+	n, err := unix.Writev(c.fd, pieces)
+	return max(n, 0), err
 }
 
 // stopped tells why a side must not go on: as in package net, a deadline that

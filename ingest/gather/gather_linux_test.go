@@ -157,6 +157,39 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
+// Many pieces at once are written as one, however slowly they are read.
+func TestWriteBuffers(t *testing.T) {
+	server, client := pipe(t, listen(t))
+	var pieces net.Buffers
+	for n := range 3000 { // more than a system call takes
+		pieces = append(pieces, bytes.Repeat([]byte{byte(n)}, n%1000*7))
+	}
+	sent := bytes.Join(pieces, nil)
+	type writer interface {
+		WriteBuffers(net.Buffers) (int64, error)
+	}
+	server.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	go func() {
+		if n, err := server.(writer).WriteBuffers(pieces); err != nil || n != int64(len(sent)) {
+			t.Errorf("wrote %d: %v", n, err)
+		}
+		if !bytes.Equal(bytes.Join(pieces, nil), sent) {
+			t.Error("the pieces were changed")
+		}
+		server.Close()
+	}()
+	got, err := io.ReadAll(client)
+	if err != nil || !bytes.Equal(got, sent) {
+		t.Fatalf("%d bytes of %d, %v", len(got), len(sent), err)
+	}
+
+	deaf, _ := pipe(t, listen(t))
+	deaf.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := deaf.(writer).WriteBuffers(pieces); !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 || n == int64(len(sent)) {
+		t.Fatalf("nobody reads: wrote %d, %v", n, err)
+	}
+}
+
 // Many connections, opened and closed while others send, from several sides at
 // once: each gets what was sent to it, and no descriptor is left.
 func TestMany(t *testing.T) {

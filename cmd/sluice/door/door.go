@@ -261,6 +261,19 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
+// WriteBuffers lets a socket have many pieces in one system call.
+func (c *conn) WriteBuffers(b net.Buffers) (int64, error) { return writeBuffers(c.Conn, b) }
+
+// writeBuffers is net.Buffers.WriteTo that sees through to a socket that gathers.
+func writeBuffers(nc net.Conn, b net.Buffers) (int64, error) {
+	if w, ok := nc.(interface {
+		WriteBuffers(net.Buffers) (int64, error)
+	}); ok {
+		return w.WriteBuffers(b)
+	}
+	return b.WriteTo(nc)
+}
+
 // told is what was said of one kind of refusal.
 type told struct {
 	at   time.Time
