@@ -51,8 +51,12 @@ type RTMP struct {
 	ConnectionBurst   int           `yaml:"connection_burst"`
 	UnlimitedFrom     []string      `yaml:"unlimited_from"` // what comes from the internet has addresses of its own
 	ProxyProtocolFrom []string      `yaml:"proxy_protocol_from"`
-	Tunnel            bool          `yaml:"tunnel"` // off: it takes bodies where nothing else does
-	RTMPE             bool          `yaml:"rtmpe"`  // off: it looks like protection, and is none
+	Tunnel            bool          `yaml:"tunnel"`     // off: it takes bodies where nothing else does
+	RTMPE             bool          `yaml:"rtmpe"`      // off: it looks like protection, and is none
+	Play              bool          `yaml:"play"`       // who may is for watch to say
+	PlayStart         string        `yaml:"play_start"` // most wait less for a picture than they'd gain
+	PlayWait          time.Duration `yaml:"play_wait"`  // shorter than readers' own patience
+	MaxReaders        int           `yaml:"max_readers"`
 }
 
 // Publish says who may publish. With Keys, Users, JWT or Webhook, whoever satisfies any one of them

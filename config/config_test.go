@@ -512,6 +512,8 @@ func other(t *testing.T, f field) string {
 			return "warn"
 		case f.path == "log.format":
 			return "json"
+		case f.path == "rtmp.play_start":
+			return "live"
 		case f.path == "publish.login":
 			return "never"
 		case f.path == "abr.audio":
@@ -596,7 +598,11 @@ func TestEveryField(t *testing.T) {
 		if diff := cmp.Diff(want, byEnv); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", envName(f.path), diff)
 		}
-		byFlag := mustLoad(t, append(extra, flagName(f.path), value), nil)
+		args := append(extra, flagName(f.path), value)
+		if value == "false" { // true needs no value, so this one needs a sign
+			args = append(extra, flagName(f.path)+"=false")
+		}
+		byFlag := mustLoad(t, args, nil)
 		if diff := cmp.Diff(want, byFlag); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", flagName(f.path), diff)
 		}

@@ -47,6 +47,9 @@ func (c *Config) faults() []fault {
 	atLeast(&fs, "rtmp.connection_burst", c.RTMP.ConnectionBurst, 1)
 	fs.networks("rtmp.unlimited_from", c.RTMP.UnlimitedFrom)
 	fs.networks("rtmp.proxy_protocol_from", c.RTMP.ProxyProtocolFrom)
+	fs.oneOf("rtmp.play_start", c.RTMP.PlayStart, "fast", "live")
+	between(&fs, "rtmp.play_wait", c.RTMP.PlayWait, 0, time.Minute)
+	atLeast(&fs, "rtmp.max_readers", c.RTMP.MaxReaders, 0)
 
 	fs.publish(c.Publish)
 	fs.abr(c.ABR)

@@ -25,7 +25,7 @@ func capabilities(connect amf.Object, codecs []flv.FourCC) amf.Object {
 			audio = append(audio, amf.Property{Name: name, Value: canForward})
 		}
 	}
-	// CapsExMask. We ask nobody to reconnect, and play to nobody.
+	// CapsExMask. We ask nobody to reconnect.
 	const multitrack, modEx, timestampNanoOffset = 2, 4, 8
 	return amf.Object{
 		{Name: "fourCcList", Value: list},

@@ -13,6 +13,7 @@ import (
 // User control events (Adobe RTMP 1.0, section 7.1.7).
 const (
 	streamBegin  = 0
+	streamEOF    = 1
 	pingRequest  = 6
 	pingResponse = 7
 )
@@ -115,9 +116,17 @@ func (c *conn) answer(cmd command) error {
 	case "deleteStream", "closeStream":
 		c.onStatus(cmd.streamID, "status", "NetStream.Unpublish.Success", "Stream is now unpublished.")
 	case "publish":
-		c.onStatus(cmd.streamID, "error", "NetStream.Publish.BadName", "this connection publishes a stream already")
-	case "play":
-		c.onStatus(cmd.streamID, "error", "NetStream.Play.StreamNotFound", "sluice takes RTMP in and gives HLS and DASH out: open the stream's page by HTTP")
+		why := "this connection publishes a stream already"
+		if c.reads() {
+			why = "this connection plays a stream: publish by another one"
+		}
+		c.onStatus(cmd.streamID, "error", "NetStream.Publish.BadName", why)
+	case "play", "play2":
+		why := "this connection publishes a stream: play it by another one"
+		if c.server.player() == nil {
+			why = "RTMP is for publishing alone here (rtmp.play): open the stream's page by HTTP"
+		}
+		c.onStatus(cmd.streamID, "error", "NetStream.Play.StreamNotFound", why)
 	case "_result", "_error", "onStatus", "onBWDone":
 	default:
 		if cmd.txn != 0 {
@@ -141,7 +150,7 @@ func (c *conn) onStatus(streamID uint32, level, code, description string) {
 
 func (c *conn) reply(chunkStream, streamID uint32, name string, txn float64, values ...any) {
 	body := amf.Append(nil, name, txn)
-	c.writer.WriteMessage(chunk.Message{
+	c.write(chunk.Message{
 		ChunkStreamID: chunkStream,
 		StreamID:      streamID,
 		Type:          chunk.TypeCommandAMF0,

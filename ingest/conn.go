@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,8 +49,8 @@ const (
 	lingerBytes = 8 << 20 // more than an encoder sends in that time
 )
 
-// conn is one encoder's connection. All fields belong to its goroutine, but
-// for what Peer tells others.
+// conn is the connection of an encoder, or of a reader. All fields belong to its
+// goroutine, but for what Peer tells others, and what readings share.
 type conn struct {
 	server *Server
 	nc     net.Conn // for deadlines: what is said behind the handshake goes through writer, or RTMPE's cipher misses it
@@ -56,9 +58,16 @@ type conn struct {
 	log    zerolog.Logger
 	idle   *idleReader
 	reader *chunk.Reader // nil until the handshake is over, as writer is
-	writer *chunk.Writer
 	pace   pace
 	hidden bool // by RTMPE
+
+	out    sync.Mutex // one writes at a time
+	writer *chunk.Writer
+
+	readings map[uint32]*reading // by message stream
+	sent     atomic.Uint64       // bytes of tags
+	noted    uint64              // of them when it was silent last
+	took     time.Time           // when it took some last, as far as is known
 
 	acked      uint64
 	ackWindow  uint64
@@ -79,9 +88,9 @@ func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc ne
 }
 
 // talk begins to read and write chunks, behind the handshake.
-func (c *conn) talk(rw io.ReadWriter) {
-	c.reader = chunk.NewReader(rw, strangerLimits(c.server.Limits.Chunk))
-	c.writer = chunk.NewWriter(rw)
+func (c *conn) talk(r io.Reader, w io.Writer) {
+	c.reader = chunk.NewReader(r, strangerLimits(c.server.Limits.Chunk))
+	c.writer = chunk.NewWriter(w)
 	c.idle.received = c.received
 }
 
@@ -103,6 +112,7 @@ func (c *conn) run(ctx context.Context) error {
 	if err := c.greet(); err != nil {
 		return err
 	}
+	defer c.stopReadings()
 	c.idle.until(c.server.Limits.PublishTimeout)
 	said, err := c.connect(ctx)
 	if err != nil {
@@ -114,8 +124,8 @@ func (c *conn) run(ctx context.Context) error {
 	}
 	for first := true; ; first = false {
 		p, err := c.publish(ctx, said)
-		if !first && gone(err) {
-			return nil // it had said goodbye
+		if (!first || c.readings != nil) && gone(err) {
+			return nil // it had said goodbye, or the log has the end of what it played
 		}
 		if err != nil {
 			if faulty(err) {
@@ -157,6 +167,8 @@ type connected struct {
 	app, query string
 	tcURL      string
 	software   string
+	page       string // that a player says to be on
+	abilities  Abilities
 	login      any
 }
 
@@ -172,21 +184,25 @@ func (c *conn) connect(ctx context.Context) (connected, error) {
 		if !ok || cmd.name != "connect" {
 			continue // nothing else has a meaning yet; nothing else is a fault
 		}
-		s := connected{software: short(cmd.object.String("flashVer")), tcURL: cmd.object.String("tcUrl")}
+		s := connected{
+			software: short(cmd.object.String("flashVer")), tcURL: cmd.object.String("tcUrl"),
+			page: cmd.object.String("pageUrl"), abilities: abilities(cmd.object),
+		}
 		s.app, s.query, _ = strings.Cut(cmd.object.String("app"), "?")
 		s.app = strings.Trim(s.app, "/")
 		s.app = strings.TrimSuffix(s.app, "/_definst_")
-		if a, ok := c.server.Handler.(Authenticator); ok {
+		a, ok := c.server.Handler.(Authenticator)
+		if ok && (c.server.player() == nil || !flashPlayer(cmd.object)) {
 			if s.login, err = a.Connect(ctx, c.request(s, "")); err != nil {
 				return connected{}, c.reject(cmd, err)
 			}
 		}
-		c.writer.WriteMessage(control(chunk.TypeWindowAckSize, ackWindow))
+		c.write(control(chunk.TypeWindowAckSize, ackWindow))
 		const dynamic = 2
 		bandwidth := control(chunk.TypeSetPeerBand, ackWindow)
 		bandwidth.Body = append(bandwidth.Body, dynamic)
-		c.writer.WriteMessage(bandwidth)
-		c.writer.SetChunkSize(outChunkSize)
+		c.write(bandwidth)
+		c.writer.SetChunkSize(outChunkSize) // nobody else writes yet
 		var enhanced amf.Object
 		if h, ok := c.server.Handler.(Carrier); ok {
 			enhanced = capabilities(cmd.object, h.Codecs())
@@ -224,7 +240,13 @@ func (c *conn) publish(ctx context.Context, s connected) (accepted, error) {
 			early.keep(m)
 			continue
 		}
-		if cmd.name != "publish" {
+		switch {
+		case c.plays(ctx, s, cmd):
+			if err := c.flush(); err != nil {
+				return accepted{}, err
+			}
+			continue
+		case cmd.name != "publish" || c.reads():
 			if err := c.answer(cmd); err != nil {
 				return accepted{}, err
 			}
@@ -259,6 +281,8 @@ func (c *conn) request(s connected, publishingName string) Request {
 		TCURL:     s.tcURL,
 		Login:     s.login,
 		App:       s.app,
+		PageURL:   s.page,
+		Abilities: s.abilities,
 		Remote:    address.WithPort(c.nc.RemoteAddr()),
 		Encrypted: encrypted(c.nc),
 		Software:  s.software,
@@ -296,7 +320,7 @@ func (c *conn) Hang(cause error) { c.hang(cause) }
 func (c *conn) start(p accepted) error {
 	c.reader.SetLimits(c.server.Limits.Chunk)
 	c.pace.admitted(c.server.Limits)
-	c.writer.WriteMessage(userControl(streamBegin, p.streamID))
+	c.write(userControl(streamBegin, p.streamID))
 	c.onStatus(p.streamID, "status", "NetStream.Publish.Start", "the stream is now published")
 	return c.flush()
 }
@@ -454,7 +478,7 @@ func (c *conn) read() (chunk.Message, error) {
 		c.pace.complete = true
 		if n := c.reader.Received(); n-c.acked >= c.ackWindow {
 			c.acked = n
-			c.writer.WriteMessage(control(chunk.TypeAck, uint32(n)))
+			c.write(control(chunk.TypeAck, uint32(n)))
 			if err := c.flush(); err != nil {
 				return chunk.Message{}, err
 			}
@@ -476,7 +500,7 @@ func (c *conn) read() (chunk.Message, error) {
 			}
 		case chunk.TypeUserControl:
 			if len(m.Body) >= 6 && binary.BigEndian.Uint16(m.Body) == pingRequest {
-				c.writer.WriteMessage(userControl(pingResponse, binary.BigEndian.Uint32(m.Body[2:])))
+				c.write(userControl(pingResponse, binary.BigEndian.Uint32(m.Body[2:])))
 				if err := c.flush(); err != nil {
 					return chunk.Message{}, err
 				}
@@ -488,7 +512,25 @@ func (c *conn) read() (chunk.Message, error) {
 	}
 }
 
+// write appends a message to what the next flush sends.
+func (c *conn) write(m chunk.Message) {
+	c.out.Lock()
+	defer c.out.Unlock()
+	c.writer.WriteMessage(m)
+}
+
+// flush sends what was written.
 func (c *conn) flush() error {
+	c.out.Lock()
+	defer c.out.Unlock()
+	if c.writer.Size() == 0 { // a reading has sent it along
+		return nil
+	}
+	return c.send()
+}
+
+// send is flush for one who has c.out.
+func (c *conn) send() error {
 	c.nc.SetWriteDeadline(c.server.Now().Add(c.server.Limits.WriteTimeout))
 	return c.writer.Flush()
 }
@@ -500,6 +542,7 @@ type idleReader struct {
 	nc      net.Conn
 	now     func() time.Time
 	timeout time.Duration // 0: the deadline is fixed
+	silence func() error  // asked at a moving deadline whether to go on; nil: no
 	set     time.Time     // when the moving deadline was set
 	heard   bool          // anything at all
 	born    time.Time     // time.Now's: differences to it are those of a clock that nobody sets
@@ -513,13 +556,20 @@ type idleReader struct {
 
 // until gives all reads from here on d together.
 func (r *idleReader) until(d time.Duration) {
-	r.timeout = 0
+	r.timeout, r.silence = 0, nil
 	r.nc.SetReadDeadline(r.now().Add(d))
 }
 
 // every gives each read d of its own.
 func (r *idleReader) every(d time.Duration) {
-	r.timeout, r.set = d, time.Time{}
+	r.timeout, r.set, r.silence = d, time.Time{}, nil
+}
+
+// watch gives all reads from here on as long as it takes, and has silence asked each
+// time that d has passed without an arrival.
+func (r *idleReader) watch(d time.Duration, silence func() error) {
+	r.every(d)
+	r.silence = silence
 }
 
 func (r *idleReader) Read(b []byte) (int, error) {
@@ -541,6 +591,19 @@ func (r *idleReader) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := r.nc.Read(b)
+	for n == 0 && r.silence != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := r.ctx.Err(); err != nil {
+			return 0, err
+		}
+		if err := r.silence(); err != nil {
+			return 0, err
+		}
+		r.nc.SetReadDeadline(r.now().Add(r.timeout))
+		if err := r.ctx.Err(); err != nil {
+			return 0, err
+		}
+		n, err = r.nc.Read(b)
+	}
 	if n > 0 {
 		r.heard = true
 		r.uncounted += uint64(n)

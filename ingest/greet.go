@@ -77,7 +77,7 @@ func (c *conn) greet() error {
 			return err
 		}
 		c.hidden = true
-		c.talk(hidden)
+		c.talk(hidden, hidden)
 		return nil
 	case v == versionRTMPE8, v == versionRTMPE9:
 		return errRTMPEType
@@ -85,10 +85,7 @@ func (c *conn) greet() error {
 	if err := handshake.Serve(rw, now, rand.Reader); err != nil {
 		return err
 	}
-	c.talk(struct {
-		io.Reader
-		io.Writer
-	}{c.idle, c.nc})
+	c.talk(c.idle, c.nc)
 	return nil
 }
 

@@ -197,7 +197,8 @@ type peer struct {
 	born time.Time
 
 	// What the server said. Read after synctest.Wait only.
-	greeting []byte   // S0, S1 and S2
+	greeting []byte // S0, S1 and S2
+	mu       sync.Mutex
 	heard    []string // messages in words, see hear
 	closed   instant
 }
@@ -221,7 +222,11 @@ func (w *world) dial(name string) *peer {
 		b := make([]byte, greetingSize)
 		n, err := io.ReadFull(p.nc, b)
 		if p.greeting = b[:n]; err == nil {
-			listen(p.nc, func(s string) { p.heard = append(p.heard, s) })
+			listen(p.nc, func(s string) {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				p.heard = append(p.heard, s)
+			})
 		}
 	}()
 	return p
@@ -269,6 +274,8 @@ func (p *peer) send(messages ...chunk.Message) error {
 
 // hear returns what the server said since the last time.
 func (p *peer) hear() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	s := strings.Join(p.heard, "\n")
 	p.heard = nil
 	return s

@@ -132,7 +132,7 @@ func TestEncoders(t *testing.T) {
 				"3/0 _error 9 null {level=error, code=NetConnection.Call.Failed, description=unknown command getStreamLength}"},
 			{[]chunk.Message{command(3, 0, "createStream", 2, amf.Null{})}, "3/0 _result 2 null 1"},
 			{[]chunk.Message{command(8, 1, "play", 3, amf.Null{}, "key")},
-				"5/1 onStatus 0 null {level=error, code=NetStream.Play.StreamNotFound, description=sluice takes RTMP in and gives HLS and DASH out: open the stream's page by HTTP}"},
+				"5/1 onStatus 0 null {level=error, code=NetStream.Play.StreamNotFound, description=RTMP is for publishing alone here (rtmp.play): open the stream's page by HTTP}"},
 			{[]chunk.Message{command(8, 1, "publish", 4, amf.Null{}, "key", "live")}, started},
 			{[]chunk.Message{command(8, 1, "publish", 5, amf.Null{}, "other", "live")},
 				"5/1 onStatus 0 null {level=error, code=NetStream.Publish.BadName, description=this connection publishes a stream already}"},

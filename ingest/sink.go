@@ -54,12 +54,14 @@ type Sink interface {
 	Close(cause error)
 }
 
-// Request is what an encoder asks for when it publishes.
+// Request is what an encoder asks for when it publishes, or a reader when it plays.
 type Request struct {
 	App, Name string // as sent, without query, leading slash and prefix
 	Query     string // of the name and of the app, joined by "&"
 	TCURL     string // where it believes to be: never trust it
 	Login     any    // what Authenticator has returned; nil without
+	PageURL   string // where a player says to be shown
+	Abilities Abilities
 	Remote    netip.AddrPort
 	Encrypted bool   // came through TLS
 	Software  string // flashVer: what the encoder calls itself

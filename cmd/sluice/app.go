@@ -85,7 +85,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	}
 	a.rtmp = &ingest.Server{
 		Limits:  limits(cfg.RTMP),
-		Handler: a.gate,
+		Handler: a.handler(),
 		Log:     log.With().Str("room", "ingest").Logger(),
 		Metrics: a.metrics,
 		Now:     time.Now, // it sets deadlines

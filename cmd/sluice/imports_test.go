@@ -39,7 +39,8 @@ var rooms = map[string][]string{
 	"httpserve/admin":       {"httpserve/access", "ingest/access", "ingest/metrics", "packager", "packager/health", "remux"},
 	"httpserve/access":      {"config/address", "ingest/access"}, // tokens and webhook are the same for both sides
 	"web":                   {},
-	"cmd/sluice": {"cmd/sluice/gate", "cmd/sluice/memory", "cmd/sluice/ports", "cmd/sluice/probe", "config", "config/address", "httpserve", "httpserve/access", "httpserve/admin",
+	"cmd/sluice/readers":    {"httpserve/access", "ingest", "ingest/flv", "ingest/metrics", "packager", "packager/tags"},
+	"cmd/sluice": {"cmd/sluice/gate", "cmd/sluice/memory", "cmd/sluice/ports", "cmd/sluice/probe", "cmd/sluice/readers", "config", "config/address", "httpserve", "httpserve/access", "httpserve/admin",
 		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/metrics", "packager", "web"},
 	"cmd/sluice/cert":   {"config", "ingest/metrics"},
 	"cmd/sluice/door":   {"config/address", "ingest/metrics", "ingest/rate"},
@@ -69,7 +70,7 @@ var doors = map[string][]string{
 	"golang.org/x/sys":                    {"ingest/gather"},
 	"github.com/pires/go-proxyproto":      {"cmd/sluice/door"},
 	"github.com/prometheus/client_golang": {"ingest/metrics"},
-	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice", "cmd/sluice/cert", "cmd/sluice/gate", "cmd/sluice/ports"},
+	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice", "cmd/sluice/cert", "cmd/sluice/gate", "cmd/sluice/ports", "cmd/sluice/readers"},
 	"github.com/quic-go/quic-go":          {"cmd/sluice/ports"},
 	"go.yaml.in/yaml":                     {"config"},
 }

@@ -255,7 +255,7 @@ func (v *Viewers) ask(r *http.Request, token, stream string, from netip.Addr) (w
 		a, err := v.s.Webhook.Ask(ctx, access.Question{
 			ID: rand.Text(), Action: access.Watch, Path: stream, IP: from,
 			Token: token, Query: "token=" + url.QueryEscape(token), // wherever it was
-			Protocol: protocol(r.URL.Path), UserAgent: r.UserAgent(),
+			Protocol: protocol(r.URL), UserAgent: r.UserAgent(),
 		})
 		if err != nil {
 			return worth{}, err
@@ -282,8 +282,11 @@ func checkOneTime(token string) error {
 	return nil
 }
 
-func protocol(path string) string {
-	if strings.HasSuffix(path, ".mpd") {
+func protocol(u *url.URL) string {
+	switch {
+	case u.Scheme == "rtmp" || u.Scheme == "rtmps": // see Admit
+		return u.Scheme
+	case strings.HasSuffix(u.Path, ".mpd"):
 		return "dash"
 	}
 	return "hls"

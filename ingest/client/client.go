@@ -1,10 +1,12 @@
-// Package client publishes FLV tags to an RTMP server, as an encoder does.
+// Package client publishes FLV tags to an RTMP server, as an encoder does, and plays them
+// from one.
 package client
 
 import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -38,14 +40,27 @@ type Publisher struct {
 
 // Dial connects to rtmp://HOST[:PORT]/APP/NAME (or rtmps://) and publishes
 // there. tlsConfig may be nil.
-func Dial(ctx context.Context, rawURL string, tlsConfig *tls.Config) (*Publisher, error) {
+func Dial(ctx context.Context, rawURL string, tlsConfig *tls.Config) (p *Publisher, err error) {
+	err = dial(ctx, rawURL, tlsConfig, func(nc net.Conn, app, name, tcURL string) error {
+		p, err = New(nc, app, name, tcURL)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("publish to %s: %w", rawURL, err)
+	}
+	return p, nil
+}
+
+// dial connects and lets open go on from there, all within dialTimeout. It closes a
+// connection that can't be opened.
+func dial(ctx context.Context, rawURL string, tlsConfig *tls.Config, open func(nc net.Conn, app, name, tcURL string) error) error {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	app, name, ok := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	if !ok {
-		return nil, fmt.Errorf("%s: the path must be /APP/NAME", rawURL)
+		return errors.New("the path must be /APP/NAME")
 	}
 	if u.RawQuery != "" {
 		name += "?" + u.RawQuery
@@ -59,21 +74,20 @@ func Dial(ctx context.Context, rawURL string, tlsConfig *tls.Config) (*Publisher
 	case "rtmps":
 		nc, err = (&tls.Dialer{Config: tlsConfig}).DialContext(ctx, "tcp", hostPort(u, "443"))
 	default:
-		err = fmt.Errorf("%s: the scheme must be rtmp or rtmps", rawURL)
+		err = errors.New("the scheme must be rtmp or rtmps")
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
-	p, err := New(nc, app, name, u.Scheme+"://"+u.Host+"/"+app)
+	err = open(nc, app, name, u.Scheme+"://"+u.Host+"/"+app)
 	if !stop() {
 		err = ctx.Err() // the socket's timeout is only how it shows
 	}
 	if err != nil {
 		nc.Close()
-		return nil, fmt.Errorf("publish to %s: %w", rawURL, err)
 	}
-	return p, nil
+	return err
 }
 
 func hostPort(u *url.URL, port string) string {
@@ -149,7 +163,11 @@ func await(r *chunk.Reader, step string, wanted func([]any) bool) ([]any, error)
 }
 
 func (p *Publisher) command(streamID uint32, name string, txn float64, values ...any) {
-	p.w.WriteMessage(chunk.Message{
+	command(p.w, streamID, name, txn, values...)
+}
+
+func command(w *chunk.Writer, streamID uint32, name string, txn float64, values ...any) {
+	w.WriteMessage(chunk.Message{
 		ChunkStreamID: commandStream,
 		StreamID:      streamID,
 		Type:          chunk.TypeCommandAMF0,

@@ -21,6 +21,9 @@ const (
 	CommandRate Limit = "command_rate"
 	Tunnel      Limit = "tunnel" // requests of RTMPT out of turn, or broken off
 
+	// cmd/sluice/readers: those who play by RTMP.
+	Readers Limit = "readers"
+
 	// cmd/sluice/gate and memory: publications.
 	Publishing      Limit = "publish"          // who may
 	PublicationRate Limit = "publication_rate" // too many of one name, or from one address

@@ -32,6 +32,9 @@ type Set struct {
 	publications *prometheus.CounterVec
 	ingested     prometheus.Counter
 	dropped      prometheus.Counter
+	readers      prometheus.Gauge
+	played       prometheus.Counter
+	skipped      prometheus.Counter
 	refused      *prometheus.CounterVec
 	requests     *prometheus.CounterVec
 	blocked      prometheus.Gauge
@@ -53,6 +56,15 @@ func New() *Set {
 		}, []string{"result"}),
 		ingested: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sluice_ingest_bytes_total", Help: "Bytes received from encoders.",
+		}),
+		readers: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sluice_rtmp_readers", Help: "Streams that are played by RTMP.",
+		}),
+		played: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_rtmp_played_bytes_total", Help: "Bytes sent to those who play by RTMP.",
+		}),
+		skipped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_rtmp_skips_total", Help: "Readers by RTMP that were so slow that they went on with a newer keyframe.",
 		}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sluice_dropped_access_units_total", Help: "Access units that could not be used.",
@@ -86,7 +98,7 @@ func New() *Set {
 		Name: "sluice_build_info", Help: "1, labelled with the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.refused, s.requests, s.blocked, s.wait, s.expiry, s.renewals, s.switches, build,
+	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.readers, s.played, s.skipped, s.refused, s.requests, s.blocked, s.wait, s.expiry, s.renewals, s.switches, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, r := range []Result{Accepted, Busy, Denied, Rejected} {
 		s.publications.WithLabelValues(string(r)) // a rate needs its zero
@@ -159,6 +171,27 @@ func (s *Set) Published(r Result) {
 func (s *Set) Ingested(bytes uint64) {
 	if s != nil {
 		s.ingested.Add(float64(bytes))
+	}
+}
+
+// Reading counts a stream as played by RTMP, or, with −1, as played no longer.
+func (s *Set) Reading(n int) {
+	if s != nil {
+		s.readers.Add(float64(n))
+	}
+}
+
+// Played counts bytes to who plays by RTMP.
+func (s *Set) Played(bytes uint64) {
+	if s != nil {
+		s.played.Add(float64(bytes))
+	}
+}
+
+// Skipped counts a reader that was so slow that he goes on with a newer keyframe.
+func (s *Set) Skipped() {
+	if s != nil {
+		s.skipped.Inc()
 	}
 }
 

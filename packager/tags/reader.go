@@ -48,6 +48,7 @@ type Reader struct {
 	tracks []*track
 	ids    map[packager.RenditionID]uint8 // numbers of those that were seen
 	count  [2]uint8                       // of numbers, by kind
+	mute   [2]bool                        // what isn't wanted, by kind
 
 	began  bool
 	base   int64       // the time that has timestamp 0, ns since 1970
@@ -238,7 +239,7 @@ func (r *Reader) add(o *packager.Rendition, kind flv.Kind) {
 	if slices.ContainsFunc(r.tracks, func(t *track) bool { return t.id == o.ID }) {
 		return
 	}
-	t := &track{id: o.ID, kind: kind}
+	t := &track{id: o.ID, kind: kind, mute: r.mute[kind]}
 	if r.o.Tracks {
 		number, ok := r.ids[o.ID]
 		if !ok {
@@ -321,6 +322,7 @@ func (r *Reader) replace(t *track, o *packager.Rendition) {
 
 // Receive switches sound or pictures on and off. Pictures come back with a keyframe.
 func (r *Reader) Receive(kind flv.Kind, on bool) {
+	r.mute[kind] = !on
 	for _, t := range r.tracks {
 		if t.kind == kind && t.mute == on {
 			t.mute = !on

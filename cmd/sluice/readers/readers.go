@@ -1,0 +1,138 @@
+// Package readers lets those in who play by RTMP, as viewers, and draws Windows for
+// each of them.
+package readers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sluice-live/sluice/httpserve/access"
+	"github.com/sluice-live/sluice/ingest"
+	"github.com/sluice-live/sluice/ingest/flv"
+	"github.com/sluice-live/sluice/ingest/metrics"
+	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/packager/tags"
+)
+
+// Readers is ingest's Player.
+type Readers struct {
+	Catalog *packager.Catalog
+	Access  func() *access.Viewers // who judges now
+	Start   tags.Start             // for those who don't choose
+	Wait    time.Duration          // for a stream that isn't there
+	Most    int                    // streams that are played at once; 0: any number
+	Log     zerolog.Logger
+	Metrics *metrics.Set
+	Now     func() time.Time // the clock of all rooms
+
+	count atomic.Int64
+}
+
+const (
+	// failurePause is how long one who may not waits for the answer: trying is slow.
+	failurePause = time.Second
+
+	// look is how often a reader looks whether a stream has come.
+	look = 100 * time.Millisecond
+)
+
+// Play is part of ingest.Player.
+func (r *Readers) Play(ctx context.Context, q ingest.Request) (string, ingest.Source, error) {
+	name, err := packager.ParseStreamName(q.App, q.Name)
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %v", ingest.ErrNotFound, err)
+	}
+	viewer, until, err := r.Access().Admit(ctx, name.String(), access.Reader{
+		IP: q.Remote.Addr(), Query: q.Query, Page: q.PageURL, Software: q.Software, Secure: q.Encrypted,
+	})
+	if err != nil {
+		r.Metrics.Refused(metrics.Watching)
+		select {
+		case <-time.After(failurePause):
+		case <-ctx.Done():
+		}
+		return "", nil, fmt.Errorf("%v: %w", name, err)
+	}
+	if n := r.count.Add(1); r.Most > 0 && n > int64(r.Most) {
+		r.count.Add(-1)
+		r.Metrics.Refused(metrics.Readers)
+		return "", nil, fmt.Errorf("%v: %d streams are played by RTMP already: rtmp.max_readers in the configuration is the limit", name, r.Most)
+	}
+	s, err := r.await(ctx, name, options(q, r.Start))
+	if err != nil {
+		r.count.Add(-1)
+		return "", nil, fmt.Errorf("%v: %w", name, err)
+	}
+	s.until, s.readers = until, r
+	r.Log.Debug().Stringer("remote", q.Remote).Stringer("stream", name).Str("viewer", viewer).Msg("reader let in")
+	return name.String(), s, nil
+}
+
+// await waits until there is something to play, for as long as Wait says.
+func (r *Readers) await(ctx context.Context, name packager.StreamName, o tags.Options) (*source, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.Wait)
+	defer cancel()
+	reader := tags.NewReader(o)
+	for {
+		if stream, ok := r.Catalog.Lookup(name); ok {
+			w := stream.Window()
+			switch ready, err := reader.Ready(w); {
+			case err != nil:
+				return nil, err
+			case ready && w.State != packager.Ended:
+				return &source{stream: stream, reader: reader}, nil
+			}
+		}
+		select {
+		case <-time.After(look):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: nobody publishes it", ingest.ErrNotFound)
+		}
+	}
+}
+
+// options are what a reader says of itself as it connects, and in its query.
+func options(q ingest.Request, start tags.Start) tags.Options {
+	query, _ := url.ParseQuery(q.Query) // what can be read of it
+	abilities := q.Abilities
+	for _, list := range query["codecs"] {
+		for codec := range strings.SplitSeq(list, ",") {
+			if codec == "*" {
+				abilities.All = true
+			} else if len(codec) == 4 {
+				abilities.Codecs = append(abilities.Codecs, flv.FourCC(codec[0])<<24|flv.FourCC(codec[1])<<16|flv.FourCC(codec[2])<<8|flv.FourCC(codec[3]))
+			}
+		}
+	}
+	o := tags.Options{Start: start, Takes: abilities.Takes, Tracks: abilities.Tracks}
+	switch query.Get("start") {
+	case "fast":
+		o.Start = tags.Fast
+	case "live":
+		o.Start = tags.Live
+	}
+	switch query.Get("tracks") {
+	case "all":
+		o.Tracks = true
+	case "one":
+		o.Tracks = false
+	}
+	return o
+}
+
+// Starts are the values of rtmp.play_start.
+func Starts(name string) tags.Start {
+	if name == "live" {
+		return tags.Live
+	}
+	return tags.Fast
+}
+
+var errUntil = errors.New("the token was good until now: watch.session in the configuration is how long at most")

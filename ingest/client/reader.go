@@ -1,0 +1,186 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/amf"
+	"github.com/sluice-live/sluice/ingest/chunk"
+	"github.com/sluice-live/sluice/ingest/flv"
+	"github.com/sluice-live/sluice/ingest/handshake"
+)
+
+// Reader plays a stream of a server. It is used by one goroutine.
+type Reader struct {
+	nc     net.Conn
+	r      *chunk.Reader
+	w      *chunk.Writer
+	acked  uint64
+	window uint64        // bytes that an acknowledgement is asked for after; 0: never
+	idle   time.Duration // longest that ReadTag waits
+}
+
+// Tells what a Reader can take.
+type Tells struct {
+	Codecs []flv.FourCC  // beside those that all take; empty: nothing of Enhanced RTMP
+	Tracks bool          // several of a kind
+	Idle   time.Duration // longest that ReadTag waits; 0 is for ever
+}
+
+// DialReader connects to rtmp://HOST[:PORT]/APP/NAME (or rtmps://) and plays what is
+// there. tlsConfig may be nil.
+func DialReader(ctx context.Context, rawURL string, tlsConfig *tls.Config, t Tells) (r *Reader, err error) {
+	err = dial(ctx, rawURL, tlsConfig, func(nc net.Conn, app, name, tcURL string) error {
+		r, err = NewReader(nc, app, name, tcURL, t)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("play %s: %w", rawURL, err)
+	}
+	return r, nil
+}
+
+// NewReader plays on a connection that is open already.
+func NewReader(nc net.Conn, app, name, tcURL string, t Tells) (*Reader, error) {
+	nc.SetDeadline(time.Now().Add(dialTimeout))
+	if err := handshake.Dial(nc, 0, rand.Reader); err != nil {
+		return nil, err
+	}
+	r := &Reader{nc: nc, r: chunk.NewReader(nc, chunk.DefaultLimits()), w: chunk.NewWriter(nc), idle: t.Idle}
+	connect := amf.Object{
+		{Name: "app", Value: app},
+		{Name: "flashVer", Value: "LNX 9,0,124,2"}, // as all say who play
+		{Name: "tcUrl", Value: tcURL},
+	}
+	if len(t.Codecs) > 0 {
+		var list amf.StrictArray
+		for _, c := range t.Codecs {
+			list = append(list, c.String())
+		}
+		connect = append(connect, amf.Property{Name: "fourCcList", Value: list})
+	}
+	if t.Tracks {
+		const multitrack = 2.0
+		connect = append(connect, amf.Property{Name: "capsEx", Value: multitrack})
+	}
+	command(r.w, 0, "connect", 1, connect)
+	command(r.w, 0, "createStream", 2, amf.Null{})
+	if err := r.w.Flush(); err != nil {
+		return nil, err
+	}
+	id, err := await(r.r, "createStream", func(c []any) bool { return c[0] == "_result" && c[1] == 2.0 && len(c) > 3 })
+	if err != nil {
+		return nil, err
+	}
+	number, _ := id[3].(float64)
+	command(r.w, uint32(number), "play", 0, amf.Null{}, name, -1000.0)
+	r.w.WriteMessage(chunk.Message{ // a buffer of 3 s: some servers wait to hear of one
+		ChunkStreamID: chunk.ControlStreamID, Type: chunk.TypeUserControl,
+		Body: binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte{0, 3}, uint32(number)), 3000),
+	})
+	if err := r.w.Flush(); err != nil {
+		return nil, err
+	}
+	started := func(c []any) bool {
+		info, _ := c[len(c)-1].(amf.Object)
+		return c[0] == "onStatus" && info.String("code") == "NetStream.Play.Start"
+	}
+	if _, err := await(r.r, "play", started); err != nil {
+		return nil, err
+	}
+	nc.SetDeadline(time.Time{})
+	const window = 2_500_000
+	r.window = window
+	return r, nil
+}
+
+// metadata is how the script tag begins that a Reader returns.
+var metadata = amf.Append(nil, "onMetaData")
+
+// ReadTag returns the next tag: sound, pictures or metadata. Its body is valid until
+// the next call. At the end of the stream it returns io.EOF.
+func (r *Reader) ReadTag() (flv.Tag, error) {
+	for {
+		if r.idle > 0 {
+			r.nc.SetReadDeadline(time.Now().Add(r.idle))
+		}
+		m, err := r.r.ReadMessage()
+		if err != nil {
+			return flv.Tag{}, err
+		}
+		if err := r.acknowledge(); err != nil {
+			return flv.Tag{}, err
+		}
+		switch m.Type {
+		case chunk.TypeAudio, chunk.TypeVideo:
+			return flv.Tag{Type: flv.TagType(m.Type), Timestamp: m.Timestamp, Body: m.Body}, nil
+		case chunk.TypeDataAMF0:
+			if bytes.HasPrefix(m.Body, metadata) {
+				return flv.Tag{Type: flv.TagScript, Timestamp: m.Timestamp, Body: m.Body}, nil
+			}
+		case chunk.TypeUserControl:
+			if err := r.control(m.Body); err != nil {
+				return flv.Tag{}, err
+			}
+		case chunk.TypeCommandAMF0:
+			if err := ended(m.Body); err != nil {
+				return flv.Tag{}, err
+			}
+		}
+	}
+}
+
+// acknowledge tells the server what has come, now and then.
+func (r *Reader) acknowledge() error {
+	n := r.r.Received()
+	if n-r.acked < r.window/2 {
+		return nil
+	}
+	r.acked = n
+	return r.answer(chunk.Message{
+		ChunkStreamID: chunk.ControlStreamID, Type: chunk.TypeAck, Body: binary.BigEndian.AppendUint32(nil, uint32(n)),
+	})
+}
+
+// control answers a ping (Adobe RTMP 1.0, section 7.1.7).
+func (r *Reader) control(body []byte) error {
+	const pingRequest, pingResponse = 6, 7
+	if len(body) != 6 || binary.BigEndian.Uint16(body) != pingRequest {
+		return nil
+	}
+	return r.answer(chunk.Message{
+		ChunkStreamID: chunk.ControlStreamID, Type: chunk.TypeUserControl, Body: append([]byte{0, pingResponse}, body[2:]...),
+	})
+}
+
+func (r *Reader) answer(m chunk.Message) error {
+	r.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	r.w.WriteMessage(m)
+	return r.w.Flush()
+}
+
+// ended is the error of a command that ends a play.
+func ended(body []byte) error {
+	c, _ := amf.Decode(body)
+	if len(c) < 2 || c[0] != "onStatus" {
+		return nil
+	}
+	info, _ := c[len(c)-1].(amf.Object)
+	switch code := info.String("code"); {
+	case code == "NetStream.Play.UnpublishNotify", code == "NetStream.Play.Stop", code == "NetStream.Play.Complete":
+		return io.EOF
+	case info.String("level") == "error":
+		return fmt.Errorf("%s: %s", code, info.String("description"))
+	}
+	return nil
+}
+
+// Close closes the connection.
+func (r *Reader) Close() error { return r.nc.Close() }
