@@ -117,6 +117,8 @@ var debian = map[string]string{
 	"gst-launch-1.0":  "gstreamer1.0-tools",
 	"nginx":           "nginx-light",
 	"obs":             "obs-studio",
+	"cvlc":            "vlc-bin vlc-plugin-base",
+	"rtmpdump":        "rtmpdump",
 	"varnishd":        "varnish",
 	"WebKitWebDriver": "webkit2gtk-driver",
 	"xmllint":         "libxml2-utils",
