@@ -18,7 +18,7 @@ TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gst
         varnishd:varnish nginx:nginx-light mpv:mpv WebKitWebDriver:webkit2gtk-driver xvfb-run:xvfb xauth:xauth rtmpdump:rtmpdump
 GSTREAMER = gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
-.PHONY: help run demo build web test test-players test-abr test-play test-encoders check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers deps clean
+.PHONY: help run demo build web test test-players test-abr test-play play-load test-encoders check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers deps clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -98,7 +98,7 @@ attack: ## thousands of idle connections, of publishers and viewers at once, enc
 	SLUICE_ATTACK=1 $(GO) test -count=1 -v -timeout 10m -run '^Test(F19|F20|F21|F26|F27|F28|F33|F34|F35|F36|F37)' ./cmd/sluice/... ./ingest ./httpserve | grep -v '^=== '
 
 e2e: web ## real encoders in, real players out
-	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make test-players, make test-abr, make test-play, make test-encoders, make latency, make bench-latency"
+	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make test-players, make test-abr, make test-play, make play-load, make test-encoders, make latency, make bench-latency"
 	$(GO) test -count=1 -timeout 20m ./e2e/...
 
 test-players: web ## each player through seeks, pauses, restarts, other pictures, silence, the end, and WebKitGTK: takes 15 minutes
@@ -107,6 +107,9 @@ test-players: web ## each player through seeks, pauses, restarts, other pictures
 test-abr: web ## each player, in Chromium and Firefox, up and down through the qualities of a stream, by its API and on a narrow way: takes 20 minutes
 	@command -v firefox-esr >/dev/null || { echo "test-abr: missing: sudo apt-get install --no-install-recommends firefox-esr"; exit 1; }
 	E2E_ABR=1 $(GO) test -count=1 -v -parallel 4 -timeout 60m -run '^TestAdaptive$$' ./e2e/ | grep -v '^=== '
+
+play-load: web ## 500 readers of RTMP, and one that takes next to nothing, beside 500 viewers by HTTP: a minute, on a machine that does nothing else
+	E2E_PLAYLOAD=1 $(GO) test -count=1 -v -timeout 5m -run '^TestPlayLoad$$' ./e2e/ | grep -v '^=== '
 
 test-play: web ## mpv, VLC, GStreamer and ffmpeg play by RTMP through an encoder that is lost and comes back: a minute
 	E2E_PLAY=1 $(GO) test -count=1 -v -timeout 5m -run '^TestPlayPrograms$$' ./e2e/ | grep -v '^=== '

@@ -23,7 +23,7 @@ type source struct {
 }
 
 // lateness is how many bytes a reader gets before it is looked whether he is late.
-const lateness = 256 << 10
+const lateness = 64 << 10
 
 // Next is part of ingest.Source.
 func (s *source) Next() (flv.Drawn, bool) {
