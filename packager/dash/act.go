@@ -71,6 +71,13 @@ func lacks(w *packager.Window, a act, p, beside *mpd.Period) bool {
 		})
 }
 
+// takesPart tells whether the segment in production of a rendition is listed: the others
+// don't wait for one that has just joined.
+func takesPart(w *packager.Window, r *packager.Rendition) bool {
+	_, on := actOf(w, r, r.Header, r.Open)
+	return on
+}
+
 // id is the same for as long as anything of it is listed, and never comes back.
 func (a act) id() string {
 	if a.from == 0 {

@@ -163,6 +163,9 @@ func TestPictureJoins(t *testing.T) {
 				}
 			}
 		}
+		if frame > 5*30 && strings.Contains(seen.last, `target="4`) {
+			t.Fatalf("frame %d: players are told to stay farther behind:\n%s", frame, seen.last)
+		}
 		if frame == 19*30 && !strings.Contains(seen.newest(), `id="v1_1"`) {
 			t.Errorf("the second isn't there:\n%s", seen.last)
 		}

@@ -79,7 +79,7 @@ func service(w *packager.Window) *mpd.ServiceDescriptionType {
 // foreseen tells whether the segments in production can be listed.
 func foreseen(w *packager.Window) bool {
 	for i := range w.Renditions {
-		if r := &w.Renditions[i]; r.ExpectedDuration == 0 && comes(r) {
+		if r := &w.Renditions[i]; r.ExpectedDuration == 0 && comes(r) && takesPart(w, r) {
 			return false
 		}
 	}
@@ -100,7 +100,7 @@ func comes(r *packager.Rendition) bool {
 func ahead(w *packager.Window) bool {
 	const most = 250 * time.Millisecond
 	for i := range w.Renditions {
-		if r := &w.Renditions[i]; r.NextDuration == 0 && comes(r) {
+		if r := &w.Renditions[i]; r.NextDuration == 0 && comes(r) && takesPart(w, r) {
 			return false
 		}
 	}
