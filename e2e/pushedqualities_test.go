@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -99,7 +101,9 @@ func TestPushedQualities(t *testing.T) {
 				old.begin(t, c.url(s.http, players, stream))
 				at(20)
 				second := outputs[1].send(all, t)
+				manifests := s.poll(t, stream, 12*time.Second)
 				joins := watchFor(t, old, 12*time.Second, 640)
+				keep(t, "manifests.txt", <-manifests)
 				late.begin(t, c.url(s.http, players, stream))
 				time.Sleep(2 * time.Second)
 				keep(t, "joined.mpd", s.get(t, s.url(stream+"/index.mpd")))
@@ -142,4 +146,19 @@ func TestPushedQualities(t *testing.T) {
 			})
 		}
 	}
+}
+
+// poll takes the manifest again and again for some time, and gives all that differ.
+func (s *server) poll(t testing.TB, stream string, d time.Duration) <-chan []byte {
+	out := make(chan []byte, 1)
+	go func() {
+		var all, last []byte
+		for begin := time.Now(); time.Since(begin) < d; time.Sleep(100 * time.Millisecond) {
+			if b, err := s.body(t.Context(), s.url(stream+"/index.mpd")); err == nil && !bytes.Equal(b, last) {
+				all, last = fmt.Appendf(all, "==> %v\n%s\n", time.Since(begin), b), b
+			}
+		}
+		out <- all
+	}()
+	return out
 }

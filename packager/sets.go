@@ -10,7 +10,7 @@ import (
 // Set is a group of renditions that a player may switch between without an ear or an
 // eye noticing more than the quality.
 type Set struct {
-	Number     int          // of its first rendition in the Window, from 1 on
+	Number     int          // the least of its renditions': it stays when others join and go
 	Renditions []*Rendition // of one Window, at least one; each has a Newest header
 
 	// Aligned tells that segments of one number begin at the same time in all of
@@ -33,12 +33,13 @@ func (w *Window) Sets() []Set {
 		}
 		k := slices.IndexFunc(sets, func(s Set) bool { return s.has(r) })
 		if k < 0 {
-			sets = append(sets, Set{Number: i + 1, Renditions: []*Rendition{r}, Aligned: true})
+			sets = append(sets, Set{Number: r.Number, Renditions: []*Rendition{r}, Aligned: true})
 			continue
 		}
 		s := &sets[k]
 		s.Aligned = s.Aligned && s.Renditions[0].off(r).Abs() <= alignment
 		s.Renditions = append(s.Renditions, r)
+		s.Number = min(s.Number, r.Number)
 	}
 	return sets
 }

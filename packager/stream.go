@@ -53,6 +53,7 @@ func (s *Stream) wait(ctx context.Context, reached func(*Window) bool, next func
 // publish puts w in the place of the newest Window. This is the one place
 // where publishers meet viewers.
 func (s *Stream) publish(w *Window) {
+	w.number(s.Window())
 	if old := s.Window(); old.shared == w.shared { // it only grew
 		w.Acts = old.Acts
 	} else {

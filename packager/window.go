@@ -45,6 +45,8 @@ type Window struct {
 	// Extent is the longest that this publication's playlists have been.
 	Extent time.Duration
 
+	numbers int // of the renditions so far: see Rendition.Number
+
 	begun bool // it was playable once: viewers may have the URLs of what is in it
 
 	*shared
@@ -69,6 +71,7 @@ func newWindow(stream StreamName) *Window {
 // Rendition is one track of a Window.
 type Rendition struct {
 	ID              RenditionID
+	Number          int        // of the renditions of the stream, in the order in which they came, from 1 on
 	Header          *Header    // of the newest period; nil before its first part
 	Segments        []*Segment // closed and listed, oldest first
 	Retired         []*Segment // no longer listed, but still to be had

@@ -91,6 +91,7 @@ func (p *periodsSeen) look(w *packager.Window) {
 	for i, period := range m.Periods {
 		what := fmt.Sprint(*period.Start)
 		for _, a := range period.AdaptationSets {
+			what += fmt.Sprint(" ", *a.Id)
 			for _, r := range a.Representations {
 				what += " " + r.Id
 				line := r.SegmentTemplate

@@ -336,7 +336,11 @@ func bounds(w *packager.Window, a *mpd.AdaptationSetType, s stretch) {
 // role is what the first set of a kind is for, and what those are that viewers may
 // choose instead.
 func role(w *packager.Window, set packager.Set) string {
-	for _, r := range w.Renditions[:set.Number-1] {
+	for i := range w.Renditions {
+		r := &w.Renditions[i]
+		if r == set.Renditions[0] {
+			break
+		}
 		if r.Newest() != nil && r.Newest().Track.Kind() == set.Kind() {
 			return "alternate"
 		}

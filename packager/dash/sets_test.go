@@ -54,7 +54,7 @@ func TestChoices(t *testing.T) {
 	another := w.Renditions[2]
 	h := *another.Header
 	h.Track.Name, h.Track.Language = "Director's <commentary>", "de"
-	another.ID, another.Header, another.Segments = "a2", &h, nil
+	another.ID, another.Number, another.Header, another.Segments = "a2", 4, &h, nil
 	for _, s := range w.Renditions[2].Segments {
 		copied := *s
 		copied.Header = &h
