@@ -63,7 +63,7 @@ func TestLostQuality(t *testing.T) {
 					late.begin(t, c.url(s.http, page, stream))
 					keep(t, "away.mpd", s.get(t, s.url(stream+"/index.mpd")))
 					at(again)
-					return1 := watchFor(t, old, 10*time.Second, height*16/9)
+					returned := watchFor(t, old, 10*time.Second, height*16/9)
 					keep(t, "back.mpd", s.get(t, s.url(stream+"/index.mpd")))
 					chosen := func(v viewer) (s seen) {
 						v.text(t, "(() => { try { "+strings.TrimSuffix(c.see(height), ", ''")+" } catch (e) { return String(e) } return '' })()")
@@ -71,9 +71,21 @@ func TestLostQuality(t *testing.T) {
 					}
 					first, second := chosen(old), chosen(late)
 					row := fmt.Sprintf("| %s | %s | %s | %.1f, %.1f %v | %.1f, %.1f %v | %.1f | %v | %v |", c.name, browser, name,
-						short.Longest, short.Frozen, short.widths, long.Longest, long.Frozen, long.widths, return1.Longest, first.widths, second.widths)
+						short.Longest, short.Frozen, short.widths, long.Longest, long.Frozen, long.widths, returned.Longest, first.widths, second.widths)
 					t.Log(row)
 					t.Log(fatal(t, old), fatal(t, late), old.text(t, "window.heights ? String(heights()) : ''"), late.text(t, "window.heights ? String(heights()) : ''"))
+					if !strings.Contains(c.told, "lost") {
+						const most = 3 // s: a segment, and until the loss is known
+						if short.Longest > most || long.Longest > most || returned.Longest > most {
+							t.Errorf("stood still for %.1f s as it was lost for a while, %.1f s as it was for long, %.1f s as it came back", short.Longest, long.Longest, returned.Longest)
+						}
+						if n := len(long.widths); long.widths[n-1] == height*16/9 {
+							t.Errorf("goes on with what is lost: %v", long.widths)
+						}
+						if faults := fatal(t, old) + fatal(t, late); faults != "[][]" {
+							t.Error(faults)
+						}
+					}
 					mu.Lock()
 					rows = append(rows, row)
 					mu.Unlock()
