@@ -44,31 +44,37 @@ func actOf(w *packager.Window, r *packager.Rendition, h *packager.Header, n pack
 // look for the renditions of a Period when it is new to them; and the oldest, of which some
 // list nothing any more and others do.
 func whole(w *packager.Window, all []*mpd.Period, acts map[*mpd.Period]act) []*mpd.Period {
-	for n := len(all); n > 1 && acts[all[n-1]].from != 0 && lacks(w, acts[all[n-1]], all[n-1], all[n-2]); n-- {
-		all = all[:n-1]
+	if n := len(all); n > 1 && w.State == packager.Live && acts[all[n-1]].turn() {
+		if slices.ContainsFunc(missing(w, acts[all[n-1]], all[n-1], all[n-2]), func(r *packager.Rendition) bool { return comes(r) }) {
+			all = all[:n-1]
+		}
 	}
-	for len(all) > 1 && lacks(w, acts[all[0]], all[0], all[1]) {
+	for len(all) > 1 && len(missing(w, acts[all[0]], all[0], all[1])) > 0 {
 		all = all[1:]
 	}
 	return all
 }
 
-// lacks tells whether an act has less than its pictures, and the sounds of one beside it.
-func lacks(w *packager.Window, a act, p, beside *mpd.Period) bool {
+// missing are the pictures of an act, and the sounds of one beside it, that it hasn't.
+func missing(w *packager.Window, a act, p, beside *mpd.Period) (list []*packager.Rendition) {
 	i := slices.IndexFunc(w.Acts, func(t packager.Act) bool { return t.Period == a.period && (t.MSN == a.from || t.First && a.from == 0) })
 	if i < 0 {
-		return false
+		return nil
 	}
-	var has []packager.RenditionID
-	for _, s := range p.AdaptationSets {
-		for _, r := range s.Representations {
-			has = append(has, packager.RenditionID(r.Id))
+	for k := range w.Renditions {
+		r := &w.Renditions[k]
+		if (slices.Contains(w.Acts[i].Pictures, r.ID) || has(beside, r, "audio")) && !has(p, r, "") {
+			list = append(list, r)
 		}
 	}
-	return slices.ContainsFunc(w.Acts[i].Pictures, func(id packager.RenditionID) bool { return !slices.Contains(has, id) }) ||
-		slices.ContainsFunc(beside.AdaptationSets, func(b *mpd.AdaptationSetType) bool {
-			return b.ContentType == "audio" && !slices.ContainsFunc(p.AdaptationSets, func(s *mpd.AdaptationSetType) bool { return *s.Id == *b.Id })
-		})
+	return list
+}
+
+// has tells whether a Period has a rendition, of that kind of content or of any.
+func has(p *mpd.Period, r *packager.Rendition, kind mpd.RFC6838ContentTypeType) bool {
+	return slices.ContainsFunc(p.AdaptationSets, func(a *mpd.AdaptationSetType) bool {
+		return (kind == "" || a.ContentType == kind) && slices.ContainsFunc(a.Representations, func(o *mpd.RepresentationType) bool { return o.Id == string(r.ID) })
+	})
 }
 
 // takesPart tells whether the segment in production of a rendition is listed: the others
@@ -77,6 +83,9 @@ func takesPart(w *packager.Window, r *packager.Rendition) bool {
 	_, on := actOf(w, r, r.Header, r.Open)
 	return on
 }
+
+// turn tells whether it begins within a period of the packager.
+func (a act) turn() bool { return a.from != 0 }
 
 // id is the same for as long as anything of it is listed, and never comes back.
 func (a act) id() string {

@@ -175,3 +175,41 @@ func TestPictureJoins(t *testing.T) {
 		t.Errorf("%d Periods, want 3: %v", len(seen.had), seen.had)
 	}
 }
+
+// TestEndsWithPicturesLost: what was received is listed where a stream ends, whenever that is.
+func TestEndsWithPicturesLost(t *testing.T) {
+	for frames := 0; frames < 130; frames += 7 {
+		f := packagertest.NewQualities(t)
+		f.Qualities(300)
+		f.Lost = []int{1}
+		f.Qualities(frames)
+		f.Publication.Close(nil)
+		w := f.Stream.Window()
+		text, err := dash.MPD(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := mpd.MPDFromBytes(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var end uint64
+		for _, a := range m.Periods[len(m.Periods)-1].AdaptationSets {
+			for _, r := range a.Representations {
+				if r.Id != "v1" {
+					continue
+				}
+				for _, s := range r.SegmentTemplate.SegmentTimeline.S {
+					if s.T != nil {
+						end = *s.T
+					}
+					end += s.D * uint64(s.R+1)
+				}
+			}
+		}
+		list := w.Renditions[0].Segments
+		if last := list[len(list)-1]; end+3000 < uint64(last.PTS+last.Duration) {
+			t.Errorf("%d frames behind the loss: v1 is listed until %d, it ends at %d:\n%s", frames, end, last.PTS+last.Duration, text)
+		}
+	}
+}
