@@ -28,10 +28,20 @@ export async function playHLS(video, url, tell, signal, found) {
   const media = attempts(3, 20_000);
   const network = attempts(4, 30_000);
 
+  // leave goes to another quality where one is lost and the picture waits: hls.js, which was
+  // told to play that one, now and then stays with it.
+  const leave = async (lost) => {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const other = hls.levels?.findLastIndex((l, i) => i !== lost) ?? -1;
+    if (signal.aborted || other < 0 || video.readyState > 2) return;
+    hls.nextLoadLevel = other;
+    hls.startLoad();
+  };
   hls.on(Hls.Events.ERROR, async (_, data) => {
     const message = [data.details, data.error?.message ?? data.reason, data.response?.code].filter(Boolean).join(': ');
     if (data.details === Hls.ErrorDetails.INTERNAL_ABORTED) return; // a request that it needs no more, as after a jump
     tell.note({ fatal: data.fatal, message });
+    if (data.details === Hls.ErrorDetails.FRAG_GAP && data.frag?.type === 'main') leave(data.frag.level);
     if (!data.fatal) return;
     const incompatible = data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR;
     if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !incompatible && media()) {
