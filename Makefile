@@ -18,7 +18,7 @@ TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gst
         varnishd:varnish nginx:nginx-light mpv:mpv WebKitWebDriver:webkit2gtk-driver xvfb-run:xvfb xauth:xauth rtmpdump:rtmpdump
 GSTREAMER = gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
-.PHONY: help run demo build web test test-players test-abr test-play play-load test-encoders check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers deps clean
+.PHONY: help run demo build web test test-players test-abr test-play play-load test-encoders check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers promtool deps clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -98,7 +98,7 @@ attack: ## thousands of idle connections, of publishers and viewers at once, enc
 	SLUICE_ATTACK=1 $(GO) test -count=1 -v -timeout 10m -run '^Test(F19|F20|F21|F26|F27|F28|F33|F34|F35|F36|F37)' ./cmd/sluice/... ./ingest ./httpserve | grep -v '^=== '
 
 e2e: web ## real encoders in, real players out
-	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make test-players, make test-abr, make test-play, make play-load, make test-encoders, make latency, make bench-latency"
+	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make test-players, make test-abr, make test-play, make play-load, make test-encoders, make latency, make bench-latency; make promtool, as it needs Prometheus"
 	$(GO) test -count=1 -timeout 20m ./e2e/...
 
 test-players: web ## each player through seeks, pauses, restarts, other pictures, silence, the end, and WebKitGTK: takes 15 minutes
@@ -133,6 +133,11 @@ bench-peers: build ## beside nginx-rtmp and floors, on two quiet cores (BENCHFLA
 	{ echo "bench-peers: missing: sudo apt-get install --no-install-recommends gcc libc6-dev nginx-light libnginx-mod-rtmp"; exit 1; }
 	$(GO) build -o bin/bench ./e2e/bench
 	bin/bench run -sluice sluice=bin/sluice -json bin/bench.json $(BENCHFLAGS)
+
+promtool: ## Prometheus' own tool checks the alert rules and the names of the metrics (apt-get install prometheus)
+	@command -v promtool >/dev/null || { echo "promtool: missing: sudo apt-get install --no-install-recommends prometheus"; exit 1; }
+	promtool check rules packaging/prometheus/alerts.yml
+	PROMTOOL=1 $(GO) test -count=1 -run '^TestPromtool$$' ./ingest/metrics
 
 deps: ## install what the end-to-end tests need, or say what is missing
 	@missing=""; for t in $(TOOLS); do command -v $${t%%:*} >/dev/null || missing="$$missing $${t##*:}"; done; \

@@ -86,7 +86,10 @@ func (s *Server) handle(h handlerFunc) http.HandlerFunc {
 func (s *Server) count(kind string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		seen := &statusWriter{ResponseWriter: w, server: s, status: http.StatusOK, unstored: alias(r)}
-		defer func() { s.Metrics.Answered(kind, seen.status) }()
+		defer func() {
+			s.Metrics.Answered(kind, seen.status)
+			s.Metrics.Sent(kind, seen.sent)
+		}()
 		next(seen, r)
 	}
 }
@@ -98,6 +101,7 @@ type statusWriter struct {
 	http.ResponseWriter
 	server   *Server
 	status   int
+	sent     int64     // bytes of the body
 	until    time.Time // when it must have been read; zero: whenever
 	begun    bool      // the header is sent
 	unstored bool      // by any cache that is not the viewer's own
@@ -116,6 +120,7 @@ func (w *statusWriter) Write(b []byte) (n int, err error) {
 			return n, errSlow
 		}
 		m, err := w.ResponseWriter.Write(part)
+		w.sent += int64(m)
 		if err != nil && !time.Now().Before(deadline) {
 			w.server.Metrics.Refused(metrics.SlowViewer)
 		}

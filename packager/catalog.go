@@ -24,6 +24,10 @@ type Settings struct {
 	Grace              time.Duration // how long a lost encoder is waited for
 	Linger             time.Duration // how long an ended stream can still be fetched
 
+	// OnPart is told, when a part of the rendition with the keyframes is complete, how
+	// long ago its last frame was due. It may be nil; it is called by any publisher.
+	OnPart func(late time.Duration)
+
 	// Genlock keeps the publishers that contribute to one stream on one line: there may
 	// be several.
 	Genlock bool

@@ -1,6 +1,8 @@
 package packager
 
 import (
+	"time"
+
 	"github.com/sluice-live/sluice/packager/cmaf"
 	"github.com/sluice-live/sluice/remux"
 )
@@ -27,6 +29,10 @@ func (w *writer) closePart() error {
 	w.open.Parts = append(w.open.Parts, part)
 	w.open.Size += len(part.Bytes)
 	w.open.Samples += n
+	if w.leads && w.set.OnPart != nil {
+		last := w.nanoseconds(w.newest.end - int64(w.newest.lasts))
+		w.set.OnPart(w.now().Sub(time.Unix(0, last)))
+	}
 	return nil
 }
 

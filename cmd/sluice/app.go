@@ -70,7 +70,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	}
 	set := settings(cfg.Window)
 	set.Backup, set.BackupAfter, set.BackupReturn = cfg.Publish.Backup, cfg.Publish.BackupAfter, cfg.Publish.BackupReturn
-	set.Sound = cfg.ABR.Audio
+	set.Sound, set.OnPart = cfg.ABR.Audio, a.metrics.Part
 	a.catalog = packager.NewCatalog(set, a.clock.now)
 	a.metrics.Streams(a.states)
 	a.metrics.Pinned(a.pinned)
@@ -103,6 +103,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 		Watermark:    cfg.Watch.Watermark,
 	}
 	a.http.Publishing = a.publishing
+	a.metrics.EachStream(desk{a.gate, a}.each)
 	if a.rules.viewers.Load().NeedsPass() && cfg.Watch.Secret == "" {
 		log.Info().Msg("watch.secret is empty: after a restart, viewers must show a token again")
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-live/sluice/cmd/sluice/gate"
 	"github.com/sluice-live/sluice/httpserve/admin"
+	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
 )
 
@@ -21,6 +22,19 @@ var _ admin.House = desk{}
 
 // Ready tells whether publishers may come.
 func (d desk) Ready() bool { return d.app.ready.Load() && !d.Draining() }
+
+// each is what metrics tell of each stream.
+func (d desk) each() (all []metrics.Stream) {
+	for _, s := range d.Streams() {
+		w := s.Window()
+		one := metrics.Stream{Name: w.Stream.String(), Viewers: d.Viewers(w.Stream), Bytes: w.Bytes() + s.Pinned(), Unwell: len(d.Health(w.Stream))}
+		for i := range w.Renditions {
+			one.Bitrate += w.Renditions[i].Average
+		}
+		all = append(all, one)
+	}
+	return all
+}
 
 // Streams has all there are.
 func (d desk) Streams() []*packager.Stream { return d.app.catalog.Streams() }

@@ -21,7 +21,7 @@ import (
 )
 
 // office is a Server that knows one stream, live/cam1, and one session.
-func office(t *testing.T) (*house, *Server) {
+func office(t testing.TB) (*house, *Server) {
 	f := packagertest.New(t)
 	f.GOP(60)
 	f.GOP(60)

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -66,16 +65,19 @@ func (s *Server) lay(open, guarded chi.Router) (document []byte) {
 	return document
 }
 
-// encode writes a whole answer, or none: who doesn't read it is his own affair.
+// encode writes a whole answer, in one Write, or none.
 func encode(w io.Writer, v any) error {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+	e := json.NewEncoder(patient{w})
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return err
-	}
-	_, _ = w.Write(b.Bytes())
-	return nil
+	return e.Encode(v)
+}
+
+// patient is a writer of answers: who doesn't read his is no fault of the server.
+type patient struct{ io.Writer }
+
+func (p patient) Write(b []byte) (int, error) {
+	_, _ = p.Writer.Write(b)
+	return len(b), nil
 }
 
 func init() { huma.DefaultArrayNullable = false } // there is always a list, be it empty

@@ -37,8 +37,10 @@ type Set struct {
 	skipped      prometheus.Counter
 	refused      *prometheus.CounterVec
 	requests     *prometheus.CounterVec
+	sent         *prometheus.CounterVec
 	blocked      prometheus.Gauge
 	wait         prometheus.Histogram
+	part         prometheus.Histogram
 	expiry       *prometheus.GaugeVec
 	renewals     *prometheus.CounterVec
 	switches     *prometheus.CounterVec
@@ -75,6 +77,9 @@ func New() *Set {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_http_requests_total", Help: "Answered requests of viewers by kind and class of status.",
 		}, []string{"kind", "code"}),
+		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_http_sent_bytes_total", Help: "Bytes of answers to viewers by kind, without headers.",
+		}, []string{"kind"}),
 		blocked: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_blocked_requests", Help: "Requests that wait for something that is not there yet.",
 		}),
@@ -83,6 +88,10 @@ func New() *Set {
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 	}
+	s.part = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "sluice_frame_to_part_seconds", Help: "From when the last frame of a part was due, by its timestamp, to the part being there for viewers.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+	})
 	s.expiry = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "sluice_certificate_expiry_timestamp_seconds", Help: "When the certificate of a listener, or of acme, ends.",
 	}, []string{"listener"})
@@ -98,7 +107,7 @@ func New() *Set {
 		Name: "sluice_build_info", Help: "1, labelled with the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.readers, s.played, s.skipped, s.refused, s.requests, s.blocked, s.wait, s.expiry, s.renewals, s.switches, build,
+	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.readers, s.played, s.skipped, s.refused, s.requests, s.sent, s.blocked, s.wait, s.part, s.expiry, s.renewals, s.switches, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, r := range []Result{Accepted, Busy, Denied, Rejected} {
 		s.publications.WithLabelValues(string(r)) // a rate needs its zero
@@ -233,6 +242,20 @@ func (s *Set) Answered(kind string, status int) {
 		class = string('0'+rune(status/100)) + "xx"
 	}
 	s.requests.WithLabelValues(kind, class).Inc()
+}
+
+// Sent counts bytes of an answer of that kind.
+func (s *Set) Sent(kind string, bytes int64) {
+	if s != nil && bytes > 0 {
+		s.sent.WithLabelValues(kind).Add(float64(bytes))
+	}
+}
+
+// Part counts a part that was complete so long after its last frame was due.
+func (s *Set) Part(late time.Duration) {
+	if s != nil {
+		s.part.Observe(max(0, late.Seconds()))
+	}
 }
 
 // Blocked counts a request as waiting until the function that it returns is called.
