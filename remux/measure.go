@@ -238,8 +238,9 @@ func (g *gauge) show(t *TrackMeasure, s *source, length time.Duration, n int) {
 	if g.stepped > 0 && g.usual > 0 {
 		t.Uneven = float64(g.uneven) / float64(g.stepped)
 	}
-	if t.StatedFrames = float64(s.told.frameRate) / 1000; s.rate != nil && t.StatedFrames == 0 {
-		if frame := s.rate.stated(s.bits.codec()); frame > 0 {
+	if s.rate != nil {
+		t.StatedFrames = float64(s.told.frameRate) / 1000
+		if frame := s.rate.stated(s.bits.codec()); frame > 0 && t.StatedFrames == 0 {
 			t.StatedFrames = float64(time.Second) / float64(frame)
 		}
 	}
