@@ -9,13 +9,14 @@ import "github.com/sluice-live/sluice/remux"
 type turn struct {
 	tracks map[RenditionID]remux.Track // that are new
 	from   MSN                         // the first segment of the period; 0 until the leader has come there
+	newest func() MSN                  // of all renditions: none may be beyond the end behind which it begins
 }
 
 // plan lets a period begin with the next segment, in which a publisher can go on. What
 // its renditions were is over.
 func (p *publication) plan(c *Contribution) {
 	if p.turn == nil {
-		p.turn = &turn{tracks: make(map[RenditionID]remux.Track)}
+		p.turn = &turn{tracks: make(map[RenditionID]remux.Track), newest: p.newestNumber}
 	}
 	if p.turn.from > 0 {
 		return // one is under way; the publisher asks again
@@ -45,7 +46,7 @@ func (p *publication) turns(c *Contribution) bool {
 			continue
 		}
 		if _, anew := p.turn.tracks[w.id]; anew {
-			if w.fillTo(end) != nil || w.msn < p.turn.from {
+			if w.fillTo(end) != nil || w.header.Period != p.beat.period {
 				return false
 			}
 			some = true
@@ -54,9 +55,18 @@ func (p *publication) turns(c *Contribution) bool {
 	return some
 }
 
+// newestNumber is that of the newest segment of all renditions.
+func (p *publication) newestNumber() MSN {
+	newest := MSN(0)
+	for _, w := range p.writers {
+		newest = max(newest, w.newestNumber())
+	}
+	return newest
+}
+
 // begin lets the period begin behind the leader's open segment, which ends there, ns.
 func (t *turn) begin(w *writer, at int64) {
-	if t == nil || t.from > 0 {
+	if t == nil || t.from > 0 || t.newest() > w.msn {
 		return
 	}
 	w.beat.turn(w.now())
