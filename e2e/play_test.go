@@ -13,7 +13,7 @@ import (
 	"github.com/sluice-live/sluice/ingest/flv"
 )
 
-// TestPlay: what readers of RTMP save, in clear and by TLS, is what was sent: each access
+// TestPlay: what readers of RTMP save, in clear, by TLS, RTMPE and tunnels, is what was sent: each access
 // unit from the first keyframe on, to the end.
 func TestPlay(t *testing.T) {
 	t.Parallel()
@@ -24,7 +24,7 @@ func TestPlay(t *testing.T) {
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	writeCertificate(t, cert, key, 1)
 	secure := freeAddr(t)
-	s := startServer(t, "-rtmp-tls-addr", secure, "-rtmp-tls-cert", cert, "-rtmp-tls-key", key)
+	s := startServer(t, "-rtmp-tls-addr", secure, "-rtmp-tls-cert", cert, "-rtmp-tls-key", key, "-rtmp-rtmpe", "-rtmp-tunnel")
 
 	tags := clipTags(t, clip)
 	for i := range tags {
@@ -39,8 +39,10 @@ func TestPlay(t *testing.T) {
 	readers := make(map[string]*child)
 	saved := func(name string) string { return filepath.Join(dir, name+".flv") }
 	read := func(name, program string, args ...string) { readers[name] = start(t, program, args...) }
-	read("rtmpdump", "rtmpdump", "-v", "-r", clear, "-o", saved("rtmpdump"))
-	for name, url := range map[string]string{"ffmpeg": clear, "ffmpeg_TLS": tls} {
+	for name, url := range map[string]string{"rtmpdump": clear, "rtmpdump_RTMPE": "rtmpe://" + s.rtmp + "/" + stream, "rtmpdump_RTMPTE": "rtmpte://" + s.http + "/" + stream} {
+		read(name, "rtmpdump", "-v", "-r", url, "-o", saved(name))
+	}
+	for name, url := range map[string]string{"ffmpeg": clear, "ffmpeg_TLS": tls, "ffmpeg_RTMPT": "rtmpt://" + s.http + "/" + stream} {
 		read(name, "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "warning", "-i", url, "-c", "copy", "-copyts", saved(name))
 	}
 	for name, source := range map[string][]string{

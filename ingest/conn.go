@@ -202,7 +202,9 @@ func (c *conn) connect(ctx context.Context) (connected, error) {
 		bandwidth := control(chunk.TypeSetPeerBand, ackWindow)
 		bandwidth.Body = append(bandwidth.Body, dynamic)
 		c.write(bandwidth)
-		c.writer.SetChunkSize(outChunkSize) // nobody else writes yet
+		if !c.garbles(s) {
+			c.writer.SetChunkSize(outChunkSize) // nobody else writes yet
+		}
 		var enhanced amf.Object
 		if h, ok := c.server.Handler.(Carrier); ok {
 			enhanced = capabilities(cmd.object, h.Codecs())

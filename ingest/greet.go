@@ -169,6 +169,13 @@ func encrypted(nc net.Conn) bool {
 	return ok
 }
 
+// garbles tells whether the encoder misunderstands a chunk size: FFmpeg, when it
+// publishes, sends ours back, which RTMPE hides where it lies, and reads it there
+// only then. Without one, both sides keep to 128 bytes.
+func (c *conn) garbles(s connected) bool {
+	return c.hidden && strings.Contains(s.software, "Lavf")
+}
+
 // protocol is how URLs call what the encoder speaks.
 func (c *conn) protocol() string {
 	name := "rtmp"

@@ -66,6 +66,20 @@ func TestRTMPE(t *testing.T) {
 	}
 }
 
+// FFmpeg sends our chunk size back, hides it where it lies, and reads it then.
+func TestNoChunkSizeForFFmpegByRTMPE(t *testing.T) {
+	live(t, func(w *world) {
+		w.server.RTMPE = true
+		p, err := w.hidden("peer", clients.Layouts[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.send(command(3, 0, "connect", 1, amf.Object{{Name: "app", Value: "live"}, {Name: "flashVer", Value: "FMLE/3.0 (compatible; Lavf62.19.101)"}}))
+		p.expect(strings.Replace(connected, "2/0 set chunk size 65536\n", "", 1))
+		p.nc.Close()
+	})
+}
+
 func TestRTMPEIsRefused(t *testing.T) {
 	for first, want := range map[byte]string{
 		6: "set rtmp.rtmpe to true",

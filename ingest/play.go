@@ -254,7 +254,7 @@ func (p *reading) run(ctx context.Context, player Player, r Request) {
 	c.server.Metrics.Reading(1)
 	defer c.server.Metrics.Reading(-1)
 	p.source, p.log = source, p.log.With().Str("stream", stream).Logger()
-	p.log.Info().Str("software", r.Software).Bool("tls", r.Encrypted).Msg("playing")
+	p.log.Info().Str("software", r.Software).Bool("tls", r.Encrypted).Str("protocol", p.conn.protocol()).Msg("playing")
 	began := c.server.Now()
 	if err = p.start(); err == nil {
 		err = p.copy(ctx)
