@@ -46,8 +46,8 @@ web/dist/hls.min.js: web/package.json web/package-lock.json web/build.mjs
 	@if command -v npm >/dev/null; then cd web && npm ci --no-progress && npm run --silent build && touch dist/hls.min.js; \
 	else echo "web: no npm here: the player page will say so and play natively (install Node 20 to have hls.js and dash.js)"; fi
 
-test: FUZZTIME = 6s
-test: deps check fuzz e2e ## everything that CI runs (fuzz targets for 6s each); installs from Debian what it needs, where it may
+test: FUZZTIME = 3s
+test: deps check fuzz e2e ## everything that CI runs (fuzz targets for 3s each); installs from Debian what it needs, where it may
 
 check: web ## gofmt, vet, staticcheck, govulncheck, and all tests but the end-to-end ones, under the race detector
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -72,8 +72,8 @@ unit: ## the tests but the end-to-end ones, under the race detector; simulation,
 	$(GO) test -run '^Test($(WHOLE))' ./cmd/sluice
 	$(GO) test -run '^Test($(ALONE)|F10ClockDrift)$$' ./packager/... ./remux
 
-simulate: ## the server in fake time, a virtual hour of faults for each of SEEDS (1000) seeds: takes about an hour on two cores
-	SIMULATE_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 120m -run '^TestSimulation$$' ./cmd/sluice
+simulate: ## the server in fake time, with one encoder and with several, a virtual hour of faults for each of SEEDS (1000) seeds: takes about an hour on two cores
+	SIMULATE_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 120m -run '^TestSimulation' ./cmd/sluice
 
 # Go's fuzzer sometimes ends a good run with "context deadline exceeded", when
 # its time is up while it shortens an input: only then a target runs again.
