@@ -58,8 +58,13 @@ func (w *writer) patience() time.Duration {
 func (w *writer) leave() {
 	if a := &w.absence; !a.away {
 		a.away, a.since = true, w.place()
+		w.relist()
 	}
 }
+
+// relist notes that lists have another open segment than before: no manifest lists one
+// that nothing can be said of any more.
+func (w *writer) relist() { w.change = max(w.change, changeList) }
 
 // back ends the absence of a rendition whose sample has come. It returns false
 // where the sample's place was filled already: it comes too late.
@@ -86,6 +91,7 @@ func (w *writer) back(s *remux.Sample) (inTime bool, err error) {
 		return true, err
 	}
 	a.away = false
+	w.relist()
 	return true, nil
 }
 

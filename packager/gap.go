@@ -90,7 +90,10 @@ func (w *writer) gapPart(end int64) error {
 	}
 	w.open.Parts = append(w.open.Parts, w.part.gap(d))
 	w.open.Duration += d
-	w.open.Gaps = true
+	if !w.open.Gaps {
+		w.open.Gaps = true
+		w.relist()
+	}
 	if w.open.Samples == 0 {
 		w.open.Lead += d
 	} else {

@@ -164,8 +164,10 @@ func (p *publication) publish() {
 	if change >= changePart {
 		p.fit()
 	}
-	if change == changeSegment {
+	if change >= changeList {
 		p.changed = p.now()
+	}
+	if change == changeSegment {
 		p.turned()
 		p.foresee()
 	}

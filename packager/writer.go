@@ -48,6 +48,7 @@ const (
 	changeNone   change = iota
 	changeGrowth        // of a part
 	changePart
+	changeList // of what lists say of the open segment
 	changeSegment
 )
 
