@@ -71,6 +71,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	set := settings(cfg.Window)
 	set.Backup, set.BackupAfter, set.BackupReturn = cfg.Publish.Backup, cfg.Publish.BackupAfter, cfg.Publish.BackupReturn
 	set.Sound, set.OnPart = cfg.ABR.Audio, a.metrics.Part
+	set.Genlock = set.Backup || len(cfg.ABR.Suffixes) > 0
 	a.catalog = packager.NewCatalog(set, a.clock.now)
 	a.metrics.Streams(a.states)
 	a.metrics.Pinned(a.pinned)

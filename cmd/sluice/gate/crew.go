@@ -11,7 +11,6 @@ import (
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/packager"
-	"github.com/sluice-live/sluice/remux"
 )
 
 // places is how many may push one name at a time.
@@ -43,7 +42,6 @@ func (g *Gate) begin(s *publisher, to *packager.Contribution, log zerolog.Logger
 		g.publishers = make(map[packager.StreamName][]*publisher)
 	}
 	crew := g.publishers[s.stream]
-	s.genlock = g.genlock(crew)
 	g.connect(s, log)
 	g.count++
 	s.number = g.count
@@ -53,17 +51,6 @@ func (g *Gate) begin(s *publisher, to *packager.Contribution, log zerolog.Logger
 		}
 	}
 	g.publishers[s.stream] = append(crew, s)
-}
-
-// genlock is that of a stream, which is kept as long as anybody publishes it.
-func (g *Gate) genlock(crew []*publisher) *remux.Genlock {
-	switch {
-	case len(g.Suffixes) == 0 && !g.Backup:
-		return nil // nobody has company
-	case len(crew) > 0:
-		return crew[0].genlock
-	}
-	return remux.NewGenlock()
 }
 
 // end takes note that a publisher has gone.

@@ -149,7 +149,7 @@ func (g *Gate) connect(s *publisher, log zerolog.Logger) {
 		Drop:     g.Metrics.Dropped,
 		LeaveOut: to.LeaveOut,
 		Captions: to.Caption,
-		Genlock:  s.genlock,
+		Genlock:  to.Genlock(),
 		Locked:   func(l remux.Lock) { s.locked(l, log) },
 	})
 }

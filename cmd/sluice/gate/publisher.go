@@ -25,7 +25,6 @@ type publisher struct {
 	number       int64                 // counts those who were let in
 	away         atomic.Pointer[error] // why it is sent away
 	over         chan struct{}         // closed when its place is free again
-	genlock      *remux.Genlock        // of its stream
 	lock         atomic.Pointer[remux.Lock]
 	left         func(cause error) // what is to be done when all is over
 

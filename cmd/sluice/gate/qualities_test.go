@@ -34,7 +34,7 @@ func inQualities(t *testing.T, backup bool, f func(t *testing.T, g *Gate)) {
 		g.Catalog = packager.NewCatalog(packager.Settings{
 			Segments: 4, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
 			PartDuration: 500 * time.Millisecond, Grace: 30 * time.Second, Linger: time.Minute,
-			Backup: backup, BackupAfter: 1500 * time.Millisecond, // the encoders here send once a second
+			Genlock: true, Backup: backup, BackupAfter: 1500 * time.Millisecond, // the encoders here send once a second
 		}, time.Now)
 		f(t, g)
 	})
