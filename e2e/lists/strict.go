@@ -258,8 +258,8 @@ func (p *Playlist) checkParts(s Segment) error {
 	var sum float64
 	for i, part := range s.Parts {
 		sum += part.Duration
-		last := i == len(s.Parts)-1
-		if part.Duration > p.PartTarget+1e-6 || !last && !part.Independent && part.Duration < 0.85*p.PartTarget {
+		short := i == len(s.Parts)-1 || part.Independent || part.Gap || s.Parts[i+1].Gap // may be so (section 4.4.4.9)
+		if part.Duration > p.PartTarget+1e-6 || !short && part.Duration < 0.85*p.PartTarget {
 			return fmt.Errorf("part %s lasts %v s, the part target is %v", part.URI, part.Duration, p.PartTarget)
 		}
 	}
