@@ -106,7 +106,7 @@ test-players: web ## each player through seeks, pauses, restarts, other pictures
 
 test-abr: web ## each player, in Chromium and Firefox, up and down through the qualities of a stream, by its API and on a narrow way, with one that is lost and one that joins: takes 50 minutes
 	@command -v firefox-esr >/dev/null || { echo "test-abr: missing: sudo apt-get install --no-install-recommends firefox-esr"; exit 1; }
-	E2E_ABR=1 $(GO) test -count=1 -v -parallel 4 -timeout 90m -run '^Test(Adaptive|LostQuality|PushedQualities)$$' ./e2e/ | grep -v '^=== '
+	E2E_ABR=1 $(GO) test -count=1 -v -parallel 4 -timeout 90m -run '^Test(Adaptive|LostQuality|PushedQualities|PushComesAndGoes)$$' ./e2e/ | grep -v '^=== '
 
 play-load: web ## 500 readers of RTMP, and one that takes next to nothing, beside 500 viewers by HTTP: a minute, on a machine that does nothing else
 	E2E_PLAYLOAD=1 $(GO) test -count=1 -v -timeout 5m -run '^TestPlayLoad$$' ./e2e/ | grep -v '^=== '
