@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"fmt"
 	"math"
 	"strings"
@@ -343,6 +344,8 @@ func absent(p *Patient, k remux.Kind) (all []symptom) {
 		at := since.Truncate(time.Second).Format(time.RFC3339)
 		id := string(r.ID)
 		switch {
+		case otherQualities(w, r):
+			all = append(all, one(id, 1, "%s: nothing has come of this quality since %s: players show the others; look at its encoder, or start it again", id, at)...)
 		case k == remux.Video:
 			all = append(all, one(id, 1, "%s: the encoder has sent no picture since %s: viewers hear the sound alone, or wait; look at the encoder's camera or scene", id, at)...)
 		case len(r.Header.Track.Silence) > 0:
@@ -352,6 +355,18 @@ func absent(p *Patient, k remux.Kind) (all []symptom) {
 		}
 	}
 	return all
+}
+
+// otherQualities tells whether a picture comes in other qualities than this one.
+func otherQualities(w *packager.Window, r *packager.Rendition) bool {
+	for _, set := range w.Sets() {
+		is := func(o *packager.Rendition) bool { return o.ID == r.ID }
+		comes := func(o *packager.Rendition) bool { return !o.Away }
+		if slices.ContainsFunc(set.Renditions, is) && slices.ContainsFunc(set.Renditions, comes) {
+			return true
+		}
+	}
+	return false
 }
 
 // leftOut are the sentences of remux on what viewers, or some of them, don't get.
