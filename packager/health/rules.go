@@ -1,9 +1,9 @@
 package health
 
 import (
-	"slices"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
