@@ -117,7 +117,7 @@ test-play: web ## mpv, VLC, GStreamer and ffmpeg play by RTMP through an encoder
 test-encoders: web ## a recent ffmpeg publishes each codec, and each browser plays it: installs Debian sid in RECENT (~/.cache/sluice-recent, 450 MB; needs root), takes 15 minutes (E2E_OBS=1 adds OBS Studio, 1.2 GB)
 	@test -x $(RECENT)/usr/bin/ffmpeg || e2e/testdata/recent.sh $(RECENT)
 	@command -v firefox-esr >/dev/null || { echo "test-encoders: missing: sudo apt-get install --no-install-recommends firefox-esr"; exit 1; }
-	E2E_ENCODERS=$(RECENT) $(GO) test -count=1 -v -timeout 60m -run '^Test(RecentEncoder|RecentOBS|CodecTable)$$' ./e2e/ | grep -v '^=== '
+	E2E_ENCODERS=$(RECENT) $(GO) test -count=1 -v -timeout 60m -run '^Test(RecentEncoder|RecentQualities|RecentOBS|CodecTable)$$' ./e2e/ | grep -v '^=== '
 
 latency: web ## hls.js, dash.js and Shaka near live for a minute each, on a machine that does nothing else
 	E2E_LATENCY=1 $(GO) test -count=1 -v -timeout 30m -run LowLatency ./e2e/

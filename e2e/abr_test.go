@@ -22,9 +22,15 @@ import (
 
 // Several publishers of one stream, as docs/abr.md tells of them.
 
-// docCommand is the command of docs/abr.md that has these words, for a shell. What
-// stands for something there is replaced: pairs of what and by what.
+// docCommand runs the command of docs/abr.md that has these words. What stands for
+// something there is replaced: pairs of what and by what.
 func docCommand(t testing.TB, words string, replace ...string) *child {
+	t.Helper()
+	return start(t, "sh", "-c", docText(t, words, replace...))
+}
+
+// docText is that command, for a shell.
+func docText(t testing.TB, words string, replace ...string) string {
 	t.Helper()
 	text, err := os.ReadFile("../docs/abr.md")
 	if err != nil {
@@ -41,10 +47,10 @@ func docCommand(t testing.TB, words string, replace ...string) *child {
 			}
 		}
 		command = strings.NewReplacer(replace...).Replace(command)
-		return start(t, "sh", "-c", strings.Replace(command, "ffmpeg ", "exec ffmpeg -nostdin -hide_banner -loglevel warning ", 1))
+		return strings.Replace(command, "ffmpeg ", "exec ffmpeg -nostdin -hide_banner -loglevel warning ", 1)
 	}
 	t.Fatalf("docs/abr.md has no command with %q", words)
-	return nil
+	return ""
 }
 
 const abrSuffixes = "_1080p,_720p,_360p"
@@ -92,6 +98,42 @@ func TestPushes(t *testing.T) {
 		}
 	}
 	sameInDASH(t, w, all)
+}
+
+// TestRecentQualities has a recent ffmpeg publish three qualities as tracks of one push,
+// as the documentation says.
+func TestRecentQualities(t *testing.T) {
+	root := recent(t)
+	const stream, kept = "live/cam1", "/tmp/stamped.flv" // in the root
+	clip, err := os.ReadFile(stampedClip(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, root+kept, string(clip))
+	t.Cleanup(func() { os.Remove(root + kept) })
+	s := startServer(t, "-window-segments", "60")
+	encoder := start(t, "chroot", root, "sh", "-c", docText(t, "-b:v:2", "-re -i input.mp4", "-re -t 10 -i "+kept, "rtmp://HOST", "rtmp://"+s.rtmp,
+		"scale=-2:1080", "scale=480:270", "scale=-2:720", "scale=320:180", "scale=-2:360", "scale=240:136", "veryfast", "ultrafast",
+		"5000k", "500k", "2500k", "300k", "800k", "200k"))
+	awaitPlayable(t, s, stream)
+	w := s.watch(t, stream)
+	validateMPD(t, s, findSchema(t), stream, "live", func() error { return w.has(3) })
+	readMultivariant(t, s, stream, 3)
+	encoder.wait(t, 30*time.Second)
+	eventually(t, 3*time.Second, "the lists say that it has ended", w.ended)
+	w.stop(t)
+	keepLists(t, s, w)
+	all := w.qualities(t)
+	if len(all) != 3 {
+		t.Fatalf("%d qualities", len(all))
+	}
+	sameBoundaries(t, all, 4)
+	sameInDASH(t, w, all)
+	for id, q := range all {
+		if jump := q.inOrder(t); jump != 1 || q.breaks() > 0 {
+			t.Errorf("%s: %d pictures are missing at once, %d discontinuities", id, jump-1, q.breaks())
+		}
+	}
 }
 
 // readMultivariant reads the multivariant playlist by somebody else's reader.
