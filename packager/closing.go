@@ -58,6 +58,9 @@ func (w *writer) makeHeader() error {
 
 func (w *writer) openSegment(dts, pts int64, sync bool) {
 	w.open = &Segment{MSN: w.msn, Start: w.starts(pts), DTS: dts, PTS: pts, Independent: sync}
+	if last := w.shelf.newest(); last != nil && last.Header.Period == w.header.Period && w.open.Start <= last.Start {
+		w.open.Start = last.Start + 1 // names are for one
+	}
 	w.foresight.promise = 0
 	w.open.Parts = w.open.few[:0]
 }

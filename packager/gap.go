@@ -110,8 +110,10 @@ func (w *writer) gapTo(until int64) error {
 	if err := w.fillGap(until); err != nil {
 		return err
 	}
-	if w.place() < until {
-		return w.gapPart(until)
+	const slight = int64(40 * time.Millisecond) // no segment is for that
+	switch left := until - w.place(); {
+	case left <= 0, w.open == nil && left < slight && !w.unlisted():
+		return nil
 	}
-	return nil
+	return w.gapPart(until)
 }

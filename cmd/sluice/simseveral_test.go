@@ -362,7 +362,7 @@ func (p *broadcast) look(ctx context.Context) {
 	numbers := make(map[key]packager.MSN)
 	seen := make(map[packager.RenditionID]packager.MSN)
 	last := make(map[packager.RenditionID]int64)
-	sequence := int64(0)
+	sequence := make(map[packager.RenditionID]int64)
 	for ctx.Err() == nil {
 		s, ok := p.catalog.Lookup(name)
 		if !ok {
@@ -384,11 +384,11 @@ func (p *broadcast) look(ctx context.Context) {
 				}
 				seen[r.ID] = s.MSN
 				p.count[r.ID]++
-				if q := s.Header.Period.Sequence; q < sequence {
-					p.violate("N5", "%s: segment %d has the discontinuity sequence %d behind %d", r.ID, s.MSN, q, sequence)
-				} else {
-					sequence = q
+				q := s.Header.Period.Sequence
+				if q < sequence[r.ID] {
+					p.violate("N5", "%s: segment %d has the discontinuity sequence %d behind %d", r.ID, s.MSN, q, sequence[r.ID])
 				}
+				sequence[r.ID] = q
 				for k, at := range p.taken(s) {
 					before, ok := last[r.ID]
 					if ok && at <= before {
