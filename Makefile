@@ -65,7 +65,7 @@ vuln: ## known vulnerabilities in what the program uses; left out, and says so, 
 # What the race detector makes slow, or whose figures say nothing under it: with it these run
 # shorter or not at all, and as a whole without. In those ALONE nothing happens at once, and it has nothing to see.
 WHOLE = Simulation|Faults|F21|F28|F33Flapping|F35Health|F36|F37
-ALONE = F31TracksFallSilent|F31Contract|S1NoScraps|S1PartsAtEveryFrameRate
+ALONE = F31TracksFallSilent|F31Contract|S1NoScraps|S1PartsAtEveryFrameRate|PicturesComeAndGo|PictureJoins
 
 unit: ## the tests but the end-to-end ones, under the race detector; simulation, sieges and long tables as a whole without it
 	$(GO) test -race -skip '^Test($(ALONE))$$' $$($(GO) list ./... | grep -v /e2e)

@@ -50,6 +50,12 @@ type heldPart struct {
 // makes synctest fail.
 func inHouse(t *testing.T, f func(h *house)) {
 	t.Helper()
+	inHouseOf(t, func(*house) {}, f)
+}
+
+// inHouseOf does so with a server that build has changed before it runs.
+func inHouseOf(t *testing.T, build, f func(h *house)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)))
 		cfg := config.Default()
@@ -70,6 +76,7 @@ func inHouse(t *testing.T, f func(h *house)) {
 		}
 		h.app.http = &httpserve.Server{Catalog: h.app.catalog, Hold: time.Second, WriteTimeout: time.Second, Log: log, Now: h.app.clock.now}
 		h.app.ports = &ports.Ports{RTMP: []net.Listener{h.door}}
+		build(h)
 		ctx, stop := context.WithCancel(t.Context())
 		var server sync.WaitGroup
 		server.Go(func() {

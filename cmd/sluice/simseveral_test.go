@@ -38,9 +38,9 @@ import (
 //
 //	encoders ──tags──▶ gate, remux, packager ──▶ Windows ──▶ laws
 func TestSimulationOfSeveral(t *testing.T) {
-	seeds, hours := 6.0, 1.0/6
-	if testing.Short() || race {
-		seeds, hours = 3, 1.0/12
+	seeds, hours := 4.0, 1.0/10
+	if testing.Short() || race { // make unit runs it without the race detector, too
+		seeds, hours = 2, 1.0/60
 	}
 	seeds, hours = setting(t, "SIMULATE_SEEDS", seeds), setting(t, "SIMULATE_HOURS", hours)
 	first := uint64(setting(t, "SIMULATE_FIRST", 1))
