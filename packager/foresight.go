@@ -25,6 +25,27 @@ func (p *publication) foresee() {
 			w.foresee(end)
 		}
 	}
+	for _, w := range p.writers {
+		w.foreseeLike(p.leader)
+	}
+}
+
+// foreseeLike lets the next segment of a picture that is in step with the leader have the
+// start that the leader's has, to the tick.
+func (w *writer) foreseeLike(leader *writer) {
+	f := &w.foresight
+	if f.promise == 0 || w.open == nil || leader.open == nil || w == leader || !w.isVideo() || w.step.even < evenSteps || w.part.timescale != leader.part.timescale {
+		return
+	}
+	promise := leader.foresight.promise
+	if leader.msn == w.msn+1 { // it is there already
+		promise = leader.open.Start
+	} else if leader.msn != w.msn {
+		return
+	}
+	if frame := int64(w.newest.lasts); promise > w.open.Start && near(promise, f.promise, frame) {
+		f.promise, f.expected = promise, promise-w.open.Start
+	}
 }
 
 // foreseenEnd is where the leader's open segment should end, ns.

@@ -140,6 +140,7 @@ func agree(t *testing.T, w *packager.Window, exact bool) {
 		at     time.Time
 		period *packager.Period
 		id     packager.RenditionID
+		starts int64 // what its name says, of a picture
 	}
 	begins := make(map[packager.MSN]place)
 	for _, r := range w.Renditions {
@@ -156,7 +157,10 @@ func agree(t *testing.T, w *packager.Window, exact bool) {
 			if s.Seconds() > float64(w.TargetDuration)+0.5 {
 				t.Errorf("%s: segment %d lasts %v s, the target is %d", r.ID, s.MSN, s.Seconds(), w.TargetDuration)
 			}
-			here := place{s.Time(), s.Header.Period, r.ID}
+			here := place{s.Time(), s.Header.Period, r.ID, 0}
+			if s.Header.Track.Kind() == remux.Video && !s.Gaps {
+				here.starts = s.Start
+			}
 			before, ok := begins[s.MSN]
 			if !ok {
 				begins[s.MSN] = here
@@ -170,6 +174,9 @@ func agree(t *testing.T, w *packager.Window, exact bool) {
 				if within = 30 * time.Millisecond; s.Header.Track.Kind() == remux.Video {
 					within = 0
 				}
+			}
+			if a, b := here.starts, before.starts; exact && a != 0 && b != 0 && a != b {
+				t.Errorf("segment %d of %s starts %d ticks behind that of %s, as manifests say", s.MSN, r.ID, a-b, before.id)
 			}
 			if d := here.at.Sub(before.at).Abs(); d > within && !s.Gap() {
 				t.Errorf("segment %d of %s begins %v from that of %s", s.MSN, r.ID, d, before.id)

@@ -469,12 +469,19 @@ func (p *broadcast) agree(w *packager.Window) {
 		id packager.RenditionID
 	}
 	begins := make(map[packager.MSN]place)
-	least, most := packager.MSN(math.MaxInt64), packager.MSN(0)
+	least, most := time.Time{}, time.Time{} // where renditions end
 	for _, r := range w.Renditions {
 		if len(r.Segments) == 0 {
 			continue
 		}
-		least, most = min(least, r.Open), max(most, r.Open)
+		last := r.Segments[len(r.Segments)-1]
+		end := last.Time().Add(time.Duration(last.Seconds() * float64(time.Second)))
+		if least.IsZero() || end.Before(least) {
+			least = end
+		}
+		if end.After(most) {
+			most = end
+		}
 		for i, s := range r.Segments {
 			if i > 0 && s.MSN != r.Segments[i-1].MSN+1 {
 				p.violate("numbers", "%s: %d follows %d", r.ID, s.MSN, r.Segments[i-1].MSN)
@@ -502,7 +509,8 @@ func (p *broadcast) agree(w *packager.Window) {
 			}
 		}
 	}
-	if most-least > 2 && least < math.MaxInt64 {
-		p.violate("N10", "a rendition is at %d, another at %d", least, most)
+	const patience = 5 * time.Second // with samples that come late, and a part
+	if d := most.Sub(least); d > patience+time.Duration(w.TargetDuration)*time.Second {
+		p.violate("N10", "a rendition is at %v, another %v later", least.Sub(p.began), d)
 	}
 }
