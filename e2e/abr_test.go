@@ -319,9 +319,6 @@ func sameInDASH(t testing.TB, w *watcher, all map[string]*quality) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A segment that was foreseen keeps the start that players were told, as long as that
-	// is within the rounding of RTMP's milliseconds.
-	const rounding = time.Millisecond
 	firsts := make(map[string]lists.Track) // by period, of the first quality
 	listed := make(map[string]bool)
 	for _, tr := range tracks {
@@ -341,7 +338,7 @@ func sameInDASH(t testing.TB, w *watcher, all map[string]*quality) {
 			continue
 		}
 		for i, s := range tr.Segments {
-			if off := (s.At - first.Segments[i].At).Abs(); off > rounding {
+			if off := s.At - first.Segments[i].At; off != 0 {
 				t.Errorf("DASH: %s begins %v from %s", s.URI, off, first.Segments[i].URI)
 			}
 		}
