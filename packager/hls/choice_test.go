@@ -38,7 +38,10 @@ func TestOrderOfVariants(t *testing.T) {
 		{"one alone has no name", []packager.Rendition{like(base, "v1", avc, 1080, 6e6)}, "v1"},
 		{"two codecs",
 			[]packager.Rendition{like(base, "v1", avc, 1080, 6e6), like(base, "v2", hevc, 1080, 3e6), like(base, "v3", avc, 720, 35e5)},
-			"v2 1080p HEVC 3, v1 1080p H.264 2, v3 720p H.264 1"},
+			"v3 720p H.264 1, v1 1080p H.264 2, v2 1080p HEVC 3"},
+		{"two codecs, and little",
+			[]packager.Rendition{like(base, "v1", avc, 720, 1e6), like(base, "v2", hevc, 720, 6e5)},
+			"v1 720p H.264 1, v2 720p HEVC 2"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

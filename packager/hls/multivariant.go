@@ -110,8 +110,9 @@ func choices(w *packager.Window) (pictures []variant, sounds []group) {
 }
 
 // rank brings pictures into the order in which players that know nothing yet try them: the
-// first is the best that needs no more than usual (HLS Authoring Specification, 9.22), the
-// others follow from the best to the least.
+// first is the best that needs no more than usual (HLS Authoring Specification, 9.22), of
+// those in H.264, which all play, where there are any; the others follow from the best to
+// the least.
 func rank(pictures []variant) {
 	const usual = 2_000_000 // bit/s
 	if len(pictures) < 2 {
@@ -130,14 +131,19 @@ func rank(pictures []variant) {
 			pictures[i].score = 1 + slices.IndexFunc(order, func(v variant) bool { return v.ID == pictures[i].ID })
 		}
 	}
-	first := slices.IndexFunc(pictures, func(v variant) bool { return v.Peak <= usual })
-	if first < 0 {
-		first = len(pictures) - 1
+	first, known := len(pictures)-1, slices.ContainsFunc(pictures, isH264)
+	for i := len(pictures) - 1; i >= 0; i-- {
+		v, least := pictures[i], known && !isH264(pictures[first])
+		if (!known || isH264(v)) && (least || v.Peak <= usual) {
+			first = i
+		}
 	}
 	v := pictures[first]
 	copy(pictures[1:], pictures[:first])
 	pictures[0] = v
 }
+
+func isH264(v variant) bool { return v.Family() == "avc1" }
 
 // merits are what makes a picture better than another, the most important first.
 func merits(v variant) []int {
