@@ -68,6 +68,7 @@ WHOLE = Simulation|Faults|F21|F28|F33Flapping|F35Health|F36|F37
 ALONE = F31TracksFallSilent|F31Contract|S1NoScraps|S1PartsAtEveryFrameRate|PicturesComeAndGo|PictureJoins
 
 unit: ## the tests but the end-to-end ones, under the race detector; simulation, sieges and long tables as a whole without it
+	@echo "unit: left out, as they take minutes: make attack (sieges by thousands of peers), make simulate (a thousand seeds), make soak"
 	$(GO) test -race -skip '^Test($(ALONE))$$' $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -run '^Test($(WHOLE))' ./cmd/sluice
 	$(GO) test -run '^Test($(ALONE)|F10ClockDrift)$$' ./packager/... ./remux

@@ -8,8 +8,7 @@ import (
 
 // step is how the keyframes of a follower lie to the leader's.
 type step struct {
-	even int           // segments in a row that began at the same moment
-	off  time.Duration // how far behind the leader's the newest one began
+	even int // segments in a row that began at the same moment
 }
 
 // evenSteps is how many segments a picture is in step before its keyframes count for all.
@@ -17,7 +16,6 @@ const evenSteps = 2
 
 // note takes a segment that begins with a sample, ns behind the one before it should end.
 func (t *step) note(off, frame time.Duration, keyframe bool) {
-	t.off = off
 	if keyframe && off.Abs() <= frame/2 {
 		t.even++
 	} else {

@@ -98,10 +98,6 @@ type Rendition struct {
 	// as a whole. It must not be modified.
 	Growing []byte
 
-	// Off is how far behind the leader's segment its newest one began, where it begins
-	// with keyframes of its own; 0 of the leader, and of sound.
-	Off time.Duration
-
 	FrameRate     remux.Rational // measured; zero for audio and at first
 	Peak, Average int            // bit/s of the closed segments of the publication
 }

@@ -257,9 +257,6 @@ func (w *writer) snapshot(r *Rendition) {
 		r.ExpectedDuration, r.NextDuration = w.foresight.expected, w.foresight.next
 	}
 	r.Away, r.AwaySince = w.absence.away, w.absence.since
-	if !w.leads {
-		r.Off = w.step.off
-	}
 	if r.Draft = cap(w.part.draft.bytes); w.part.perFrame {
 		r.Draft -= len(w.part.draft.bytes) // they are in Growing
 	}
