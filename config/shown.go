@@ -32,6 +32,17 @@ func (c Config) Settings() (all []Setting) {
 	return all
 }
 
+// Differ names the settings in which two configurations differ, in the order of sluice.yaml.
+func Differ(a, b Config) (paths []string) {
+	others := fieldsOf(&b)
+	for i, f := range fieldsOf(&a) {
+		if f.String() != others[i].String() {
+			paths = append(paths, f.path)
+		}
+	}
+	return paths
+}
+
 // secret tells whether the value of a setting must not be shown. The name of a file
 // with a secret is none.
 func secret(path string) bool {

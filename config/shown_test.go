@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -41,5 +42,20 @@ func TestSettingsHideSecrets(t *testing.T) {
 		if s.Value == hidden {
 			t.Errorf("%s is said to be set", s.Path)
 		}
+	}
+}
+
+// Differ names what differs, secrets among it, and shows none.
+func TestDiffer(t *testing.T) {
+	a, b := Default(), Default()
+	if got := Differ(a, b); len(got) > 0 {
+		t.Errorf("two that are the same differ in %q", got)
+	}
+	b.RTMP.Addr, b.Admin.Token, b.Window.Segments = ":1", "0123456789abcdef", a.Window.Segments+1
+	b.ABR.Suffixes = []string{"_720p"}
+	got := Differ(a, b)
+	slices.Sort(got)
+	if want := []string{"abr.suffixes", "admin.token", "rtmp.addr", "window.segments"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-live/sluice/cmd/sluice/gate"
 	"github.com/sluice-live/sluice/cmd/sluice/memory"
 	"github.com/sluice-live/sluice/cmd/sluice/ports"
+	"github.com/sluice-live/sluice/cmd/sluice/systemd"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/httpserve"
@@ -34,6 +35,8 @@ const (
 	drainTime = 3 * time.Second
 	// closeTime is what requests under way get after that.
 	closeTime = 3 * time.Second
+	// stopTime is the longest that all of it takes, with encoders that don't read.
+	stopTime = 30 * time.Second
 
 	expireInterval = time.Second
 )
@@ -51,18 +54,26 @@ type app struct {
 	rules   *rules
 	ready   atomic.Bool
 
+	level  string                        // of the log, as the configuration said last; obey's
 	again  <-chan os.Signal              // to read the rules again
 	reread func() (config.Config, error) // what the configuration says now
 	reload chan chan<- error             // the same wish, of one who wants to know what came of it
 
 	feed *admin.Feed // nil: nobody is told
 
-	ports *ports.Ports
+	ports   *ports.Ports
+	manager *systemd.Manager // nil: nobody has started us who wants to know how we are
+	beat    atomic.Int64     // when expire was last through all rooms, ns since 1970
 }
 
 // listen builds the server and opens its ports.
 func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log, clock: machineClock(), metrics: metrics.New(), reload: make(chan chan<- error)}
+	return listenOn(cfg, new(systemd.Sockets), log)
+}
+
+// listenOn does so where some of them may be open already.
+func listenOn(cfg config.Config, open *systemd.Sockets, log zerolog.Logger) (*app, error) {
+	a := &app{cfg: cfg, level: cfg.Log.Level, log: log, clock: machineClock(), metrics: metrics.New(), reload: make(chan chan<- error)}
 	a.feed = admin.NewFeed(a.clock.now)
 	var err error
 	if a.rules, err = newRules(cfg.Publish, cfg.Watch, cfg.ABR); err != nil {
@@ -114,7 +125,7 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 	if a.http.Waits.Exempt, err = address.ParseNetworks(cfg.HTTP.UnlimitedFrom); err != nil {
 		return nil, err
 	}
-	a.ports, err = ports.Open(cfg, a.rooms(), a.metrics, log)
+	a.ports, err = ports.Open(cfg, a.rooms(), open, a.metrics, log)
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +191,7 @@ func (a *app) rooms() ports.Rooms {
 // all streams end properly; viewers when they could fetch those ends.
 func (a *app) run(ctx context.Context) error {
 	a.ready.Store(true)
+	a.beat.Store(time.Now().UnixNano())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// Publishers have a context of their own: how many are live is counted
@@ -202,10 +214,13 @@ func (a *app) run(ctx context.Context) error {
 		viewers.Go(func() { fail(d.Serve()) })
 	}
 	publishers.Go(func() { a.expire(publishing) })
+	publishers.Go(func() { a.report(publishing) })
 	webhook := &herald{lost: a.lost}
+	a.manager.Ready(a.status())
 	a.obey(ctx, webhook)
 	a.ready.Store(false)
 	live := a.live()
+	a.manager.Stopping(stopTime, fmt.Sprintf("stopping: %d live streams end, their viewers fetch the rest", live))
 	a.log.Info().Int("live", live).Msg("stopping")
 	stop()
 	publishers.Wait()
@@ -285,6 +300,7 @@ func (a *app) expire(ctx context.Context) {
 			a.ports.LookAtCertificates(time.Now())
 			a.gate.Patrol()
 			a.http.ForgetAudiences()
+			a.beat.Store(time.Now().UnixNano())
 			if len(a.catalog.Streams()) == 0 {
 				a.clock.settle()
 			}

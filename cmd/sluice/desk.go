@@ -46,6 +46,7 @@ func (d desk) Viewers(name packager.StreamName) int { return d.app.http.Watching
 func (d desk) Settings() []admin.Setting {
 	var all []admin.Setting
 	c := d.app.rules.in(d.app.cfg)
+	c.Log.Level = d.LogLevel()
 	for _, s := range c.Settings() {
 		all = append(all, admin.Setting{Path: s.Path, Value: s.Value, Secret: s.Secret})
 	}

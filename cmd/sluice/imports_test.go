@@ -40,19 +40,20 @@ var rooms = map[string][]string{
 	"httpserve/access":      {"config/address", "ingest/access"}, // tokens and webhook are the same for both sides
 	"web":                   {},
 	"cmd/sluice/readers":    {"httpserve/access", "ingest", "ingest/flv", "ingest/metrics", "packager", "packager/tags"},
-	"cmd/sluice": {"cmd/sluice/gate", "cmd/sluice/memory", "cmd/sluice/ports", "cmd/sluice/probe", "cmd/sluice/readers", "config", "config/address", "httpserve", "httpserve/access", "httpserve/admin",
+	"cmd/sluice": {"cmd/sluice/gate", "cmd/sluice/memory", "cmd/sluice/ports", "cmd/sluice/probe", "cmd/sluice/readers", "cmd/sluice/systemd", "config", "config/address", "httpserve", "httpserve/access", "httpserve/admin",
 		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/metrics", "packager", "web"},
-	"cmd/sluice/cert":   {"config", "ingest/metrics"},
-	"cmd/sluice/door":   {"config/address", "ingest/metrics", "ingest/rate"},
-	"cmd/sluice/gate":   {"cmd/sluice/memory", "config/address", "httpserve/admin", "ingest", "ingest/access", "ingest/flv", "ingest/metrics", "packager", "packager/health", "remux"},
-	"cmd/sluice/memory": {"config", "ingest/metrics", "packager"},
-	"cmd/sluice/ports":  {"cmd/sluice/cert", "cmd/sluice/door", "config", "config/address", "ingest/gather", "ingest/metrics", "ingest/rtmpt"},
-	"cmd/sluice/probe":  {},                                           // it sees servers from outside
-	"e2e":               {"e2e/lists", "ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
-	"e2e/lists":         {},                                           // shares nothing with what writes what it reads
-	"e2e/soak":          {"e2e/lists", "ingest/flv", "ingest/client"},
-	"e2e/bench":         {"e2e/lists", "ingest/flv", "ingest/client"},
-	"e2e/wire":          {"ingest", "ingest/chunk", "ingest/flv"}, // it makes recordings, and judges nothing
+	"cmd/sluice/cert":    {"config", "ingest/metrics"},
+	"cmd/sluice/door":    {"config/address", "ingest/metrics", "ingest/rate"},
+	"cmd/sluice/gate":    {"cmd/sluice/memory", "config/address", "httpserve/admin", "ingest", "ingest/access", "ingest/flv", "ingest/metrics", "packager", "packager/health", "remux"},
+	"cmd/sluice/memory":  {"config", "ingest/metrics", "packager"},
+	"cmd/sluice/ports":   {"cmd/sluice/cert", "cmd/sluice/door", "cmd/sluice/systemd", "config", "config/address", "ingest/gather", "ingest/metrics", "ingest/rtmpt"},
+	"cmd/sluice/systemd": {},
+	"cmd/sluice/probe":   {},                                           // it sees servers from outside
+	"e2e":                {"e2e/lists", "ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
+	"e2e/lists":          {},                                           // shares nothing with what writes what it reads
+	"e2e/soak":           {"e2e/lists", "ingest/flv", "ingest/client"},
+	"e2e/bench":          {"e2e/lists", "ingest/flv", "ingest/client"},
+	"e2e/wire":           {"ingest", "ingest/chunk", "ingest/flv"}, // it makes recordings, and judges nothing
 }
 
 // doors is who may import a third party: one room each, or two where a library
@@ -67,7 +68,7 @@ var doors = map[string][]string{
 	"github.com/golang-jwt/jwt":           {"ingest/access"},
 	"github.com/MicahParks/jwkset":        {"ingest/access"},
 	"golang.org/x/crypto/acme":            {"cmd/sluice/cert"},
-	"golang.org/x/sys":                    {"ingest/gather"},
+	"golang.org/x/sys":                    {"ingest/gather", "cmd/sluice/systemd"},
 	"github.com/pires/go-proxyproto":      {"cmd/sluice/door"},
 	"github.com/prometheus/client_golang": {"ingest/metrics"},
 	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice", "cmd/sluice/cert", "cmd/sluice/gate", "cmd/sluice/ports", "cmd/sluice/readers"},

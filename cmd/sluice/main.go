@@ -19,6 +19,7 @@ import (
 
 	"github.com/sluice-live/sluice/cmd/sluice/memory"
 	"github.com/sluice-live/sluice/cmd/sluice/probe"
+	"github.com/sluice-live/sluice/cmd/sluice/systemd"
 	"github.com/sluice-live/sluice/config"
 )
 
@@ -102,11 +103,19 @@ func run(ctx context.Context, args []string) error {
 		log.Warn().Msg(note)
 	}
 	sayExposure(log, cfg, thisContainer())
-	a, err := listen(cfg, log)
+	open, err := systemd.Inherited(os.Getenv)
 	if err != nil {
 		return err
 	}
-	a.again = hangup
+	manager, err := systemd.NewManager(os.Getenv)
+	if err != nil {
+		return err
+	}
+	a, err := listenOn(cfg, open, log)
+	if err != nil {
+		return err
+	}
+	a.manager, a.again = manager, hangup
 	a.reread = func() (config.Config, error) {
 		cfg, _, err := config.Load(args, os.Environ())
 		return cfg, err

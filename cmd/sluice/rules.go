@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
-	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -134,7 +133,9 @@ func (a *app) obey(ctx context.Context, h *herald) {
 		h.speakFor(a.rules.webhook())
 		select {
 		case <-a.again:
+			a.manager.Reloading()
 			_ = a.readAgain() // it was logged
+			a.manager.Ready(a.status())
 		case answer := <-a.reload:
 			answer <- a.readAgain()
 		case <-ctx.Done():
@@ -157,21 +158,27 @@ func (a *app) readAgain() error {
 	}
 	a.feed.Tell(admin.Event{Kind: admin.Reloaded})
 	a.log.Info().Msg("the configuration was read again: who may publish and who may watch is as it says now")
-	if othersDiffer(a.cfg, c) {
-		a.log.Warn().Msg("other settings have changed, too: they need a restart")
+	if c.Log.Level != a.level { // what an operator has set meanwhile stays
+		a.level = c.Log.Level
+		setLevel(c.Log)
+	}
+	if others := needRestart(a.cfg, c); len(others) > 0 {
+		a.log.Warn().Strs("settings", others).Msg("other settings have changed, too: they need a restart")
 	}
 	return nil
 }
 
-// othersDiffer tells whether two configurations differ in more than the rules.
-func othersDiffer(a, b config.Config) bool {
+// needRestart names the settings in which two configurations differ, but for those that
+// are read again. Secrets are compared as such: their values are shown to nobody.
+func needRestart(a, b config.Config) []string {
 	backup := a.Publish // how many may publish a name is no rule of who may
 	a.Publish = b.Publish
 	a.Publish.Backup, a.Publish.BackupAfter, a.Publish.BackupReturn = backup.Backup, backup.BackupAfter, backup.BackupReturn
 	shown := a.Watch.Watermark // how a page looks is no rule
 	a.Watch = b.Watch
 	a.Watch.Watermark = shown
-	return !reflect.DeepEqual(a, b)
+	a.Log.Level = b.Log.Level
+	return config.Differ(a, b)
 }
 
 // herald sends the notifications of the webhook that is in force.

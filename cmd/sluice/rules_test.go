@@ -156,6 +156,9 @@ func TestKeysAreReplaced(t *testing.T) {
 		c.Watch.JWT.SecretFile = ""
 		c.HTTP.MaxPerAddress++
 	})
+	if !strings.Contains(r.log.read, `"settings":["http.max_per_address"]`) {
+		t.Errorf("the log doesn't name what needs a restart:\n%s", r.log.read)
+	}
 	if err := r.publish(t, "live/newer"); err != nil {
 		t.Errorf("behind a mended configuration: %v", err)
 	}

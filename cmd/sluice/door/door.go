@@ -69,6 +69,9 @@ func (d *Door) Listener(l net.Listener, name string, answer func(metrics.Limit) 
 	return &listener{Listener: l, door: d, name: name, answer: answer, closed: make(chan struct{}), farewells: make(chan struct{}, maxFarewells)}
 }
 
+// Proxied tells whether who comes from an address must say first for whom.
+func (d *Door) Proxied(from netip.Addr) bool { return d.limits.Proxies.Contain(from) }
+
 const (
 	firstPause = 5 * time.Millisecond
 	longPause  = time.Second

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluice-live/sluice/cmd/sluice/cert"
 	"github.com/sluice-live/sluice/cmd/sluice/door"
+	"github.com/sluice-live/sluice/cmd/sluice/systemd"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/ingest/gather"
 	"github.com/sluice-live/sluice/ingest/metrics"
@@ -44,12 +45,21 @@ type Ports struct {
 	TLS  *tls.Config                                        // for encoders that come by TLS where it isn't expected; nil without a certificate
 	Addr struct{ RTMP, RTMPS, HTTP, HTTPS, Admin net.Addr } // nil when off
 	read []*cert.Files                                      // certificates on disk; nil where there is none
+	asks []asking                                           // see Answer
 }
 
-// Open opens all ports that the configuration names, or none.
-func Open(c config.Config, r Rooms, m *metrics.Set, log zerolog.Logger) (*Ports, error) {
-	o := &opening{cfg: c, rooms: r, metrics: m, log: log, ports: new(Ports)}
-	if err := o.open(); err != nil {
+// Open opens all ports that the configuration names, or none. Sockets that are open
+// already take the place of addresses, where they are called as the listeners are: rtmp,
+// rtmps, http, https, http3, admin.
+func Open(c config.Config, r Rooms, open *systemd.Sockets, m *metrics.Set, log zerolog.Logger) (*Ports, error) {
+	o := &opening{cfg: c, rooms: r, handed: open, metrics: m, log: log, ports: new(Ports)}
+	err := o.open()
+	if left := open.Left(); err == nil && len(left) > 0 {
+		err = fmt.Errorf("sockets were handed to us that no listener uses: %q: they must be called rtmp, rtmps, http, https, http3 or admin, "+
+			"rtmps and https want a certificate, http3 is off until http.http3 is on", left)
+	}
+	if err != nil {
+		open.Close()
 		o.ports.Close()
 		return nil, err
 	}
@@ -80,6 +90,7 @@ func (p *Ports) LookAtCertificates(now time.Time) {
 type opening struct {
 	cfg     config.Config
 	rooms   Rooms
+	handed  *systemd.Sockets
 	metrics *metrics.Set
 	log     zerolog.Logger
 	ports   *Ports
@@ -107,9 +118,11 @@ func (o *opening) open() error {
 	}
 	secure, front := o.rooms.Viewers, Front(o.rooms, acme)
 	if o.cfg.HTTP.HTTP3 && httpTLS != nil {
-		pc, err := net.ListenPacket("udp", o.cfg.HTTP.TLSAddr)
-		if err != nil {
-			return fmt.Errorf("http.http3: %w", err)
+		pc := o.handed.UDP("http3")
+		if pc == nil {
+			if pc, err = net.ListenPacket("udp", o.cfg.HTTP.TLSAddr); err != nil {
+				return fmt.Errorf("http.http3: %w", err)
+			}
 		}
 		quic, advertise := QUIC(o.rooms.Viewers, pc, httpTLS, NewQUICDoor(viewers, o.cfg.HTTP.MaxPerAddress))
 		o.ports.Ways = append(o.ports.Ways, quic)
@@ -141,14 +154,20 @@ func (o *opening) open() error {
 		{"https", "http.tls_addr", o.cfg.HTTP.TLSAddr, httpTLS, true, []string{"h2", "http/1.1"}, viewers, web(secure), &addr.HTTPS},
 		{"admin", "admin.addr", o.cfg.Admin.Addr, nil, false, nil, o.adminDoor(), o.operators, &addr.Admin},
 	} {
-		if port.addr == "" || port.secure && port.tls == nil {
+		if port.secure && port.tls == nil {
 			continue
 		}
-		l, err := net.Listen("tcp", port.addr)
-		if err != nil {
-			return fmt.Errorf("%s: %w", port.field, err)
+		l := o.handed.TCP(port.name)
+		if l == nil && port.addr == "" {
+			continue
+		}
+		if l == nil {
+			if l, err = net.Listen("tcp", port.addr); err != nil {
+				return fmt.Errorf("%s: %w", port.field, err)
+			}
 		}
 		*port.bound = l.Addr()
+		o.ports.asks = append(o.ports.asks, asking{port.name, l.Addr(), port.door.Proxied(loopback)})
 		if port.door == encoders {
 			l = o.gathered(l)
 		}
