@@ -24,6 +24,7 @@ type Genlock struct {
 	master  *member // nil before the first, and while none is on the line
 	lead    int64   // ns that the line is ahead of the clock, as the stream was left there
 	pins    pins
+	gone    departures
 }
 
 // NewGenlock returns one without encoders. All their Remuxers go by one clock.
@@ -73,6 +74,9 @@ func (m *member) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.members = slices.DeleteFunc(g.members, func(o *member) bool { return o == m })
+	if m.lock.State.locked() {
+		g.gone.add(m.last, m.line)
+	}
 	if g.master == m {
 		g.elect()
 	}
@@ -178,7 +182,7 @@ func (m *member) lead(t *timeline) {
 		g.lead = t.began.Sub(t.opened).Nanoseconds()
 	}
 	g.bends.begin(&t.slew)
-	g.pins = pins{}
+	g.pins, g.gone = pins{}, departures{}
 	m.lock, m.broken, m.keys, m.sounds = Lock{State: LockMaster}, false, keyframes{}, sounds{}
 	t.slew.member = m
 }
@@ -220,16 +224,22 @@ func (m *member) join(t *timeline, l landing) {
 	f := fit{common: common, arrives: arrives, fresh: l.fresh}
 	if l.pictured {
 		shown := l.line + l.shown
+		keys := g.keysBy(shown+arrives, o.heard)
 		var key int64
-		if key, f.keyed = o.keys.nearest(shown + arrives); f.keyed {
+		if key, f.keyed = keys.nearest(shown + arrives); f.keyed {
 			f.snap = key - shown - arrives
-			key, _ = o.keys.nearest(shown + common)
+			key, _ = keys.nearest(shown + common)
 			f.aside = key - shown - common
-			f.borne = o.keys.bear(shown + common)
+			f.borne = keys.bear(shown + common)
 			f.heard = o.sounds.bear(l.sounds, common) - o.sounds.bear(l.sounds, arrives+f.snap)
 		}
 	}
 	state, by := f.lock()
+	if state == LockFree {
+		if back, ok := g.gone.goesOn(l.lane, arrives); ok {
+			state, by = LockConstant, back
+		}
+	}
 	m.lock = Lock{State: state}
 	if state == LockConstant {
 		m.lock.Difference = time.Duration(common - by).Round(time.Millisecond)
@@ -243,6 +253,21 @@ func (m *member) join(t *timeline, l landing) {
 	}
 	t.move(by, by+g.bends.at(l.line+by)-t.slew.at(l.line))
 	t.slew.member = m
+}
+
+// keysBy are the keyframes that tell where one lies that arrives at a place: the
+// master's, or, where none of its is near, those of another encoder on the line, which
+// may have more of them.
+func (g *Genlock) keysBy(place, now int64) *keyframes {
+	for _, o := range append([]*member{g.master}, g.members...) {
+		if !o.lock.State.locked() || now-o.heard > int64(silence) {
+			continue
+		}
+		if key, ok := o.keys.nearest(place); ok && near(key, place, int64(arrivalSlack)) {
+			return &o.keys
+		}
+	}
+	return &g.master.keys
 }
 
 // move moves the line by so many ns, which makes it so much later.

@@ -49,6 +49,8 @@ func TestGenlock(t *testing.T) {
 			[]LockState{LockMaster, LockCommon, LockConstant, LockCommon}},
 		{"… in one, 4 s in another", []encoder{{gop: 30}, {gop: 120, behind: 600 * ms}, {gop: 120, starts: 13 * sec, base: 5000}},
 			[]LockState{LockMaster, LockCommon, LockConstant}},
+		{"keyframes 4 s apart in the first, 2 s in others", []encoder{{gop: 120}, {gop: 60}, {gop: 60, base: 98765, starts: 13 * sec}},
+			[]LockState{LockMaster, LockCommon, LockConstant}},
 		{"one that comes in the middle of a GOP", []encoder{{}, {starts: 12 * sec, mid: 17}, {starts: 16 * sec, mid: 44, base: 1 << 30}},
 			[]LockState{LockMaster, LockCommon, LockConstant}},
 		{"without sound", []encoder{{silent: true}, {silent: true, behind: 1600 * ms}, {silent: true, base: 98765, starts: 10 * sec}, {silent: true, starts: 20 * sec, behind: 2 * sec}},
@@ -129,6 +131,8 @@ func TestGenlockBreaks(t *testing.T) {
 			[]LockState{LockMaster, LockCommon, LockNone, LockNone}, []LockState{LockMaster, LockMaster, LockCommon, LockConstant}, []int{0, 1, 2, 3}},
 		{"all go, one after the other", []encoder{{ends: 31 * sec}, {ends: 44 * sec, starts: 2 * sec}, {starts: 30 * sec, ends: 59 * sec}, {starts: 50 * sec}},
 			[]LockState{LockMaster, LockCommon, LockNone, LockNone}, nil, []int{0, 1, 2, 3}},
+		{"one goes and comes back, between two keyframes", []encoder{{gop: 120}, {base: 98765, starts: 3 * sec, ends: 31 * sec}, {base: 98765, starts: 33 * sec}},
+			[]LockState{LockMaster, LockConstant, LockNone}, []LockState{LockMaster, LockConstant, LockConstant}, []int{0, 1, 2}},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
 			s := newStudio(t)
