@@ -2,6 +2,7 @@ package packager
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-live/sluice/remux"
@@ -38,7 +39,7 @@ const (
 func (p *publication) setTracks(c *Contribution, tracks []remux.Track) error {
 	c.tracks = tracks
 	c.release()
-	if p.rival(c) == nil && !p.othersLive(c) {
+	if p.rival(c) == nil && !p.othersLive(c) && !p.trails(c) {
 		return p.beginPeriod(c)
 	}
 	if c.onAir {
@@ -179,9 +180,11 @@ func (p *publication) admit(c *Contribution) error {
 		c.cause = Silent
 	}
 	for len(c.hold.samples) > 0 {
-		switch p.place(c, &c.hold.samples[0]) {
+		switch key := &c.hold.samples[0]; p.place(c, key) {
 		case placeFits:
-			return p.enter(c, rival, now)
+			if p.overtakes(c, rival, key) {
+				return p.enter(c, rival, now)
+			}
 		case placeUnknown:
 			return nil
 		}
@@ -231,6 +234,34 @@ func (p *publication) place(c *Contribution, key *remux.Sample) placing {
 		return placeFits // its keyframes are elsewhere
 	}
 	return fits
+}
+
+// trails tells whether the pictures of others, who are gone, are further than those of
+// a publisher that is on air: no period may begin with it before it has come there.
+func (p *publication) trails(c *Contribution) bool {
+	if !c.onAir || len(c.feeds) == 0 || c.feeds[0].writer == nil {
+		return false
+	}
+	own := c.feeds[0].writer
+	return slices.ContainsFunc(p.writers, func(w *writer) bool {
+		return w.isVideo() && own.isVideo() && w.place() > own.place() && !slices.ContainsFunc(c.feeds, func(f feed) bool { return f.writer == w })
+	})
+}
+
+// overtakes tells whether nothing that viewers have lies behind a keyframe with which a
+// period would begin at once. While others are heard it begins where they say.
+func (p *publication) overtakes(c, rival *Contribution, key *remux.Sample) bool {
+	if p.beat.period == nil || p.othersLive(c) || !p.anew(c, rival) {
+		return true
+	}
+	t := &c.tracks[key.Track]
+	middle := nanoseconds(key.DTS+int64(key.CompositionOffset)+int64(key.Duration)/2, t.Timescale)
+	for _, w := range p.writers {
+		if w.header.Track.Kind() == t.Kind() && w.place() > middle {
+			return false
+		}
+	}
+	return true
 }
 
 // enter lets a publisher go on air with all that waits, in the place of its rival, if it

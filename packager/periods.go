@@ -27,7 +27,7 @@ func (p *publication) beginPeriod(c *Contribution) error {
 		case o == c:
 			c.goOnAir(now)
 			for i := range c.feeds {
-				c.feeds[i].fresh = false // it begins with what comes first
+				c.feeds[i].fresh = p.genlock != nil && c.tracks[i].Kind() == remux.Audio // pictures begin with what comes first
 			}
 		case o.onAir && (o.Label == c.Label || now.Sub(o.heard) >= liveTime):
 			o.air(false, now)

@@ -22,6 +22,7 @@ type pusher struct {
 	gop     int   // frames
 	first   int   // frames in front of its first keyframe
 	lag     int64 // that its samples come behind their time
+	early   int64 // that its sound comes before its pictures
 	from    int64
 	gone    []away // its connection is lost
 	silent  []away // its connection is there, and holds back all
@@ -95,8 +96,10 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 				write(t, k.c, remux.Sample{DTS: start.UnixMilli()*90 + at*90, Duration: uint32(90000 / k.fps), Sync: key}, fmt.Sprintf("%s picture %d;", cmp.Or(k.mark, k.label), n))
 			}
 		}
-		if n := (at*48 + 1023) / 1024; k.c != nil && !k.mute && n*1024/48 == at {
-			write(t, k.c, remux.Sample{Track: 1, DTS: start.UnixMilli()*48 + n*1024, Duration: 1024, Sync: true}, fmt.Sprintf("sound %d", n))
+		if at := at + k.early; k.c == nil || k.mute {
+			return
+		} else if n := (at*48 + 1023) / 1024; n*1024/48 == at {
+			write(t, k.c, remux.Sample{Track: 1, DTS: start.UnixMilli()*48 + n*1024, Duration: 1024, Sync: true}, fmt.Sprintf("sound %d;", n))
 		}
 	}
 	for ms := int64(0); ms < length; ms++ {
@@ -147,6 +150,12 @@ func agree(t *testing.T, w *packager.Window, exact bool) {
 		for i, s := range r.Segments {
 			if i > 0 && s.MSN != r.Segments[i-1].MSN+1 {
 				t.Errorf("%s: number %d follows %d", r.ID, s.MSN, r.Segments[i-1].MSN)
+			}
+			if i > 0 {
+				last := r.Segments[i-1]
+				if d := last.Time().Add(time.Duration(last.Seconds() * float64(time.Second))).Sub(s.Time()); d > 40*time.Millisecond && !s.Gap() {
+					t.Errorf("%s: segment %d begins %v before the end of the one before", r.ID, s.MSN, d)
+				}
 			}
 			if i > 0 && s.Header.Period == r.Segments[i-1].Header.Period {
 				last := r.Segments[i-1]
@@ -207,10 +216,28 @@ func pictures(r *packager.Rendition, label string) (all []string) {
 	return all
 }
 
+// units are the numbers of what is in the listed segments of a rendition, behind a word.
+func units(r *packager.Rendition, word string) (all []int) {
+	for _, s := range r.Segments {
+		for _, p := range s.Parts {
+			for rest := p.Bytes; ; {
+				_, behind, ok := bytes.Cut(rest, []byte(word))
+				if !ok {
+					break
+				}
+				n := 0
+				fmt.Sscan(string(behind[:min(len(behind), 6)]), &n)
+				all, rest = append(all, n), behind
+			}
+		}
+	}
+	return all
+}
+
 // TestSeveralPushers: what several encoders push of one program is one stream.
 func TestSeveralPushers(t *testing.T) {
 	set := settings
-	set.Segments, set.Backup, set.BackupAfter, set.Grace = 100, true, time.Second, 30*time.Second
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
 	full := pusher{label: "_1080p", order: 1, fps: 30, gop: 60}
 	half := pusher{label: "_720p", order: 2, fps: 30, gop: 60}
 	with := func(p pusher, change func(*pusher)) pusher {
@@ -251,6 +278,10 @@ func TestSeveralPushers(t *testing.T) {
 		{"another interval", []pusher{full, with(half, func(p *pusher) { p.gop = 90 })}, false, 1, false},
 		{"three", []pusher{full, half, {label: "_360p", order: 3, fps: 30, gop: 60, lag: 100, mute: true}}, true, 1, false},
 		{"without sound first", []pusher{with(full, func(p *pusher) { p.mute = true }), half}, true, 1, false},
+		{"the second changes, and the first goes soon", []pusher{with(full, func(p *pusher) { p.gone = []away{{13900, 99000}} }), with(half, func(p *pusher) { p.changes, p.gop = 12000, 30 })}, true, 2, false},
+		{"the second changes, and the first goes soon, late", []pusher{with(full, func(p *pusher) { p.gone, p.lag = []away{{14500, 99000}}, 600 }), with(half, func(p *pusher) { p.changes, p.gop = 12000, 30 })}, true, 2, false},
+		{"the first goes, and the second changes, late", []pusher{with(full, func(p *pusher) { p.gone = []away{{13200, 99000}} }), with(half, func(p *pusher) { p.changes, p.lag = 12000, 1500 })}, true, 2, false},
+		{"the first goes, whose sound is ahead, and the second changes", []pusher{with(full, func(p *pusher) { p.gone, p.early = []away{{11950, 99000}}, 500 }), with(half, func(p *pusher) { p.changes = 12000 })}, false, 2, false},
 		{"a backup", []pusher{full, full}, true, 1, false},
 		{"a backup, the first lost", []pusher{with(full, func(p *pusher) { p.gone = []away{{9100, 99000}} }), full}, true, 1, false},
 		{"a backup, the first silent", []pusher{with(full, func(p *pusher) { p.silent = []away{{9100, 19000}} }), full}, true, 1, false},
@@ -278,6 +309,13 @@ func TestSeveralPushers(t *testing.T) {
 			}
 			if len(periods) != tt.periods {
 				t.Errorf("%d periods, not %d", len(periods), tt.periods)
+			}
+			if r, ok := w.Rendition("a1"); ok {
+				for i, all := 1, units(r, "sound "); i < len(all); i++ {
+					if all[i] <= all[i-1] {
+						t.Errorf("sound %d comes behind %d", all[i], all[i-1])
+					}
+				}
 			}
 			for _, p := range tt.pushers {
 				r, ok := w.Rendition(packager.RenditionID("v1" + p.label))

@@ -9,7 +9,9 @@ func (w *writer) canBeSilent() bool { return len(w.header.Track.Silence) > 0 }
 func (w *writer) fillSilence(until int64) error {
 	unit := int64(w.header.Track.SilenceDuration)
 	if !w.absence.wrote {
-		w.newest.end = w.ticks(w.place())
+		// Sound of the period before may reach into this one.
+		at := w.ticks(w.place())
+		w.newest.end = min(max(w.newest.end, at), at+w.ticks(int64(mostLateness)))
 	}
 	for w.nanoseconds(w.newest.end+unit) <= until {
 		if err := w.silence(unit); err != nil {

@@ -64,6 +64,9 @@ func (w *writer) begin(t remux.Track) {
 		w.frameRate = remux.Rational{}
 	}
 	w.header, w.leads, w.joined = h, false, 0
+	if old := w.part.timescale; old != 0 && old != t.Timescale {
+		w.newest.end = ticksOf(nanoseconds(w.newest.end, old), t.Timescale)
+	}
 	w.part.timescale, w.part.perFrame = t.Timescale, w.set.FrameFragments
 	w.newest.sealed, w.foresight.promise, w.foresight.offBeat = false, 0, false
 }
