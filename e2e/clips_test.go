@@ -85,17 +85,7 @@ type source struct {
 // readClip reads a clip's tags.
 func readClip(t testing.TB, path string) source {
 	t.Helper()
-	var s source
-	for _, tag := range clipTags(t, path) {
-		switch p := packetOf(t, tag); {
-		case p.Type != flv.PacketFrame:
-		case p.Kind == flv.Video:
-			s.video = append(s.video, accessUnit{int64(tag.Timestamp), int64(p.Composition), p.Keyframe, p.Data})
-		default:
-			s.audio = append(s.audio, accessUnit{int64(tag.Timestamp), 0, true, p.Data})
-		}
-	}
-	return s
+	return sourceOf(t, clipTags(t, path))
 }
 
 // packetOf is what a clip's tag carries.

@@ -87,23 +87,52 @@ func (r *Rendition) size() string {
 	return name
 }
 
-// Unaligned says, in sentences, which pictures of a set have their keyframes elsewhere
-// than its first one, by how much, and what to set.
-func (w *Window) Unaligned() (sentences []string) {
-	names := w.QualityNames()
+// Unaligned is a picture of a set whose keyframes lie elsewhere than those of the set's
+// first one.
+type Unaligned struct {
+	Rendition, First *Rendition
+	Off              time.Duration // how far behind the other's its segments begin, at most; negative: before
+}
+
+// Unaligned lists the pictures that are unaligned, of all sets.
+func (w *Window) Unaligned() (all []Unaligned) {
 	for _, s := range w.Sets() {
+		if s.Aligned {
+			continue
+		}
 		first := s.Renditions[0]
 		for _, r := range s.Renditions[1:] {
-			off := first.off(r)
-			if off.Abs() <= alignment {
-				continue
+			if off := first.off(r); off.Abs() > alignment {
+				all = append(all, Unaligned{r, first, off})
 			}
-			sentences = append(sentences, fmt.Sprintf("Keyframes of %s come up to %.2f s %s those of %s: "+
-				"let one encoder make all qualities, with a fixed keyframe interval and none at scene cuts.",
-				names[r.ID], off.Abs().Seconds(), map[bool]string{true: "before", false: "behind"}[off < 0], names[first.ID]))
 		}
 	}
-	return sentences
+	return all
+}
+
+// Sentences says of the pictures that are unaligned by how much, and what to set. What it
+// says stays the same while little changes.
+func (w *Window) Sentences() (all []string) {
+	var names map[RenditionID]string
+	for _, u := range w.Unaligned() {
+		if names == nil {
+			names = w.QualityNames()
+		}
+		all = append(all, fmt.Sprintf("Keyframes of %s come %s %s those of %s: where players switch, they show a moment twice or leave one out. "+
+			"Set the same keyframe interval in all encoders, of the same number of seconds at every frame rate, and no keyframes at scene cuts; better, let one encoder send all qualities.",
+			names[u.Rendition.ID], about(u.Off.Abs()), map[bool]string{true: "before", false: "behind"}[u.Off < 0], names[u.First.ID]))
+	}
+	return all
+}
+
+// about is a duration in whole seconds.
+func about(d time.Duration) string {
+	const most = 5
+	n := (d + time.Second - 1) / time.Second
+	if n > most {
+		return fmt.Sprintf("more than %d s", most)
+	}
+	return fmt.Sprintf("up to %d s", n)
 }
 
 // alignment is how far apart the starts of segments may lie that are still the same: less

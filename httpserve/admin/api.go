@@ -192,7 +192,10 @@ func (s *Server) describe(stream *packager.Stream) Stream {
 		Health: s.House.Health(w.Stream), LeftOut: append([]string{}, w.LeftOut...),
 		Contributors: describeCrew(crew),
 	}
-	apart := keyframesApart(w)
+	apart := make(map[packager.RenditionID]time.Duration)
+	for _, u := range w.Unaligned() {
+		apart[u.Rendition.ID] = u.Off.Abs()
+	}
 	for i := range w.Renditions {
 		if r := &w.Renditions[i]; r.Header != nil {
 			one := describeRendition(r)

@@ -13,7 +13,7 @@ import (
 
 // Keyframes that don't lie alike are said to, with what to set, and by how much in the API.
 func TestHealthTellsWhoseKeyframesLieElsewhere(t *testing.T) {
-	for off, want := range map[int]string{0: "", 15: "v2: its segments begin up to 1 s from those of the best quality", 45: "v2: its segments begin up to 2 s"} { // frames
+	for off, want := range map[int]string{0: "", 15: "Keyframes of 180p come up to 1 s behind those of 540p", 45: "Keyframes of 180p come up to 2 s behind"} { // frames
 		now := packagertest.Start
 		catalog := packager.NewCatalog(packager.Settings{
 			Segments: 6, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second, PartDuration: 500 * time.Millisecond, Linger: time.Minute,

@@ -8,10 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Eyevinn/dash-mpd/mpd"
-
 	"github.com/sluice-live/sluice/packager"
-	"github.com/sluice-live/sluice/packager/dash"
 	"github.com/sluice-live/sluice/packager/packagertest"
 	"github.com/sluice-live/sluice/remux"
 )
@@ -79,15 +76,8 @@ func (p *periodsSeen) look(w *packager.Window) {
 	if !w.Playable() {
 		return
 	}
-	text, err := dash.MPD(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := mpd.MPDFromBytes(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.last = string(text)
+	text, m := draw(t, w)
+	p.last = text
 	for i, period := range m.Periods {
 		what := fmt.Sprint(*period.Start)
 		for _, a := range period.AdaptationSets {
@@ -185,14 +175,7 @@ func TestEndsWithPicturesLost(t *testing.T) {
 		f.Qualities(frames)
 		f.Publication.Close(nil)
 		w := f.Stream.Window()
-		text, err := dash.MPD(w)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := mpd.MPDFromBytes(text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text, m := draw(t, w)
 		var end uint64
 		for _, a := range m.Periods[len(m.Periods)-1].AdaptationSets {
 			for _, r := range a.Representations {

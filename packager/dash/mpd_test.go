@@ -151,6 +151,13 @@ func TestAhead(t *testing.T) {
 
 func read(t *testing.T, w *packager.Window) *mpd.MPD {
 	t.Helper()
+	_, m := draw(t, w)
+	return m
+}
+
+// draw is the manifest of a Window, and as another library reads it.
+func draw(t *testing.T, w *packager.Window) (string, *mpd.MPD) {
+	t.Helper()
 	text, err := dash.MPD(w)
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +166,7 @@ func read(t *testing.T, w *packager.Window) *mpd.MPD {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return string(text), m
 }
 
 // FuzzMPD draws whatever a stream can become: it is XML, dash-mpd reads it, and

@@ -4,9 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/Eyevinn/dash-mpd/mpd"
-
-	"github.com/sluice-live/sluice/packager/dash"
 	"github.com/sluice-live/sluice/packager/packagertest"
 )
 
@@ -26,14 +23,7 @@ func TestTimelineGoesOneWay(t *testing.T) {
 		late.Start, late.PTS = v.Segments[last].Start+off, v.Segments[last].PTS+off
 		v.Segments[last-1-i] = &late
 	}
-	text, err := dash.MPD(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := mpd.MPDFromBytes(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text, m := draw(t, w)
 	end, found := uint64(0), false
 	for _, s := range m.Periods[0].AdaptationSets[0].SegmentTemplate.SegmentTimeline.S {
 		if s.T != nil {

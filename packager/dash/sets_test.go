@@ -6,9 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Eyevinn/dash-mpd/mpd"
-
-	"github.com/sluice-live/sluice/packager/dash"
 	"github.com/sluice-live/sluice/packager/packagertest"
 	"github.com/sluice-live/sluice/remux"
 )
@@ -18,14 +15,7 @@ import (
 func TestPictures(t *testing.T) {
 	golden(t, "pictures.mpd", packagertest.Pictures(t, 0))
 	for _, late := range []int{0, 20} {
-		text, err := dash.MPD(packagertest.Pictures(t, late))
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := mpd.MPDFromBytes(text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text, m := draw(t, packagertest.Pictures(t, late))
 		sets := m.Periods[len(m.Periods)-1].AdaptationSets
 		if len(sets) != 2 || len(sets[0].Representations) != 2 || len(sets[1].Representations) != 1 {
 			t.Fatalf("%d sets:\n%s", len(sets), text)
@@ -64,14 +54,7 @@ func TestChoices(t *testing.T) {
 	picture.Track.Picture.Colour = &remux.ColourCodes{Primaries: 9, Transfer: 18, Matrix: 9}
 	w.Renditions = append(slices.Clone(w.Renditions), another)
 	golden(t, "choices.mpd", w)
-	text, err := dash.MPD(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := mpd.MPDFromBytes(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := read(t, w)
 	var got []string
 	for _, a := range m.Periods[len(m.Periods)-1].AdaptationSets {
 		line := fmt.Sprint(a.ContentType, " ", a.Lang, " ", a.Roles[0].Value)

@@ -108,7 +108,7 @@ func TestKeyframesElsewhere(t *testing.T) {
 	if text := string(hls.Multivariant(packagertest.Pictures(t, 0))); strings.Contains(text, id) {
 		t.Errorf("they lie alike:\n%s", text)
 	}
-	if text := string(hls.Multivariant(packagertest.Pictures(t, 20))); !strings.Contains(text, id+`,VALUE="Keyframes of 270p come up to 0.67 s behind those of 540p: `) {
+	if text := string(hls.Multivariant(packagertest.Pictures(t, 20))); !strings.Contains(text, id+`,VALUE="Keyframes of 270p come up to 1 s behind those of 540p: `) {
 		t.Errorf("they don't:\n%s", text)
 	}
 }

@@ -26,7 +26,7 @@ func Multivariant(w *packager.Window) []byte {
 		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
 	}
 	b = appendSentences(b, "left-out", w.LeftOut)
-	b = appendSentences(b, "keyframes", w.Unaligned())
+	b = appendSentences(b, "keyframes", w.Sentences())
 	pictures, sounds := choices(w)
 	if len(pictures) == 0 { // variants of their own
 		for _, group := range sounds {
