@@ -11,6 +11,7 @@ import (
 // TestWhoMayPublish has other people's encoders show what they have: each gets
 // in with the right thing, and is told no, in its own words, with a wrong one.
 func TestWhoMayPublish(t *testing.T) {
+	t.Parallel()
 	needs(t, "ffmpeg", "gst-launch-1.0")
 	const key = "R4VZ3N6PDFCJQ2XQ5T7YHKWA2E"
 	hash := sha256.Sum256([]byte(key))
@@ -27,39 +28,42 @@ func TestWhoMayPublish(t *testing.T) {
 		return append(append(args, "location="+url), more...)
 	}
 	login := func(user string) string { return "rtmp://" + user + "@" + users.rtmp + "/live/ffmpeg" }
-	for _, c := range []struct {
-		name    string
-		s       *server
-		stream  string // empty: is refused
-		told    string // by the encoder
-		command []string
-	}{
-		{"ffmpeg_user", users, "live/ffmpeg", "", ffmpeg(login("anna:geheim"))},
-		{"ffmpeg_wrong_password", users, "", "Incorrect username/password", ffmpeg(login("anna:x"))},
-		{"ffmpeg_wrong_user", users, "", "Incorrect username/password", ffmpeg(login("eve:geheim"))},
-		{"ffmpeg_no_user", users, "", "No credentials set", ffmpeg(users.rtmpURL("live/ffmpeg"))},
-		{"GStreamer_user", users, "live/gst", "", rtmp2sink(users.rtmpURL("live/gst"), "username=anna", "password=geheim")},
-		{"GStreamer_wrong_password", users, "", "", rtmp2sink(users.rtmpURL("live/gst"), "username=anna", "password=x")},
-		{"ffmpeg_key", keys, "live/cam1", "", ffmpeg(keys.rtmpURL("live/" + key))},
-		{"ffmpeg_wrong_key", keys, "", "the stream key is not one of publish.keys", ffmpeg(keys.rtmpURL("live/cam1"))},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			encoder := start(t, c.command[0], c.command[1:]...)
-			if c.stream != "" {
-				awaitPlayable(t, c.s, c.stream)
-				encoder.wait(t, 20*time.Second)
-				return
-			}
-			select {
-			case <-encoder.exited:
-			case <-time.After(20 * time.Second):
-				t.Fatal("it goes on")
-			}
-			if encoder.err == nil || !strings.Contains(encoder.output.String(), c.told) {
-				t.Errorf("%v: it says %s", encoder.err, encoder.output.tail())
-			}
-		})
-	}
+	t.Run("all", func(t *testing.T) {
+		for _, c := range []struct {
+			name    string
+			s       *server
+			stream  string // empty: is refused
+			told    string // by the encoder
+			command []string
+		}{
+			{"ffmpeg_user", users, "live/ffmpeg", "", ffmpeg(login("anna:geheim"))},
+			{"ffmpeg_wrong_password", users, "", "Incorrect username/password", ffmpeg(login("anna:x"))},
+			{"ffmpeg_wrong_user", users, "", "Incorrect username/password", ffmpeg(login("eve:geheim"))},
+			{"ffmpeg_no_user", users, "", "No credentials set", ffmpeg(users.rtmpURL("live/ffmpeg"))},
+			{"GStreamer_user", users, "live/gst", "", rtmp2sink(users.rtmpURL("live/gst"), "username=anna", "password=geheim")},
+			{"GStreamer_wrong_password", users, "", "", rtmp2sink(users.rtmpURL("live/gst"), "username=anna", "password=x")},
+			{"ffmpeg_key", keys, "live/cam1", "", ffmpeg(keys.rtmpURL("live/" + key))},
+			{"ffmpeg_wrong_key", keys, "", "the stream key is not one of publish.keys", ffmpeg(keys.rtmpURL("live/cam1"))},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				encoder := start(t, c.command[0], c.command[1:]...)
+				if c.stream != "" {
+					awaitPlayable(t, c.s, c.stream)
+					encoder.wait(t, 20*time.Second)
+					return
+				}
+				select {
+				case <-encoder.exited:
+				case <-time.After(20 * time.Second):
+					t.Fatal("it goes on")
+				}
+				if encoder.err == nil || !strings.Contains(encoder.output.String(), c.told) {
+					t.Errorf("%v: it says %s", encoder.err, encoder.output.tail())
+				}
+			})
+		}
+	})
 	if log := users.output.String() + keys.output.String(); strings.Contains(log, key) || strings.Contains(log, "geheim") {
 		t.Error("a secret is in the log")
 	}

@@ -58,6 +58,7 @@ func TestCaptions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays for half a minute")
 	}
+	t.Parallel()
 	const stream = "live/captions"
 	tags := withCaptions(t, smallClip(t, "-bf", "0"))
 	s := startServer(t)

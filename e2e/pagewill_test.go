@@ -20,14 +20,14 @@ func TestPageWill(t *testing.T) {
 	s.pushClipLoop(t, clip360(t), stream)
 	awaitPlayable(t, s, stream)
 	time.Sleep(14 * time.Second) // until there is something to go back to
-	b := browse(t)
-	now := func() look { return eval[look](t, b, lookAtVideo) }
-	button := func() string {
-		return eval[string](t, b, `(() => { const b = document.getElementById('card-button'); return b.offsetParent && !b.hidden ? b.textContent : ''; })()`)
-	}
 	for _, kind := range []string{"hls", "dash"} {
 		t.Run(kind, func(t *testing.T) {
-			b.open(t, "about:blank")
+			t.Parallel()
+			b := browse(t)
+			now := func() look { return eval[look](t, b, lookAtVideo) }
+			button := func() string {
+				return eval[string](t, b, `(() => { const b = document.getElementById('card-button'); return b.offsetParent && !b.hidden ? b.textContent : ''; })()`)
+			}
 			b.open(t, s.url(stream+"/#"+kind))
 			b.awaitMoving(t, 2)
 
