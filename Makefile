@@ -102,8 +102,8 @@ e2e: web ## real encoders in, real players out
 	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make test-players, make test-abr, make test-play, make play-load, make test-encoders, make latency, make bench-latency; make promtool, as it needs Prometheus"
 	$(GO) test -count=1 -timeout 20m ./e2e/...
 
-test-players: web ## each player through seeks, pauses, restarts, other pictures, silence, the end, and WebKitGTK: takes 15 minutes
-	E2E_PLAYERS=1 $(GO) test -count=1 -v -parallel 2 -timeout 60m -run '^Test(Players|WebKit|KeepsPace|VideoJS|EndsInMidGOP)$$' ./e2e/ | grep -v '^=== '
+test-players: web ## each player through seeks, pauses, restarts, other pictures, silence, the end, and WebKitGTK; our pages in all states, themes and sizes, with screenshots: takes 16 minutes
+	E2E_PLAYERS=1 $(GO) test -count=1 -v -parallel 2 -timeout 60m -run '^Test(Players|PageSights|WebKit|KeepsPace|VideoJS|EndsInMidGOP)$$' ./e2e/ | grep -v '^=== '
 
 test-abr: web ## each player, in Chromium and Firefox, up and down through the qualities of a stream, by its API and on a narrow way, with one that is lost and one that joins: takes 50 minutes
 	@command -v firefox-esr >/dev/null || { echo "test-abr: missing: sudo apt-get install --no-install-recommends firefox-esr"; exit 1; }

@@ -111,6 +111,7 @@ func TestPageSounds(t *testing.T) {
 		b.open(t, "about:blank")
 		b.open(t, s.url("live/sounds/#"+player))
 		b.awaitWidth(t, 320, 1)
+		eval[any](t, b, "(document.getElementById('gear').click(), null)")
 		const menu = `(() => { const m = document.getElementById('sounds'); return m.offsetParent ? Array.from(m.options, (o) => (o.selected ? '*' : '') + o.text).join('|') : ''; })()`
 		var before string
 		eventually(t, 5*time.Second, "the page offers two sounds", func() error {

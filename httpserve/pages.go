@@ -17,25 +17,86 @@ import (
 )
 
 func (s *Server) landing(w http.ResponseWriter, _ *http.Request) error {
-	if s.Publishing == nil {
-		return s.page(w, web.Landing())
+	page := web.Landing()
+	if s.Publishing != nil {
+		page = web.LandingFor(s.Publishing())
 	}
-	return s.page(w, web.LandingFor(s.Publishing()))
+	return s.page(w, pagePolicy(), page)
 }
 
 // player sends the page of a stream, live or not: it waits for it by itself.
 func (s *Server) player(w http.ResponseWriter, r *http.Request) error {
+	return s.playerIn(w, r, pagePolicy(), false)
+}
+
+// embed sends the same page as it is shown in a frame of somebody else's page.
+func (s *Server) embed(w http.ResponseWriter, r *http.Request) error {
+	return s.playerIn(w, r, s.embedPolicy(), true)
+}
+
+func (s *Server) playerIn(w http.ResponseWriter, r *http.Request, policy string, embedded bool) error {
 	if _, err := packager.ParseStreamName(chi.URLParam(r, "app"), chi.URLParam(r, "name")); err != nil {
 		return errNoPage
 	}
-	page := web.Player()
-	if who := viewer(r); who != "" && s.Watermark {
-		page = web.PlayerFor(who)
+	visit := web.Visit{Embedded: embedded}
+	if s.Publishing != nil {
+		visit.Publishing = s.Publishing()
 	}
+	if s.Watermark {
+		visit.Viewer = viewer(r)
+	}
+	return s.page(w, policy, here(r, web.Player(visit)))
+}
+
+// here is a page with its links as they are below the pass in r, if there is one.
+func here(r *http.Request, page []byte) []byte {
 	if chi.URLParam(r, "pass") != "" {
-		page = web.BelowPass(page)
+		return web.BelowPass(page)
 	}
-	return s.page(w, page)
+	return page
+}
+
+func pagePolicy() string { return web.ContentSecurityPolicy }
+
+// embedPolicy lets those pages show our player that may show streams.
+func (s *Server) embedPolicy() string {
+	if judge := s.judge(); judge != nil {
+		return web.EmbedPolicy(judge.Pages())
+	}
+	return web.EmbedPolicy(nil)
+}
+
+// worded answers with h; a browser that h refuses a page gets one that says so,
+// where policy is what h has for its own.
+func (s *Server) worded(policy func() string, h handlerFunc) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		err := h(w, r)
+		if err == nil || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+			return err
+		}
+		code := status(err)
+		title, ok := refusals[code]
+		if !ok {
+			return err
+		}
+		head := w.Header()
+		head.Set("Content-Security-Policy", policy())
+		head.Set("X-Content-Type-Options", "nosniff")
+		head.Set("Referrer-Policy", "same-origin")
+		head.Set("Content-Type", "text/html; charset=utf-8")
+		head.Set("Cache-Control", "no-store")
+		explain(head, code)
+		w.WriteHeader(code)
+		_, err = w.Write(here(r, web.Refused(title, err.Error())))
+		return err
+	}
+}
+
+// refusals are what the page says of each status that has one.
+var refusals = map[int]string{
+	http.StatusUnauthorized:       "This stream is not for everybody",
+	http.StatusForbidden:          "You may not watch this stream",
+	http.StatusServiceUnavailable: "It can’t be checked just now whether you may watch",
 }
 
 // slash sends those on to a stream's page who have left out its last character,
@@ -60,9 +121,9 @@ func isList(name string) bool {
 	return strings.HasSuffix(name, ".m3u8") || strings.HasSuffix(name, ".mpd")
 }
 
-func (s *Server) page(w http.ResponseWriter, body []byte) error {
+func (s *Server) page(w http.ResponseWriter, policy string, body []byte) error {
 	h := w.Header()
-	h.Set("Content-Security-Policy", web.ContentSecurityPolicy)
+	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin") // a pass in the address is nobody else's business
 	h.Set("Cache-Control", whose(h, "")+"no-cache")

@@ -64,7 +64,8 @@ func TestBelowAPath(t *testing.T) {
 		}
 		follow("the front page", proxy.URL+below+"/")
 		follow("a page", proxy.URL+below+"/live/cam1?token=good")
-		for _, asset := range []string{"ui/player.js", "ui/landing.js", "ui/player.css", "ui/landing.css", "ui/base.css", "ui/icon.svg", "ui/library.js"} {
+		follow("a frame", proxy.URL+below+"/live/cam1/embed?token=good")
+		for _, asset := range []string{"ui/player.js", "ui/landing.js", "ui/player.css", "ui/landing.css", "ui/base.css", "ui/icon.svg", "ui/library.js", "ui/menus.js", "ui/publishing.js"} {
 			if !seen[below+web.Prefix+asset] {
 				t.Errorf("%s: nothing leads to %s", name, asset)
 			}
@@ -90,5 +91,60 @@ func TestFrontPage(t *testing.T) {
 	told = web.Publishing{RTMPS: 4430, Needs: []web.Need{web.StreamKey}}
 	if text := body(t, s.do("GET", "/")); !strings.Contains(text, `{&#34;rtmps&#34;:4430,&#34;needs&#34;:[&#34;key&#34;]}`) {
 		t.Error("it isn't told what is so now")
+	}
+}
+
+// The page for a frame may be shown in one, by those who may show streams; no other page may.
+func TestEmbed(t *testing.T) {
+	open, closed := newSite(t), guarded(t)
+	closed.Viewers().(*doorman).pages = []string{"example.com"}
+	for _, c := range []struct {
+		site *site
+		path string
+		want string
+	}{
+		{open, "/live/cam1/embed", "frame-ancestors *"},
+		{open, "/live/cam1/", "frame-ancestors 'none'"},
+		{open, "/t/any/live/cam1/embed", "frame-ancestors *"},
+		{closed, "/t/" + passFor("live/cam1") + "/live/cam1/embed", "frame-ancestors 'self' example.com:*"},
+		{closed, "/t/" + passFor("live/cam1") + "/live/cam1/", "frame-ancestors 'none'"},
+	} {
+		r := c.site.do("GET", c.path)
+		csp := r.Header.Get("Content-Security-Policy")
+		if r.StatusCode != 200 || !strings.HasSuffix(csp, "; "+c.want) || strings.Count(csp, "frame-ancestors") != 1 {
+			t.Errorf("%s: %d, %s", c.path, r.StatusCode, csp)
+		}
+		if text := body(t, r); strings.Contains(text, `class="embed"`) != strings.HasSuffix(c.path, "/embed") {
+			t.Errorf("%s is the wrong page", c.path)
+		}
+	}
+	r := closed.do("GET", "/live/cam1/embed?token=good")
+	if to := r.Header.Get("Location"); r.StatusCode != 302 || to != "../../t/"+passFor("live/cam1")+"/live/cam1/embed" {
+		t.Errorf("with a token: %d, to %q", r.StatusCode, to)
+	}
+	if r := open.do("GET", "/live/.../embed"); r.StatusCode != 404 {
+		t.Errorf("of no stream: %d", r.StatusCode)
+	}
+}
+
+// A browser that is refused gets a page that says so, with the status that others get.
+func TestRefusedPage(t *testing.T) {
+	s := guarded(t)
+	for _, path := range []string{"/live/cam1/", "/live/cam1/embed", "/live/cam1/?token=bad"} {
+		plain := s.do("GET", path)
+		r := s.do("GET", path, "Accept", "text/html,application/xhtml+xml")
+		text := body(t, r)
+		if r.StatusCode != plain.StatusCode || !strings.HasPrefix(text, "<!doctype html>") || !strings.Contains(text, strings.TrimSpace(body(t, plain))) {
+			t.Errorf("%s: %d, plain %d: %s", path, r.StatusCode, plain.StatusCode, text)
+		}
+		if r.Header.Get("Cache-Control") != "no-store" || r.Header.Get("WWW-Authenticate") != plain.Header.Get("WWW-Authenticate") {
+			t.Errorf("%s: %v", path, r.Header)
+		}
+		if csp := r.Header.Get("Content-Security-Policy"); strings.HasSuffix(csp, "'none'") == strings.HasSuffix(path, "embed") {
+			t.Errorf("%s: %s", path, csp)
+		}
+	}
+	if r := s.do("GET", "/live/cam1/index.m3u8", "Accept", "text/html"); strings.Contains(body(t, r), "<html") {
+		t.Error("a list is refused by a page")
 	}
 }

@@ -70,15 +70,20 @@ func (s *Server) handle(h handlerFunc) http.HandlerFunc {
 		head := w.Header()
 		// An answer that is wrong a second from now must not be stored.
 		head.Set("Cache-Control", "no-store")
-		switch code {
-		case http.StatusServiceUnavailable:
-			head.Set("Retry-After", "1")
-		case http.StatusUnauthorized:
-			head.Set("WWW-Authenticate", "Bearer")
-		case http.StatusMethodNotAllowed:
-			head.Set("Allow", "GET, HEAD, OPTIONS")
-		}
+		explain(head, code)
 		http.Error(w, err.Error(), code)
+	}
+}
+
+// explain adds the header that belongs to a status.
+func explain(head http.Header, code int) {
+	switch code {
+	case http.StatusServiceUnavailable:
+		head.Set("Retry-After", "1")
+	case http.StatusUnauthorized:
+		head.Set("WWW-Authenticate", "Bearer")
+	case http.StatusMethodNotAllowed:
+		head.Set("Allow", "GET, HEAD, OPTIONS")
 	}
 }
 

@@ -52,7 +52,8 @@ func (s *Server) Handler() http.Handler {
 	// In front of a stream's path there may be a viewer's pass. All links are
 	// relative, so it stays there by itself.
 	for _, at := range []string{"", passPrefix + "{pass}"} {
-		get("page", at+"/{app}/{name}/", s.entrance("", s.player))
+		get("page", at+"/{app}/{name}/", s.worded(pagePolicy, s.entrance("", s.player)))
+		get("page", at+"/{app}/{name}/embed", s.worded(s.embedPolicy, s.entrance("embed", s.embed)))
 		get("multivariant", at+"/{app}/{name}/index.m3u8", s.entrance("index.m3u8", s.multivariant))
 		get("manifest", at+"/{app}/{name}/index.mpd", s.entrance("index.mpd", s.manifest))
 		get("playlist", at+"/{app}/{name}/{rendition}.m3u8", s.inside(s.playlist))

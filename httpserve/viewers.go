@@ -19,6 +19,9 @@ type Viewers interface {
 	Trusts(r *http.Request) bool
 	// Place refuses viewers for where they are, or whose page they look at.
 	Place(r *http.Request, from netip.Addr) error
+	// Pages are the hosts whose pages may show streams, besides our own
+	// (example.com, *.example.com); none: all may.
+	Pages() []string
 	// NeedsPass tells whether that is enough.
 	NeedsPass() bool
 	// Enter returns a pass for a stream, for the token in r.

@@ -21,6 +21,7 @@ type doorman struct {
 	rulesAlone bool
 	banned     netip.Addr
 	asked      int
+	pages      []string
 }
 
 type refusal int
@@ -29,6 +30,7 @@ func (r refusal) Error() string   { return "not you" }
 func (r refusal) HTTPStatus() int { return int(r) }
 
 func (d *doorman) Trusts(r *http.Request) bool { return r.Header.Get("X-Cache-Secret") == "yes" }
+func (d *doorman) Pages() []string             { return d.pages }
 func (d *doorman) NeedsPass() bool             { return !d.rulesAlone }
 
 func (d *doorman) Place(_ *http.Request, from netip.Addr) error {

@@ -17,7 +17,7 @@ import (
 // texts returns what we wrote ourselves: the pages, and everything in ui.
 func texts(t *testing.T) map[string]string {
 	t.Helper()
-	out := map[string]string{"player.html": string(Player()), "landing.html": string(Landing())}
+	out := map[string]string{"player.html": string(Player(Visit{})), "landing.html": string(Landing()), "refused.html": string(Refused("no", "why"))}
 	err := fs.WalkDir(Assets(), "ui", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -33,7 +33,7 @@ func texts(t *testing.T) map[string]string {
 }
 
 // at is where pages are, from the front page on.
-var at = map[string]string{"landing.html": "/", "player.html": "/live/cam1/"}
+var at = map[string]string{"landing.html": "/", "player.html": "/live/cam1/", "refused.html": "/live/cam1/"}
 
 // Nothing refers to the root of a host: a proxy may have us below a path, and a
 // viewer's pass may be in front.
@@ -46,8 +46,8 @@ func TestLinksAreRelative(t *testing.T) {
 			}
 		}
 	}
-	below := string(BelowPass(Player()))
-	if n := strings.Count(below, `="../../../../`); n != strings.Count(string(Player()), `="../../`) || n < 4 {
+	below := string(BelowPass(Player(Visit{})))
+	if n := strings.Count(below, `="../../../../`); n != strings.Count(string(Player(Visit{})), `="../../`) || n < 4 {
 		t.Errorf("%d links lead out of a pass", n)
 	}
 }
@@ -77,7 +77,7 @@ func TestLanding(t *testing.T) {
 }
 
 func TestPagesAreWhole(t *testing.T) {
-	for name, page := range map[string][]byte{"player": Player(), "landing": Landing()} {
+	for name, page := range map[string][]byte{"player": Player(Visit{}), "embedded": Player(Visit{Embedded: true}), "landing": Landing(), "refused": Refused("no", "why")} {
 		if !bytes.HasPrefix(page, []byte("<!doctype html>")) || !bytes.HasSuffix(bytes.TrimSpace(page), []byte("</html>")) {
 			t.Errorf("%s: not a whole document", name)
 		}
@@ -110,7 +110,7 @@ func TestPlayerPageIsToldWhatIsMissing(t *testing.T) {
 		t.Fatalf("player.html has the mark %s %d times, want once", missingMark, n)
 	}
 	want := `<meta name="sluice-missing" content="` + strings.Join(Missing(), " ") + `">`
-	if !bytes.Contains(Player(), []byte(want)) {
+	if !bytes.Contains(Player(Visit{}), []byte(want)) {
 		t.Errorf("the player page lacks %s", want)
 	}
 }
@@ -120,13 +120,57 @@ func TestPlayerPageIsToldWhoWatches(t *testing.T) {
 	if n := bytes.Count(playerHTML, []byte(viewerMark)); n != 1 {
 		t.Fatalf("player.html has the mark %s %d times, want once", viewerMark, n)
 	}
-	got := PlayerFor(`"><script>x</script>$1&`)
+	got := Player(Visit{Viewer: `"><script>x</script>$1&`})
 	want := `<meta name="sluice-viewer" content="&#34;&gt;&lt;script&gt;x&lt;/script&gt;$1&amp;">`
 	if !bytes.Contains(got, []byte(want)) || bytes.Contains(got, []byte("<script>x")) {
 		t.Errorf("the player page lacks %s", want)
 	}
-	if bytes.Contains(Player(), []byte("&gt;")) {
+	if bytes.Contains(Player(Visit{}), []byte("&gt;")) {
 		t.Error("the next viewer is shown it, too")
+	}
+}
+
+// The player page is told where encoders come in, and whether it is in a frame.
+func TestVisit(t *testing.T) {
+	for _, mark := range []string{publishingMark, embedMark} {
+		if n := bytes.Count(playerHTML, []byte(mark)); n != 1 {
+			t.Fatalf("player.html has the mark %s %d times, want once", mark, n)
+		}
+	}
+	page := string(Player(Visit{Publishing: Publishing{RTMP: 19350}, Embedded: true}))
+	for _, want := range []string{`content="{&#34;rtmp&#34;:19350}"`, `<html lang="en" class="embed">`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("it lacks %s", want)
+		}
+	}
+	if page := string(Player(Visit{})); strings.Contains(page, `class="embed"`) || !strings.Contains(page, `<meta name="sluice-publishing" content="{}">`) {
+		t.Error("a page that isn't in a frame, of a server that takes no streams, is told otherwise")
+	}
+}
+
+// A reason is text, whatever is in it.
+func TestRefused(t *testing.T) {
+	for _, mark := range []string{refusedTitle, refusedReason} {
+		if n := bytes.Count(refusedHTML, []byte(mark)); n != 1 {
+			t.Fatalf("refused.html has the mark %s %d times, want once", mark, n)
+		}
+	}
+	page := string(Refused("<i>no</i>", `<script>"why"</script>`))
+	if strings.Contains(page, "<script>") || !strings.Contains(page, "<h1>&lt;i&gt;no&lt;/i&gt;</h1>") || !strings.Contains(page, "&lt;script&gt;") {
+		t.Errorf("%s", page)
+	}
+}
+
+// Frames are forbidden, but for the embedded player, where they are those that may show streams.
+func TestFramePolicies(t *testing.T) {
+	for policy, want := range map[string]string{
+		ContentSecurityPolicy: policy + "; frame-ancestors 'none'",
+		EmbedPolicy(nil):      policy + "; frame-ancestors *",
+		EmbedPolicy([]string{"example.com", "*.example.org"}): policy + "; frame-ancestors 'self' example.com:* *.example.org:*",
+	} {
+		if policy != want {
+			t.Errorf("%s, want %s", policy, want)
+		}
 	}
 }
 
@@ -185,7 +229,7 @@ func TestReferencesExist(t *testing.T) {
 		}
 		for _, m := range symbol.FindAllStringSubmatch(text, -1) {
 			for _, id := range m[1:] {
-				if id = strings.TrimPrefix(id, "i-"); id != "" && !bytes.Contains(Player(), []byte(`<symbol id="i-`+id+`"`)) {
+				if id = strings.TrimPrefix(id, "i-"); id != "" && !bytes.Contains(Player(Visit{}), []byte(`<symbol id="i-`+id+`"`)) {
 					t.Errorf("%s uses the symbol i-%s, which the player page lacks", name, id)
 				}
 			}

@@ -148,6 +148,9 @@ func (v *Viewers) referer(r *http.Request) error {
 	return forbidden("this page may not show the stream: see watch.referers")
 }
 
+// Pages are the hosts whose pages may show streams; none: all may.
+func (v *Viewers) Pages() []string { return v.s.Referers }
+
 // ours is the host that a request was for, if that is surely one of ours: a
 // browser has seen its certificate, or it is an address. Anybody can have a name
 // of his own lead to us, and pages of his there; then Host has that name.

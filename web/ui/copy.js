@@ -12,13 +12,16 @@ export function copyButtons() {
     const button = event.target.closest('button[data-copy]');
     if (!button) return;
     const source = document.getElementById(button.dataset.copy);
-    const copied = await copy(source.textContent);
+    const copied = await copy(source.textContent, button.parentElement);
     if (!copied) getSelection().selectAllChildren(source); // one key press away
     button.textContent = copied ? 'Copied' : 'Selected';
+    const label = button.label ??= button.getAttribute('aria-label');
+    button.setAttribute('aria-label', button.textContent); // it has the focus: the new name is read out
     button.classList.toggle('done', copied);
     clearTimeout(button.reset);
     button.reset = setTimeout(() => {
       button.textContent = 'Copy';
+      button.setAttribute('aria-label', label);
       button.classList.remove('done');
     }, 1600);
   });
@@ -26,7 +29,8 @@ export function copyButtons() {
 
 // The clipboard API exists on https and localhost only; a server in the next
 // room is usually plain http, where the old command still works.
-async function copy(text) {
+// at is where: what is outside of an open dialog can't be selected.
+async function copy(text, at) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
@@ -34,7 +38,7 @@ async function copy(text) {
     const area = document.createElement('textarea');
     area.value = text;
     area.className = 'unseen';
-    document.body.append(area);
+    at.append(area);
     const focused = document.activeElement;
     area.select();
     const copied = document.execCommand('copy');

@@ -1,6 +1,8 @@
 // The landing page: fills in this server's addresses and follows the name that is typed.
 
 import { copyButtons, showAddress } from './copy.js';
+import { embedCode } from './embed.js';
+import { address, needs, open } from './publishing.js';
 
 const $ = (id) => document.getElementById(id);
 
@@ -10,11 +12,6 @@ function named(text) {
   return parts.length === 2 && parts.every((part) => part && !/\s/.test(part)) ? parts : null;
 }
 
-// What the server says of itself: {rtmp, rtmps} are ports, and any one of needs lets
-// an encoder in.
-const told = JSON.parse(document.querySelector('meta[name=sluice-publishing]').content);
-const needs = told.needs ?? [];
-
 const wanted = {
   key: ['a stream key, which its operator makes by ', ['sluice key NAME']],
   login: ['a user and a password: “Use authentication” in OBS'],
@@ -22,20 +19,12 @@ const wanted = {
   webhook: ['what its operator has agreed with you'],
 };
 
-// Where everything has TLS, so should publishing: a key can be read on the way.
-const secure = told.rtmps && (location.protocol === 'https:' || !told.rtmp);
-
-function rtmp(app, login = '') {
-  const [scheme, port, usual] = secure ? ['rtmps', told.rtmps, 443] : ['rtmp', told.rtmp, 1935];
-  return `${scheme}://${login}${location.hostname}${port === usual ? '' : `:${port}`}/${app}`;
-}
-
 function fill([app, name]) {
   const page = new URL(`${encodeURIComponent(app)}/${encodeURIComponent(name)}/`, new URL('.', location.href));
   const alone = needs.length === 1 ? needs[0] : '';
   const key = { key: 'YOUR-KEY', token: `${name}?token=YOUR-TOKEN` }[alone] ?? name;
-  if (told.rtmp || told.rtmps) {
-    showAddress('obs-server', rtmp(app));
+  if (open) {
+    showAddress('obs-server', address(app));
     $('obs-key').textContent = key;
     showCommand('ffmpeg', [
       'ffmpeg', '-re',
@@ -43,12 +32,13 @@ function fill([app, name]) {
       '-f lavfi', '-i sine=frequency=440',
       '-c:v libx264', '-preset veryfast', '-tune zerolatency', '-pix_fmt yuv420p', '-g 60',
       '-c:a aac',
-      '-f flv', quoted(`${rtmp(app, alone === 'login' ? 'USER:PASSWORD@' : '')}/${key}`),
+      '-f flv', quoted(`${address(app, alone === 'login' ? 'USER:PASSWORD@' : '')}/${key}`),
     ]);
   }
   showAddress('page-url', page.href);
   showAddress('hls-url', new URL('index.m3u8', page).href);
   showAddress('dash-url', new URL('index.mpd', page).href);
+  $('embed-code').textContent = embedCode(page, `${app}/${name}`);
   return page;
 }
 
@@ -57,12 +47,16 @@ const quoted = (text) => (/^[\w:/.@~-]+$/.test(text) ? text : `'${text}'`);
 
 // introduce says what an encoder must show.
 function introduce() {
-  if (!told.rtmp && !told.rtmps) {
+  if (!open) {
     $('nobody').hidden = false;
     $('publish').hidden = true;
     return;
   }
-  if (!needs.length) return;
+  if (!needs.length) {
+    $('wanted').textContent = 'This server wants no key. It takes streams from its own machine and private networks, or from those that its operator has named.';
+    $('wanted').hidden = false;
+    return;
+  }
   const texts = needs.flatMap((need, i) => [i ? ', or ' : '', ...wanted[need].map((part) => (Array.isArray(part) ? code(part[0]) : part))]);
   $('wanted').replaceChildren('This server wants ', ...texts, '.');
   $('wanted').hidden = false;

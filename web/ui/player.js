@@ -8,6 +8,10 @@
 //    "waiting"     "ended"         "error"      "starting" -> "live" -> ended, failed  |
 //        +---- 2 s ---+---- 3 s ------+---- 2 s ----+------------- at once ------------+
 //
+// While it is "live" and the picture stands still, the page asks the server why: the
+// encoder is "away", or there is an "error" on the way. Then the player stays, and goes
+// on by itself.
+//
 // Choosing another player aborts the loop, takes the old player down completely
 // and starts a new loop.
 //
@@ -33,25 +37,32 @@
 // variant, pictures (names by id), sounds, and whether to be silent: this browser can't decode the sound.
 // It reports through tell.note (every error) and tell.failed (it has given up).
 
-import { controls } from './controls.js';
+import { controls, toast } from './controls.js';
 import { copyButtons, showAddress } from './copy.js';
 import { byElement, byMSE, judge, sentence } from './decode.js';
+import { dialogs } from './dialogs.js';
+import { embedCode } from './embed.js';
 import { look } from './look.js';
+import { call, drawMenus } from './menus.js';
+import { meta } from './meta.js';
 import { playDASH } from './play-dash.js';
 import { playHLS } from './play-hls.js';
 import { playNative } from './play-native.js';
-import { bits, draw, forget, measure } from './stats.js';
+import { address, needs, open } from './publishing.js';
+import { draw, forget, measure } from './stats.js';
 import { watermark } from './watermark.js';
 
 const $ = (id) => document.getElementById(id);
 const video = $('video');
 const stage = $('stage');
 
-const [app = '', name = ''] = location.pathname.split('/').filter(Boolean).slice(-2).map(decodeURIComponent);
-const hlsURL = new URL('index.m3u8', location.href.replace(/#.*/, '')).href;
-const dashURL = new URL('index.mpd', hlsURL).href;
+// The page is at /APP/NAME/, and in a frame at /APP/NAME/embed; below that is all else.
+const pageURL = new URL('./', location.origin + location.pathname).href;
+const hlsURL = new URL('index.m3u8', pageURL).href;
+const dashURL = new URL('index.mpd', pageURL).href;
+const [app = '', name = ''] = new URL(pageURL).pathname.split('/').filter(Boolean).slice(-2).map(decodeURIComponent);
 
-const missing = document.querySelector('meta[name=sluice-missing]').content.split(' ').filter(Boolean);
+const missing = meta('missing').split(' ').filter(Boolean);
 const mse = 'MediaSource' in window || 'ManagedMediaSource' in window;
 const native = video.canPlayType('application/vnd.apple.mpegurl') !== '';
 
@@ -76,9 +87,6 @@ let pausedBy = null;  // 'viewer' or 'browser', while it is paused
 let used = -Infinity; // ms: when the viewer used the page last
 let resumed = 0;      // times that this playback was put on again by itself
 let pausedFor = 0;    // s, for players that cannot say how far behind they are
-let seen = { by: null, id: '' };    // the quality that the player was told
-let named = new Map(); // what the server calls the pictures, by id
-let aimed = { by: null, at: '' }; // the distance from live that the player was told
 const errors = [];
 
 window.sluice = {
@@ -97,7 +105,7 @@ function choose(wanted) {
   loop?.abort();
   takeDown();
   kind = wanted;
-  $('kinds').querySelector(`[value=${kind}]`).checked = true;
+  $('kinds').value = kind;
   loop = new AbortController();
   run(kinds[kind], loop.signal);
 }
@@ -123,10 +131,14 @@ async function run(how, signal) {
       show('ended');
       await sleep(3000, signal);
     } else if (found.is === 'unreachable') {
-      show('error', { title: 'The server does not answer', detail: found.detail });
+      show('error', noAnswer(found));
       await sleep(2000, signal);
     } else if (found.is === 'refused') {
-      show('error', { title: 'You may not watch this stream', detail: found.detail });
+      show('error', {
+        title: 'You may not watch this stream any more',
+        text: 'Open it again by the address that you were given, or ask for a new one. The server says:',
+        detail: found.detail,
+      });
       await sleep(15_000, signal);
     } else {
       if (failures === 0 || state === 'live') show('starting');
@@ -141,7 +153,7 @@ async function run(how, signal) {
         failures++;
         const { is } = await look(hlsURL, signal);
         if (signal.aborted) return;
-        if (is === 'live') show('error', end.failed);
+        if (is === 'live') show('error', { text: 'It tries again by itself. Another player may do better: “Play by”, behind the button with the sliders.', ...end.failed });
       }
       // Quick the first time, patient when it keeps failing.
       await sleep(end.failed ? Math.min(1000 * 2 ** failures, 15_000) : 1000, signal);
@@ -189,7 +201,7 @@ async function play(how, found, signal) {
       movesFrom ??= video.currentTime;
       moved = true;
       stalled = false;
-      show('live');
+      if (state !== 'away') show('live'); // a seek in what is left is not the encoder's return
     });
     on('waiting', () => {
       const starting = movesFrom === null || Math.abs(video.currentTime - movesFrom) < 0.5;
@@ -198,7 +210,7 @@ async function play(how, found, signal) {
       stalls++;
     });
     on('ended', () => resolve({ ended: true }));
-    watch(life, (is) => resolve(is === 'live' ? { failed: { title: 'The picture stood still', detail: 'no progress for 15 s' } } : { ended: true }));
+    watch(life, (is) => resolve(is === 'live' ? { failed: { title: 'The picture stood still', detail: 'no progress for 15 s' } } : { ended: is !== 'refused' }));
 
     const tell = {
       failed,
@@ -214,36 +226,61 @@ async function play(how, found, signal) {
     });
   });
 
-  const was = state;
   one.abort();
   if (end.ended && stalled) stalls--; // it was the end, not a stall
   stalled = false;
   if (!end.ended) takeDown(); // an ended one stays, with its last frame
-  return { ...end, was };
+  return { ...end, was: moved ? 'live' : state };
 }
 
-// watch asks the server when the picture stands still, and gives the answer to
-// gone if there will be no more of it. A player that jumps makes no progress.
+// watch asks the server when the picture stands still. It says so where the encoder is
+// away or the server can't be reached, and gives the answer to gone if there will be no
+// more of it. A player that jumps makes no progress.
 async function watch(signal, gone) {
   let last = video.currentTime;
-  let since = performance.now();
+  let since = performance.now(); // it stands still
   let asked = since;
+  let list = { text: '', since }; // the playlist as it was found last, and from when on
   while (!signal.aborted) {
     await sleep(500, signal);
     const now = performance.now();
     const moves = video.currentTime !== last && !jumped;
     last = video.currentTime;
     jumped = video.seeking;
+    if (moves && (state === 'away' || state === 'error')) goesOn();
     if (moves || (state === 'live' && video.paused) || document.hidden) {
       since = now;
       continue;
     }
-    if (now - since < 6000 || now - asked < 3000) continue;
+    if (now - since < (state === 'starting' ? 6000 : 2000) || now - asked < 2500) continue;
     asked = now;
-    const { is } = await look(hlsURL, signal);
+    const found = await look(hlsURL, signal, 8000);
     if (signal.aborted) return;
-    if (is === 'ended' || is === 'absent' || (is === 'live' && now - since > 15_000)) return gone(is);
+    if (['ended', 'absent', 'refused'].includes(found.is)) return gone(found.is);
+    if (found.is === 'unreachable') {
+      show('error', noAnswer(found));
+      continue;
+    }
+    if (found.list !== list.text) {
+      list = { text: found.list, since: performance.now() };
+      if (state === 'away' || state === 'error') {
+        goesOn();
+        since = performance.now(); // the player has all its time again
+      }
+    } else if (performance.now() - list.since > 2000 * partTarget(found.list)) {
+      show('away');
+      continue;
+    }
+    if (now - since > 15_000) return gone('live');
   }
+}
+
+// partTarget is in seconds: an encoder that sends changes the playlist once in each.
+const partTarget = (list) => Math.max(1, Number(/PART-TARGET=([\d.]+)/.exec(list)?.[1]) || 1);
+
+function goesOn() {
+  if (state === 'away') toast('The encoder is back');
+  show('live');
 }
 
 // begin starts the picture; a browser that forbids it gets a button.
@@ -266,7 +303,7 @@ function offer() {
 // again, muted and at one speed; where that doesn't last, there is a button.
 async function paused(life) {
   pausedBy = 'viewer';
-  if (video.ended || state !== 'live') return;
+  if (video.ended || !['live', 'away'].includes(state)) return;
   playback?.stay?.(true);
   // Full screen and picture in picture have buttons of their own.
   const elsewhere = document.hidden || document.pictureInPictureElement || video.webkitDisplayingFullscreen;
@@ -329,14 +366,23 @@ function show(next, problem) {
   } else if (next === 'starting') {
     card(null);
   } else if (next === 'waiting') {
-    card({ title: 'Waiting for the stream to start…', text: 'It plays here by itself as soon as somebody publishes to', publish: true });
+    // Who needs a key to publish knows more than the address.
+    const publish = open && !needs.length;
+    card({ title: 'Waiting for the stream to start…', text: publish ? 'It plays here by itself as soon as somebody publishes to' : 'It plays here by itself as soon as it does.', publish });
+  } else if (next === 'away') {
+    card({ title: 'The encoder is away', text: 'It was lost for a moment. The picture goes on by itself when it is back.' });
   } else if (next === 'ended') {
     card({ title: 'The stream has ended', text: 'It plays here by itself when it starts again.' });
   } else {
-    card({ title: problem.title, text: problem.text ?? 'Trying again by itself.', detail: problem.detail, button: 'Try now', act: () => wakeUp() });
+    card({ title: problem.title, text: problem.text ?? 'It tries again by itself.', detail: problem.detail, button: playback ? '' : 'Try now', act: () => wakeUp() });
   }
   tick();
 }
+
+// noAnswer are the words for a server that can't be reached.
+const noAnswer = ({ detail }) => (navigator.onLine
+  ? { title: 'The server does not answer', text: 'It tries again by itself. If other pages do not open either, it is your connection.', detail }
+  : { title: 'You are offline', text: 'This device has no network. The picture goes on by itself when it has.' });
 
 // card puts words on the stage; null takes them away.
 function card(words) {
@@ -355,20 +401,14 @@ function card(words) {
 
 // tick draws everything that changes by itself, twice a second.
 function tick() {
-  const live = state === 'live' && playback !== null;
+  const live = (state === 'live' || state === 'away') && playback !== null;
   const now = measure(video, playback);
   draw({ video, playback, now, stalls, idle: !live });
 
-  drawPictures(live ? playback.pictures() : []);
-  drawSounds(live ? playback.sounds() : []);
-  $('aim').disabled = !(live && playback.aim);
-  if (live) {
-    aim();
-    see();
-  }
-
-  $('unmute').hidden = !(live && video.muted);
-  $('spinner').hidden = !((state === 'starting' && $('card').hidden) || (live && !video.paused && video.readyState < 3));
+  drawMenus(live ? playback : null);
+  $('poster').toggleAttribute('hidden', video.videoWidth > 0 || !$('still').hidden);
+  $('unmute').hidden = !(state === 'live' && live && video.muted);
+  $('spinner').hidden = !((state === 'starting' && $('card').hidden) || (state === 'live' && live && !video.paused && video.readyState < 3));
 
   const standing = pausedFor + (pausedAt === null ? 0 : (performance.now() - pausedAt) / 1000);
   const target = playback?.target() ?? 3;
@@ -377,64 +417,6 @@ function tick() {
   $('live').classList.toggle('behind', behind);
   $('live').textContent = behind ? `${Math.round(now.latency ?? standing)} s behind` : 'Live';
   $('golive').hidden = !behind;
-}
-
-// drawPictures offers the qualities, where there are several.
-function drawPictures(pictures) {
-  const menu = $('pictures');
-  $('pictures-row').hidden = pictures.length < 2;
-  if (document.activeElement === menu) return; // nothing moves under the viewer's hand
-  if (seen.id && seen.by === playback && pictures.length && playback.chooses()) seen.id = '';
-  const sorted = pictures.toSorted((a, b) => b.height - a.height || b.bitrate - a.bitrate);
-  const names = sorted.map(({ id, height }) => named.get(id) || `${height}p`);
-  const options = sorted.map(({ id, bitrate }, i) => new Option(names.indexOf(names[i]) === names.lastIndexOf(names[i]) ? names[i] : `${names[i]} · ${bits(bitrate)}`, id));
-  const on = options[sorted.findIndex((p) => p.on)];
-  options.unshift(new Option(!seen.id && on ? `Automatic (${on.text})` : 'Automatic', ''));
-  const said = (list) => Array.from(list, (o) => `${o.value} ${o.text}`).join('\n');
-  if (said(options) !== said(menu.options)) menu.replaceChildren(...options);
-  menu.value = seen.id;
-}
-
-// see tells the player which quality the viewer wants: when that is chosen, and when a
-// player has begun that has it.
-function see() {
-  if (seen.by === playback) return;
-  seen.by = playback;
-  if (seen.id && playback.pictures().some((p) => p.id === seen.id)) playback.see(seen.id);
-  else seen.id = '';
-}
-
-// drawSounds offers the tracks of sound, where there are several.
-function drawSounds(sounds) {
-  const menu = $('sounds');
-  $('sounds-row').hidden = sounds.length < 2;
-  const names = sounds.map(called);
-  if (names.join('\n') !== Array.from(menu.options, (o) => o.text).join('\n')) {
-    menu.replaceChildren(...names.map((name, i) => new Option(name, String(i))));
-  }
-  const on = sounds.findIndex((s) => s.on);
-  if (document.activeElement !== menu) menu.selectedIndex = on;
-}
-
-// called is a sound's name, with its language where the name doesn't say it.
-function called({ name, language }, i) {
-  let tongue = '';
-  try {
-    if (language && language !== 'und') tongue = new Intl.DisplayNames(['en'], { type: 'language' }).of(language);
-  } catch {
-    tongue = language; // not a tag that the browser understands
-  }
-  if (!name) return tongue || `Track ${i + 1}`;
-  return tongue && !name.includes(tongue) ? `${name} (${tongue})` : name;
-}
-
-// aim tells the player how far behind live the viewer wants to be: when that
-// is chosen, and when a player has begun.
-function aim() {
-  const wanted = $('aim').value;
-  if (!playback?.aim || aimed.at === wanted && aimed.by === playback) return;
-  if (wanted || aimed.by === playback) playback.aim(wanted ? Number(wanted) : null);
-  aimed = { by: playback, at: wanted };
 }
 
 function goLive() {
@@ -447,22 +429,24 @@ function goLive() {
   tick();
 }
 
-// ---- the page ----
+// goBy goes so many seconds back or forward, in what there is; forward ends at live.
+function goBy(by) {
+  if (!video.seekable.length) return;
+  const target = playback?.target() ?? 0;
+  const latency = playback?.latency() ?? null;
+  if (by > 0 && latency !== null && latency - by < target + 0.5) return goLive();
+  const from = video.seekable.start(0);
+  const to = video.seekable.end(video.seekable.length - 1);
+  video.currentTime = Math.min(Math.max(video.currentTime + by, from), to);
+  toast(by < 0 ? `${-by} seconds back` : `${by} seconds forward`);
+}
 
-$('aim').addEventListener('change', aim);
-$('pictures').addEventListener('change', () => {
-  seen.id = $('pictures').value;
-  playback?.see(seen.id || null);
-});
-$('sounds').addEventListener('change', () => {
-  playback?.hear(Number($('sounds').value));
-  $('sounds').blur(); // from here on it shows what plays
-});
+// ---- the page ----
 
 // tellAll says what the server does of a stream: what can't be played, and what to set in the
 // encoder. said is what this browser adds.
 function tellAll(said, { leftOut = [], keyframes = [], pictures }) {
-  if (pictures) named = pictures;
+  if (pictures) call(pictures);
   tellLeftOut(said.concat(leftOut));
   $('keyframes').textContent = keyframes.join(' ');
   $('keyframes').hidden = keyframes.length === 0;
@@ -484,25 +468,29 @@ function explainMissing() {
 function setUp() {
   $('name').textContent = `${app}/${name}`;
   $('name').title = `${app}/${name}`;
-  showAddress('publish-url', `rtmp://${location.hostname}:1935/${app}/${name}`);
+  if (open) showAddress('publish-url', `${address(app)}/${name}`);
+  showAddress('page-url', pageURL);
   showAddress('hls-url', hlsURL);
   showAddress('dash-url', dashURL);
+  $('embed-code').textContent = embedCode(pageURL, `${app}/${name}`);
   // An address with a viewer's pass in it is not for others.
-  $('share').hidden = /\/t\/[^/]+\/[^/]+\/[^/]+\/$/.test(location.pathname);
+  $('share').hidden = /\/t\/[^/]+\/[^/]+\/[^/]+\/$/.test(new URL(pageURL).pathname);
+  $('share').onclick = () => $('share-dialog').showModal();
   copyButtons();
-  controls(video, stage, goLive, watermark());
+  dialogs();
+  controls(video, stage, { goLive, goBy }, watermark());
   explainMissing();
 
-  for (const input of $('kinds').querySelectorAll('input')) {
-    const { usable } = kinds[input.value];
-    input.disabled = !usable;
-    if (input.value === 'native') input.parentElement.hidden = !usable;
-    if (!usable) input.parentElement.title = mse ? 'Not built in' : 'This browser has no Media Source Extensions';
-    input.onchange = () => {
-      history.replaceState(null, '', `#${input.value}`);
-      choose(input.value);
-    };
+  for (const option of $('kinds').options) {
+    const { usable } = kinds[option.value];
+    option.disabled = !usable;
+    if (option.value === 'native') option.hidden = !usable;
+    if (!usable) option.text += mse ? ' (not built in)' : ' (not in this browser)';
   }
+  $('kinds').onchange = () => {
+    history.replaceState(null, '', `#${$('kinds').value}`);
+    choose($('kinds').value);
+  };
   window.addEventListener('hashchange', () => choose(location.hash.slice(1)));
 
   for (const event of ['pointerdown', 'keydown', 'click']) {

@@ -40,19 +40,21 @@ export class Spark {
     const x = (i) => width - 1.5 - ((this.#values.length - 1 - i) * (width - 3)) / (samples - 1);
     const y = (v) => height - 1 - (Math.max(0, v) / top) * (height - 3);
 
-    ctx.fillStyle = '#222d3a';
+    const colour = getComputedStyle(canvas);
+    ctx.fillStyle = colour.getPropertyValue('--line');
     ctx.fillRect(0, height - 1, width, 1);
     ctx.lineWidth = 1.5;
     ctx.lineJoin = 'round';
-    ctx.strokeStyle = '#56c4ea';
-    ctx.fillStyle = 'rgb(86 196 234 / .14)';
+    ctx.strokeStyle = ctx.fillStyle = colour.getPropertyValue('--water');
     for (const [from, to] of runs(this.#values)) {
       ctx.beginPath();
       for (let i = from; i < to; i++) ctx.lineTo(x(i), y(this.#values[i]));
       ctx.stroke();
       ctx.lineTo(x(to - 1), height - 1);
       ctx.lineTo(x(from), height - 1);
+      ctx.globalAlpha = 0.14;
       ctx.fill();
+      ctx.globalAlpha = 1;
     }
   }
 }

@@ -49,15 +49,19 @@ export function draw({ video, playback, now, stalls, idle }) {
 
   const target = idle ? null : playback.target();
   put('s-target', target ? `target ${target.toFixed(1)}` : '');
-  put('s-latency', latency === null ? unknown : seconds(latency));
-  put('s-buffer', idle ? unknown : seconds(now.buffered));
+  for (const at of ['s', 'f']) { // the statistics, and the few that are seen at a glance
+    put(`${at}-latency`, latency === null ? unknown : seconds(latency));
+    put(`${at}-buffer`, idle ? unknown : seconds(now.buffered));
+  }
 
   const level = idle ? {} : playback.level();
   const rate = idle ? {} : measured(video, now);
   const frameRate = level.frameRate || rate.frameRate;
   const size = video.videoWidth ? `${video.videoWidth} × ${video.videoHeight}` : '';
-  put('s-picture', [size, frameRate && `${Math.round(frameRate * 100) / 100} fps`].filter(Boolean).join(', ') || unknown);
-  put('s-bitrate', bits(level.bitrate || rate.bitrate));
+  for (const at of ['s', 'f']) {
+    put(`${at}-picture`, [size, frameRate && `${Math.round(frameRate * 100) / 100} fps`].filter(Boolean).join(', ') || unknown);
+    put(`${at}-bitrate`, bits(level.bitrate || rate.bitrate));
+  }
   put('s-codecs', level.codecs?.replaceAll(',', ', ') || unknown);
   put('s-frames', now.total ? `${now.dropped} of ${now.total.toLocaleString('en')}` : unknown);
   put('s-stalls', String(stalls));
