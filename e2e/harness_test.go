@@ -118,6 +118,8 @@ var debian = map[string]string{
 	"nginx":           "nginx-light",
 	"obs":             "obs-studio",
 	"cvlc":            "vlc-bin vlc-plugin-base",
+	"curl":            "curl",
+	"caddy":           "caddy",
 	"rtmpdump":        "rtmpdump",
 	"varnishd":        "varnish",
 	"WebKitWebDriver": "webkit2gtk-driver",
