@@ -28,9 +28,12 @@ type beat struct {
 	sequence int64 // of the next one
 	number   MSN   // the first of a rendition that has none before it
 
-	period    *Period    // nil before the first
-	opened    int64      // where the leader's newest segment begins
-	head      int64      // DTS of the sample of the period that is furthest
+	period    *Period // nil before the first
+	opened    int64   // where the leader's newest segment begins
+	head      int64   // DTS of the sample of the period that is furthest
+	led       int64   // DTS of the leader's newest
+	paced     int64   // … and how far others are to follow it, see hurry
+	pacedAt   time.Time
 	first     MSN        // the segment that ends[0] is the end of
 	ends      []int64    // where segments of the period end, for some of the newest
 	followers []follower // the other renditions of the period
@@ -60,14 +63,14 @@ func (b *beat) begin(now time.Time) {
 	b.id = max(b.id+1, now.UnixNano())
 	b.period = &Period{ID: strconv.FormatInt(b.id, 36), Sequence: b.sequence, Start: -1}
 	b.sequence++
-	b.ends, b.head, b.opened, b.followers = nil, 0, 0, nil
+	b.ends, b.head, b.paced, b.opened, b.followers = nil, 0, 0, 0, nil
 }
 
 // turn begins a period that goes on with the numbers and the ends of the one before.
 func (b *beat) turn(now time.Time) {
 	before := *b
 	b.begin(now)
-	b.ends, b.head, b.opened, b.followers = before.ends, before.head, before.opened, before.followers
+	b.ends, b.head, b.paced, b.opened, b.followers = before.ends, before.head, before.paced, before.opened, before.followers
 }
 
 // lies tells whether a picture that is shown at that time, ns, give or take, begins a

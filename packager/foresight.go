@@ -38,9 +38,12 @@ func (w *writer) foreseeLike(leader *writer) {
 		return
 	}
 	promise := leader.foresight.promise
-	if leader.msn == w.msn+1 { // it is there already
+	switch n := int(leader.msn - w.msn); { // it may be there already
+	case n == 1:
 		promise = leader.open.Start
-	} else if leader.msn != w.msn {
+	case n > 1 && n <= len(leader.closed)+1:
+		promise = leader.closed[len(leader.closed)+1-n].Start
+	case n != 0:
 		return
 	}
 	if frame := int64(w.newest.lasts); promise > w.open.Start && near(promise, f.promise, frame) {

@@ -24,6 +24,10 @@ func (p *publication) arrived(w *writer, s *remux.Sample) {
 	at := w.nanoseconds(s.DTS)
 	a.late.note(time.Duration(b.head - at))
 	b.head = max(b.head, at)
+	if w.leads {
+		b.led = at
+	}
+	b.hurry(len(p.by) > 1, p.now)
 	if w.leads && a.wrote && !a.away && at-w.place() > int64(w.patience()) {
 		w.leave() // and so were the others, or it had been seen
 	}
@@ -32,18 +36,36 @@ func (p *publication) arrived(w *writer, s *remux.Sample) {
 	}
 }
 
+// hurry notes how far the others are to be. Of several publishers one may send seconds at
+// once, and the others as much a moment later: they are not driven faster than at
+// twice the pace of time.
+func (b *beat) hurry(several bool, now func() time.Time) {
+	const (
+		most = 500 * time.Millisecond // between two samples: all may have been held up
+		far  = int64(5 * time.Second)
+	)
+	if !several || b.paced == 0 {
+		b.paced = b.head
+		return
+	}
+	at := now()
+	passed := min(max(at.Sub(b.pacedAt), 0), most)
+	b.pacedAt = at
+	b.paced = min(max(b.paced+2*int64(passed), b.head-far), b.head)
+}
+
 // pace lets the renditions keep pace with the one that a sample has come for.
 func (p *publication) pace(w *writer) error {
 	for _, o := range p.writers {
 		if o == w {
 			continue
 		}
-		behind := time.Duration(p.beat.head - o.place())
+		behind := time.Duration(p.beat.paced - o.place())
 		if behind <= 0 {
 			continue
 		}
 		if patience := o.patience(); behind > patience {
-			if err := o.fill(p.beat.head - int64(patience)); err != nil {
+			if err := o.fill(p.beat.paced - int64(patience)); err != nil {
 				return err
 			}
 		}

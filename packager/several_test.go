@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ type pusher struct {
 	lag     int64 // that its samples come behind their time
 	early   int64 // that its sound comes before its pictures
 	from    int64
+	cache   int64  // how much that was before it sends at once where it begins
 	gone    []away // its connection is lost
 	silent  []away // its connection is there, and holds back all
 	changes int64  // its decoder configuration does; 0: never
@@ -112,7 +114,7 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 					k.c.Close(errCut)
 					k.c = nil
 				}
-				k.next = at + 1
+				k.next = at + 1 - k.cache
 			case !silent(k.silent, ms): // what was held back comes at once
 				for ; k.next <= at; k.next++ {
 					emit(k, k.next)
@@ -144,6 +146,7 @@ func agree(t *testing.T, w *packager.Window, exact bool) {
 		period *packager.Period
 		id     packager.RenditionID
 		starts int64 // what its name says, of a picture
+		gap    bool
 	}
 	begins := make(map[packager.MSN]place)
 	for _, r := range w.Renditions {
@@ -166,7 +169,7 @@ func agree(t *testing.T, w *packager.Window, exact bool) {
 			if s.Seconds() > float64(w.TargetDuration)+0.5 {
 				t.Errorf("%s: segment %d lasts %v s, the target is %d", r.ID, s.MSN, s.Seconds(), w.TargetDuration)
 			}
-			here := place{s.Time(), s.Header.Period, r.ID, 0}
+			here := place{s.Time(), s.Header.Period, r.ID, 0, s.Gap()}
 			if s.Header.Track.Kind() == remux.Video && !s.Gaps {
 				here.starts = s.Start
 			}
@@ -187,7 +190,7 @@ func agree(t *testing.T, w *packager.Window, exact bool) {
 			if a, b := here.starts, before.starts; exact && a != 0 && b != 0 && a != b {
 				t.Errorf("segment %d of %s starts %d ticks behind that of %s, as manifests say", s.MSN, r.ID, a-b, before.id)
 			}
-			if d := here.at.Sub(before.at).Abs(); d > within && !s.Gap() {
+			if d := here.at.Sub(before.at).Abs(); d > within && !s.Gap() && !before.gap {
 				t.Errorf("segment %d of %s begins %v from that of %s", s.MSN, r.ID, d, before.id)
 			}
 		}
@@ -279,9 +282,15 @@ func TestSeveralPushers(t *testing.T) {
 		{"three", []pusher{full, half, {label: "_360p", order: 3, fps: 30, gop: 60, lag: 100, mute: true}}, true, 1, false},
 		{"without sound first", []pusher{with(full, func(p *pusher) { p.mute = true }), half}, true, 1, false},
 		{"the second changes, and the first goes soon", []pusher{with(full, func(p *pusher) { p.gone = []away{{13900, 99000}} }), with(half, func(p *pusher) { p.changes, p.gop = 12000, 30 })}, true, 2, false},
-		{"the second changes, and the first goes soon, late", []pusher{with(full, func(p *pusher) { p.gone, p.lag = []away{{14500, 99000}}, 600 }), with(half, func(p *pusher) { p.changes, p.gop = 12000, 30 })}, true, 2, false},
+		{"the second changes, and the first goes soon, late", []pusher{with(full, func(p *pusher) { p.gone, p.lag = []away{{14500, 99000}}, 600 }), with(half, func(p *pusher) { p.changes, p.gop = 12000, 30 })}, false, 2, false},
 		{"the first goes, and the second changes, late", []pusher{with(full, func(p *pusher) { p.gone = []away{{13200, 99000}} }), with(half, func(p *pusher) { p.changes, p.lag = 12000, 1500 })}, true, 2, false},
 		{"the first goes, whose sound is ahead, and the second changes", []pusher{with(full, func(p *pusher) { p.gone, p.early = []away{{11950, 99000}}, 500 }), with(half, func(p *pusher) { p.changes = 12000 })}, false, 2, false},
+		{"both begin with a burst", []pusher{with(full, func(p *pusher) { p.lag = -2500 }), with(half, func(p *pusher) { p.lag = -2500 })}, true, 1, false},
+		{"both begin with a burst, one a little later", []pusher{with(full, func(p *pusher) { p.lag, p.from = -2500, 10 }), with(half, func(p *pusher) { p.lag, p.from, p.cache = -2500, 40, 2540 })}, true, 1, false},
+		{"the first begins with a burst", []pusher{with(full, func(p *pusher) { p.lag = -2500 }), half}, true, 1, false},
+		{"the second begins with a burst", []pusher{full, with(half, func(p *pusher) { p.lag = -2500 })}, true, 1, false},
+		{"the second comes with what was before", []pusher{full, with(half, func(p *pusher) { p.from, p.cache = 9300, 2500 })}, true, 1, false},
+		{"the first stalls with the second", []pusher{with(full, func(p *pusher) { p.silent = []away{{9100, 14500}} }), with(half, func(p *pusher) { p.silent = []away{{9100, 14502}} })}, true, 1, false},
 		{"a backup", []pusher{full, full}, true, 1, false},
 		{"a backup, the first lost", []pusher{with(full, func(p *pusher) { p.gone = []away{{9100, 99000}} }), full}, true, 1, false},
 		{"a backup, the first silent", []pusher{with(full, func(p *pusher) { p.silent = []away{{9100, 19000}} }), full}, true, 1, false},
@@ -303,7 +312,12 @@ func TestSeveralPushers(t *testing.T) {
 						t.Errorf("segment %d of %s begins without a keyframe", s.MSN, r.ID)
 					}
 				}
-				if n := len(r.Segments); n < 8 || r.Open < w.Renditions[0].Open-1 {
+				for _, s := range r.Segments {
+					if s.Gaps && strings.Contains(tt.name, "burst") {
+						t.Errorf("segment %d of %s has a gap", s.MSN, r.ID)
+					}
+				}
+				if n := len(r.Segments); n < 8 || r.Open < w.Renditions[0].Open-1-packager.MSN(max(0, -tt.pushers[0].lag/2000)) {
 					t.Errorf("%s has %d segments, and is at %d", r.ID, n, r.Open)
 				}
 			}

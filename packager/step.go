@@ -28,10 +28,16 @@ func (t *step) note(off, frame time.Duration, keyframe bool) {
 // waits for a leader that is late, or gone.
 func (w *writer) stepsAhead(s *remux.Sample) {
 	b := &w.beat
-	if !s.Sync || w.step.even < evenSteps || !b.regularity.sure || w.msn != b.first+MSN(len(b.ends)) || len(b.ends) == 0 {
+	if !s.Sync || w.step.even < evenSteps || w.msn != b.first+MSN(len(b.ends)) {
 		return
 	}
 	at := w.nanoseconds(s.DTS + int64(s.CompositionOffset))
+	if !b.regularity.sure || len(b.ends) == 0 {
+		if at-b.led > int64(time.Second) && w.openDuration() >= b.segmentMin { // it would go on without a keyframe before that comes
+			b.lead(at)
+		}
+		return
+	}
 	expected := b.ends[len(b.ends)-1] + int64(b.regularity.segment)
 	if frame := w.nanoseconds(int64(s.Duration)); near(at, expected, frame/2) {
 		w.turn.begin(w, at)
