@@ -29,9 +29,12 @@ func (w *writer) closePart() error {
 	w.open.Parts = append(w.open.Parts, part)
 	w.open.Size += len(part.Bytes)
 	w.open.Samples += n
-	if w.leads && w.set.OnPart != nil {
-		last := w.nanoseconds(w.newest.end - int64(w.newest.lasts))
-		w.set.OnPart(w.now().Sub(time.Unix(0, last)))
+	if w.leads {
+		now := w.now()
+		w.late = now.Sub(time.Unix(0, w.nanoseconds(w.newest.end-part.Duration)))
+		if w.set.OnPart != nil {
+			w.set.OnPart(now.Sub(time.Unix(0, w.nanoseconds(w.newest.end-int64(w.newest.lasts)))))
+		}
 	}
 	return nil
 }

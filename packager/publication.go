@@ -189,6 +189,9 @@ func (p *publication) gather() {
 func (p *publication) snapshot() *Window {
 	w := newWindow(p.stream.name)
 	w.TargetDuration, w.PartTarget, w.Grain = p.beat.target, p.beat.grid.target, p.beat.grid.target
+	if p.leader != nil {
+		w.Late = p.leader.late
+	}
 	if p.set.FrameFragments && p.leader != nil {
 		w.Grain = p.leader.duration(int64(p.leader.newest.lasts))
 	}

@@ -39,6 +39,11 @@ type Window struct {
 	// production: a part, or a frame.
 	Grain time.Duration
 
+	// Late is how long ago the first frame of the newest part was due when that part was
+	// complete, in the rendition with the keyframes: what waiting for a part adds to
+	// latency. It is 0 before there is one.
+	Late time.Duration
+
 	// Changed is when the list of segments changed last, by the wall clock.
 	Changed time.Time
 

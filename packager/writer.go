@@ -30,6 +30,7 @@ type writer struct {
 
 	rate      rate
 	frameRate remux.Rational
+	late      time.Duration // see Window.Late
 }
 
 // common is what the writers of a publication share.
