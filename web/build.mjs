@@ -1,4 +1,4 @@
-// Copies the player libraries and their licences from node_modules into dist/,
+// Copies the libraries for players and charts, and their licences, from node_modules into dist/,
 // where web.go embeds them. Nothing is bundled or changed, except that each
 // "sourceMappingURL" line goes: the maps stay behind, so it would point nowhere.
 
@@ -7,10 +7,13 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 const libraries = [
   { from: 'hls.js/dist/hls.min.js', to: 'hls.min.js' },
   { from: 'dashjs/dist/modern/umd/dash.all.min.js', to: 'dash.all.min.js' },
+  { from: 'uplot/dist/uPlot.iife.min.js', to: 'uPlot.iife.min.js' },
+  { from: 'uplot/dist/uPlot.min.css', to: 'uPlot.min.css' },
 ];
 
 const licences = [
   { from: 'hls.js/LICENSE', to: 'hls.LICENSE.txt' },
+  { from: 'uplot/LICENSE', to: 'uPlot.LICENSE.txt' },
   { from: 'dashjs/LICENSE.md', to: 'dash.LICENSE.txt' },
   { from: 'dashjs/dist/modern/umd/dash.all.min.js.LICENSE.txt', to: 'dash.parts.LICENSE.txt' },
 ];

@@ -1,5 +1,5 @@
 // Package web is the pages a person looks at, embedded: the player page of a
-// stream, the landing page, and what they load from under /_/.
+// stream, the landing page, the dashboard of operators, and what they load from under /_/.
 package web
 
 import (
@@ -45,6 +45,9 @@ var (
 	//go:embed refused.html
 	refusedHTML []byte
 
+	//go:embed dashboard.html
+	dashboardHTML []byte
+
 	// dist holds only its README until `make web` has run.
 	//
 	//go:embed ui dist
@@ -62,6 +65,9 @@ var libraries = []library{
 	{name: "hls.js", file: "dist/hls.min.js"},
 	{name: "dash.js", file: "dist/dash.all.min.js"},
 }
+
+// charts are what the dashboard draws with; without them it has numbers alone.
+var charts = []string{"dist/uPlot.iife.min.js", "dist/uPlot.min.css"}
 
 // missingMark is where the player page is told which libraries it must do without.
 const missingMark = `<meta name="sluice-missing" content="">`
@@ -152,6 +158,13 @@ func Landing() []byte { return landingHTML }
 func LandingFor(p Publishing) []byte {
 	return bytes.Replace(landingHTML, []byte(publishingMark), mark("publishing", p.told()), 1)
 }
+
+// DashboardPolicy is the policy of the dashboard. It has buttons that end streams: nobody
+// may put it into a frame.
+const DashboardPolicy = ContentSecurityPolicy + "; frame-ancestors 'none'"
+
+// Dashboard returns the page of operators. The bytes must not be modified.
+func Dashboard() []byte { return dashboardHTML }
 
 // Assets returns everything that the pages load: style sheets, scripts, the icon
 // and the player libraries that are built in.

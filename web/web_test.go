@@ -17,7 +17,7 @@ import (
 // texts returns what we wrote ourselves: the pages, and everything in ui.
 func texts(t *testing.T) map[string]string {
 	t.Helper()
-	out := map[string]string{"player.html": string(Player(Visit{})), "landing.html": string(Landing()), "refused.html": string(Refused("no", "why"))}
+	out := map[string]string{"player.html": string(Player(Visit{})), "landing.html": string(Landing()), "dashboard.html": string(Dashboard()), "refused.html": string(Refused("no", "why"))}
 	err := fs.WalkDir(Assets(), "ui", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -33,7 +33,7 @@ func texts(t *testing.T) map[string]string {
 }
 
 // at is where pages are, from the front page on.
-var at = map[string]string{"landing.html": "/", "player.html": "/live/cam1/", "refused.html": "/live/cam1/"}
+var at = map[string]string{"landing.html": "/", "dashboard.html": "/", "player.html": "/live/cam1/", "refused.html": "/live/cam1/"}
 
 // Nothing refers to the root of a host: a proxy may have us below a path, and a
 // viewer's pass may be in front.
@@ -77,7 +77,7 @@ func TestLanding(t *testing.T) {
 }
 
 func TestPagesAreWhole(t *testing.T) {
-	for name, page := range map[string][]byte{"player": Player(Visit{}), "embedded": Player(Visit{Embedded: true}), "landing": Landing(), "refused": Refused("no", "why")} {
+	for name, page := range map[string][]byte{"player": Player(Visit{}), "embedded": Player(Visit{Embedded: true}), "landing": Landing(), "dashboard": Dashboard(), "refused": Refused("no", "why")} {
 		if !bytes.HasPrefix(page, []byte("<!doctype html>")) || !bytes.HasSuffix(bytes.TrimSpace(page), []byte("</html>")) {
 			t.Errorf("%s: not a whole document", name)
 		}
@@ -222,7 +222,7 @@ func TestReferencesExist(t *testing.T) {
 		}
 		for _, want := range wanted {
 			seen[want] = true
-			known := slices.ContainsFunc(libraries, func(l library) bool { return l.file == want })
+			known := slices.ContainsFunc(libraries, func(l library) bool { return l.file == want }) || slices.Contains(charts, want)
 			if _, err := fs.Stat(Assets(), want); err != nil && !known {
 				t.Errorf("%s refers to %s, which does not exist", name, want)
 			}
@@ -241,6 +241,11 @@ func TestReferencesExist(t *testing.T) {
 			t.Errorf("no script loads %s (%s)", l.file, l.name)
 		}
 	}
+	for _, file := range charts {
+		if !seen[file] {
+			t.Errorf("no script loads %s", file)
+		}
+	}
 	for name := range texts(t) {
 		if strings.HasPrefix(name, "ui/") && !seen[name] {
 			t.Errorf("nothing loads %s", name)
@@ -257,8 +262,11 @@ func TestElementsExist(t *testing.T) {
 			continue
 		}
 		page := all["player.html"]
-		if name == "ui/landing.js" {
+		switch {
+		case name == "ui/landing.js":
 			page = all["landing.html"]
+		case strings.HasPrefix(name, "ui/dashboard/"):
+			page = all["dashboard.html"]
 		}
 		for _, m := range asked.FindAllStringSubmatch(text, -1) {
 			if !strings.Contains(page, `id="`+m[1]+`"`) {

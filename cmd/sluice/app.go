@@ -53,13 +53,17 @@ type app struct {
 	http    *httpserve.Server
 	rules   *rules
 	ready   atomic.Bool
+	began   time.Time
 
 	level  string                        // of the log, as the configuration said last; obey's
 	again  <-chan os.Signal              // to read the rules again
 	reread func() (config.Config, error) // what the configuration says now
 	reload chan chan<- error             // the same wish, of one who wants to know what came of it
 
-	feed *admin.Feed // nil: nobody is told
+	feed    *admin.Feed // nil: nobody is told
+	lines   *admin.Log  // of the log; nil: nobody reads along
+	history admin.History
+	preview *httpserve.Server // what operators look at
 
 	ports   *ports.Ports
 	manager *systemd.Manager // nil: nobody has started us who wants to know how we are
@@ -68,13 +72,14 @@ type app struct {
 
 // listen builds the server and opens its ports.
 func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
-	return listenOn(cfg, new(systemd.Sockets), log)
+	return listenOn(cfg, new(systemd.Sockets), log, nil)
 }
 
-// listenOn does so where some of them may be open already.
-func listenOn(cfg config.Config, open *systemd.Sockets, log zerolog.Logger) (*app, error) {
-	a := &app{cfg: cfg, level: cfg.Log.Level, log: log, clock: machineClock(), metrics: metrics.New(), reload: make(chan chan<- error)}
-	a.feed = admin.NewFeed(a.clock.now)
+// listenOn does so where some of them may be open already. lines has what log writes; it
+// may be nil.
+func listenOn(cfg config.Config, open *systemd.Sockets, log zerolog.Logger, lines *admin.Log) (*app, error) {
+	a := &app{cfg: cfg, level: cfg.Log.Level, log: log, lines: lines, clock: machineClock(), metrics: metrics.New(), reload: make(chan chan<- error)}
+	a.began, a.feed = a.clock.now().UTC(), admin.NewFeed(a.clock.now)
 	var err error
 	if a.rules, err = newRules(cfg.Publish, cfg.Watch, cfg.ABR); err != nil {
 		return nil, err
@@ -115,6 +120,9 @@ func listenOn(cfg config.Config, open *systemd.Sockets, log zerolog.Logger) (*ap
 		Watermark:    cfg.Watch.Watermark,
 	}
 	a.http.Publishing = a.publishing
+	a.preview = &httpserve.Server{
+		Catalog: a.catalog, Hold: cfg.HTTP.HoldTimeout, WriteTimeout: cfg.HTTP.WriteTimeout, Log: a.http.Log, Metrics: a.metrics, Now: a.clock.now,
+	}
 	a.metrics.EachStream(desk{a.gate, a}.each)
 	if a.rules.viewers.Load().NeedsPass() && cfg.Watch.Secret == "" {
 		log.Info().Msg("watch.secret is empty: after a restart, viewers must show a token again")
@@ -180,7 +188,10 @@ func (a *app) rooms() ports.Rooms {
 		Front:   a.http.Front,
 		Locate:  a.http.Locate,
 		Operators: func(attend func(http.Handler) http.Handler) http.Handler {
-			s := &admin.Server{House: desk{a.gate, a}, Crew: crew{a.gate}, Token: a.cfg.Admin.Token, WriteTimeout: a.http.WriteTimeout, Metrics: a.metrics, Feed: a.feed, Now: a.clock.now}
+			s := &admin.Server{
+				House: desk{a.gate, a}, Crew: crew{a.gate}, Token: a.cfg.Admin.Token, WriteTimeout: a.http.WriteTimeout, Metrics: a.metrics,
+				Feed: a.feed, Log: a.lines, History: &a.history, Preview: a.preview.Preview(), Now: a.clock.now,
+			}
 			return a.http.Front(s.Handler(attend))
 		},
 		Log: a.http.Log,
@@ -227,6 +238,7 @@ func (a *app) run(ctx context.Context) error {
 	webhook.quiet()
 	a.catalog.End()
 	a.feed.Close() // who listens would hold up the end
+	a.lines.Close()
 	if live > 0 {
 		time.Sleep(drainTime)
 	}
@@ -300,6 +312,8 @@ func (a *app) expire(ctx context.Context) {
 			a.ports.LookAtCertificates(time.Now())
 			a.gate.Patrol()
 			a.http.ForgetAudiences()
+			a.preview.ForgetAudiences()
+			a.history.Look(a.clock.now(), a.catalog.Streams(), a.http.Watching)
 			a.beat.Store(time.Now().UnixNano())
 			if len(a.catalog.Streams()) == 0 {
 				a.clock.settle()
@@ -312,13 +326,15 @@ func (a *app) expire(ctx context.Context) {
 
 // publishing is what the front page tells: where encoders come in, and with what.
 func (a *app) publishing() web.Publishing {
-	port := func(addr net.Addr) int {
-		if tcp, ok := addr.(*net.TCPAddr); ok {
-			return tcp.Port
-		}
-		return 0
+	return web.Publishing{RTMP: portOf(a.ports.Addr.RTMP), RTMPS: portOf(a.ports.Addr.RTMPS), Needs: *a.rules.needs.Load()}
+}
+
+// portOf is the port of a listener; 0 where there is none.
+func portOf(addr net.Addr) int {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return tcp.Port
 	}
-	return web.Publishing{RTMP: port(a.ports.Addr.RTMP), RTMPS: port(a.ports.Addr.RTMPS), Needs: *a.rules.needs.Load()}
+	return 0
 }
 
 // whereToWatch is what browsers are told that come to the encoders' port.

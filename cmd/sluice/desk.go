@@ -23,6 +23,19 @@ var _ admin.House = desk{}
 // Ready tells whether publishers may come.
 func (d desk) Ready() bool { return d.app.ready.Load() && !d.Draining() }
 
+// About is what the program says of itself.
+func (d desk) About() admin.About {
+	at := &d.app.ports.Addr
+	about := admin.About{
+		Version: moduleVersion(), Began: d.app.began,
+		Ports: admin.Ports{RTMP: portOf(at.RTMP), RTMPS: portOf(at.RTMPS), HTTP: portOf(at.HTTP), HTTPS: portOf(at.HTTPS)},
+	}
+	for _, need := range *d.app.rules.needs.Load() {
+		about.Needs = append(about.Needs, string(need))
+	}
+	return about
+}
+
 // each is what metrics tell of each stream.
 func (d desk) each() (all []metrics.Stream) {
 	for _, s := range d.Streams() {

@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"packager/health":       {"remux", "packager"},
 	"packager/packagertest": {"remux", "packager"},
 	"httpserve":             {"config/address", "ingest/metrics", "remux", "packager", "packager/hls", "packager/dash", "web"},
-	"httpserve/admin":       {"httpserve/access", "ingest/access", "ingest/metrics", "packager", "packager/health", "remux"},
+	"httpserve/admin":       {"httpserve/access", "ingest/access", "ingest/metrics", "packager", "packager/cmaf", "packager/health", "remux", "web"},
 	"httpserve/access":      {"config/address", "ingest/access"}, // tokens and webhook are the same for both sides
 	"web":                   {},
 	"cmd/sluice/readers":    {"httpserve/access", "ingest", "ingest/flv", "ingest/metrics", "packager", "packager/tags"},

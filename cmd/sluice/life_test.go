@@ -152,7 +152,7 @@ func TestSocketActivation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := listenOn(c, handed, zerolog.Nop())
+	a, err := listenOn(c, handed, zerolog.Nop(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestSocketActivation(t *testing.T) {
 		if handed, err = systemd.Take(file); err != nil {
 			t.Fatal(err)
 		}
-		if _, err = listenOn(c, handed, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err = listenOn(c, handed, zerolog.Nop(), nil); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("a socket called %s: %v", name, err)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-live/sluice/cmd/sluice/probe"
 	"github.com/sluice-live/sluice/cmd/sluice/systemd"
 	"github.com/sluice-live/sluice/config"
+	"github.com/sluice-live/sluice/httpserve/admin"
 )
 
 const usage = `sluice takes RTMP in and gives HLS and DASH out.
@@ -98,7 +99,8 @@ func run(ctx context.Context, args []string) error {
 		defer signal.Stop(hangup)
 	}
 	setLevel(cfg.Log)
-	log := logger(cfg.Log, os.Stderr)
+	lines := admin.NewLog()
+	log := logger(cfg.Log, os.Stderr, lines)
 	if note := goNote(runtime.Version()); note != "" {
 		log.Warn().Msg(note)
 	}
@@ -111,7 +113,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	a, err := listenOn(cfg, open, log)
+	a, err := listenOn(cfg, open, log, lines)
 	if err != nil {
 		return err
 	}
@@ -139,9 +141,13 @@ func setLevel(c config.Log) {
 	zerolog.SetGlobalLevel(level)
 }
 
-func logger(c config.Log, w io.Writer) zerolog.Logger {
+// logger writes to w as the configuration says, and to along as JSON.
+func logger(c config.Log, w io.Writer, along ...io.Writer) zerolog.Logger {
 	if c.Format == "console" {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.DateTime, NoColor: !isTerminal(w)}
+	}
+	if len(along) > 0 {
+		w = zerolog.MultiLevelWriter(append([]io.Writer{w}, along...)...)
 	}
 	return zerolog.New(w).With().Timestamp().Logger()
 }

@@ -1,8 +1,8 @@
 // Package admin answers operators and their machines: whether the server lives,
 // what it counts, which streams there are and how they are, what happens, and
-// profiles; and does what operators ask for.
+// profiles; and does what operators ask for. The dashboard is the page for that.
 //
-// All of it but the profiles is one table (table.go). The routes, the OpenAPI
+// All of it but the page and the profiles is one table (table.go). The routes, the OpenAPI
 // document at /api/v1/openapi.json and docs/api.md are made from it.
 package admin
 
@@ -16,6 +16,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/sluice-live/sluice/ingest/metrics"
+	"github.com/sluice-live/sluice/web"
 )
 
 // Server answers on an address that viewers can't reach. What strangers can do to
@@ -27,6 +28,9 @@ type Server struct {
 	WriteTimeout time.Duration // behind the time that a profile takes
 	Metrics      *metrics.Set
 	Feed         *Feed            // what happens; nil: nothing does
+	Log          *Log             // what is logged; nil: nobody reads along
+	History      *History         // what streams were like; nil: that isn't known
+	Preview      http.Handler     // streams as viewers get them, below /APP/NAME/; nil: nobody shows them
 	Now          func() time.Time // the wall clock
 
 	listening atomic.Int32 // to events
@@ -45,6 +49,11 @@ func (s *Server) Handler(attend func(http.Handler) http.Handler) http.Handler {
 		guarded = guarded.With(attend)
 	}
 	document := s.lay(r, guarded)
+	guarded.Get("/", s.dashboard)
+	guarded.Get(web.Prefix+"*", s.asset)
+	if s.Preview != nil {
+		guarded.Mount("/preview", s.Preview)
+	}
 	guarded.Get(documentPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
 		w.Write(document)

@@ -21,6 +21,9 @@ func (s *Server) aboutStreams() []operation {
 		on("GET", "/api/v1/streams/{app}/{name}", "getStream", "Streams", "One stream, with who publishes it, and did within the hour", s.stream, http.StatusNotFound),
 		on("DELETE", "/api/v1/streams/{app}/{name}", "endStream", "Streams", "End a stream, and refuse it for a while", s.endStream, http.StatusNotFound, http.StatusInsufficientStorage),
 		raw[switching]("POST", "/api/v1/streams/{app}/{name}/switch", "switchStream", "Streams", "Have the publisher go on air that stands by", s.switchOver, http.StatusNotFound, http.StatusConflict),
+		on("GET", "/api/v1/streams/{app}/{name}/timeline", "getTimeline", "Streams", "The newest segments and parts of a stream", s.timeline, http.StatusNotFound),
+		on("GET", "/api/v1/streams/{app}/{name}/frames", "getFrames", "Streams", "The newest frames of a picture: its groups of pictures", s.frames, http.StatusNotFound),
+		on("GET", "/api/v1/history", "getHistory", "Streams", "What streams were like over the last ten minutes", s.history),
 		on("GET", "/api/v1/viewers", "listViewers", "Streams", "How many watch each stream, about", s.viewers),
 	}
 }
@@ -56,13 +59,15 @@ type Rendition struct {
 	End      string  `json:"end,omitempty" doc:"Media time of the end of the last segment."`
 }
 
-// page is a part of the list.
-type page struct {
+// Page is a part of the list.
+type Page struct {
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"1000" doc:"Most streams in the answer."`
 	After string `query:"after" doc:"The name behind which to begin: next of the page before." example:"live/cam1"`
 	State string `query:"state" enum:"live,waiting,ended" doc:"Those in that state alone."`
 	App   string `query:"app" doc:"Those of that app alone." example:"live"`
 	Name  string `query:"name" doc:"Those alone whose name, behind the app, begins with that." example:"cam"`
+
+	Health health.Severity `query:"health" enum:"bad,warning,notice" doc:"Those alone of which a sentence on health says something so bad, or worse."`
 }
 
 type streamPage struct {
@@ -71,17 +76,26 @@ type streamPage struct {
 	Next    string   `json:"next,omitempty" doc:"after of the next page; absent on the last."`
 }
 
-func (s *Server) streams(_ context.Context, p *page) (*output[streamPage], error) {
+func (s *Server) streams(_ context.Context, p *Page) (*output[streamPage], error) {
 	out := &output[streamPage]{}
 	out.Body.Streams = []Stream{}
-	var found []named
+	found, total, next := s.pick(p)
+	out.Body.Total, out.Body.Next = total, next
+	for _, f := range found {
+		out.Body.Streams = append(out.Body.Streams, s.describe(f.stream))
+	}
+	return out, nil
+}
+
+// pick finds the streams of a page, by name, and how many there are on all pages.
+func (s *Server) pick(p *Page) (found []named, total int, next string) {
 	for _, stream := range s.House.Streams() {
 		w := stream.Window()
-		if name := w.Stream.String(); p.has(name, w.State) {
+		if name := w.Stream.String(); p.has(name, w.State) && (p.Health == "" || s.unwell(w.Stream, p.Health)) {
 			found = append(found, named{name, stream})
 		}
 	}
-	out.Body.Total = len(found)
+	total = len(found)
 	slices.SortFunc(found, func(a, b named) int { return cmp.Compare(a.name, b.name) })
 	at, same := slices.BinarySearchFunc(found, p.After, func(a named, after string) int { return cmp.Compare(a.name, after) })
 	if same {
@@ -90,12 +104,15 @@ func (s *Server) streams(_ context.Context, p *page) (*output[streamPage], error
 	found = found[at:]
 	if len(found) > p.Limit {
 		found = found[:p.Limit]
-		out.Body.Next = found[p.Limit-1].name
+		next = found[p.Limit-1].name
 	}
-	for _, f := range found {
-		out.Body.Streams = append(out.Body.Streams, s.describe(f.stream))
-	}
-	return out, nil
+	return found, total, next
+}
+
+// unwell tells whether something so bad, or worse, is said of a stream.
+func (s *Server) unwell(name packager.StreamName, so health.Severity) bool {
+	all := s.House.Health(name)
+	return len(all) > 0 && slices.Index(health.Severities, all[0].Severity) <= slices.Index(health.Severities, so)
 }
 
 type named struct {
@@ -103,7 +120,7 @@ type named struct {
 	stream *packager.Stream
 }
 
-func (p *page) has(name string, state packager.State) bool {
+func (p *Page) has(name string, state packager.State) bool {
 	app, rest, _ := strings.Cut(name, "/")
 	return (p.State == "" || p.State == state.String()) && (p.App == "" || p.App == app) && strings.HasPrefix(rest, p.Name)
 }
@@ -130,19 +147,28 @@ type oneStream struct {
 }
 
 func (s *Server) stream(_ context.Context, a *Address) (*output[oneStream], error) {
+	stream, err := s.find(a)
+	if err != nil {
+		return nil, err
+	}
+	name := stream.Window().Stream
+	out := &output[oneStream]{oneStream{Stream: s.describe(stream), Sessions: s.sessionsOf(name.String())}}
+	if until, ok := s.House.Refused()[name]; ok {
+		out.Body.RefusedUntil = &until
+	}
+	return out, nil
+}
+
+// find finds the stream that a path names.
+func (s *Server) find(a *Address) (*packager.Stream, error) {
 	name, err := a.parse()
 	if err != nil {
 		return nil, err
 	}
 	for _, stream := range s.House.Streams() {
-		if stream.Window().Stream != name {
-			continue
+		if stream.Window().Stream == name {
+			return stream, nil
 		}
-		out := &output[oneStream]{oneStream{Stream: s.describe(stream), Sessions: s.sessionsOf(name.String())}}
-		if until, ok := s.House.Refused()[name]; ok {
-			out.Body.RefusedUntil = &until
-		}
-		return out, nil
 	}
 	return nil, noSuch("stream: it is not live, and was not until lately")
 }

@@ -29,7 +29,7 @@ func office(t testing.TB) (*house, *Server) {
 		all: []*packager.Stream{f.Stream}, level: "info",
 		sessions: []Session{{ID: "k4", Stream: "live/cam1", Remote: "192.0.2.7:50312", Software: "OBS", By: "key", Began: time.Now(), Bytes: 5}, {ID: "k3", Stream: "live/cam2", Ended: new(time.Now()), Why: "EOF"}},
 	}
-	return h, &Server{House: h, Crew: new(crew), WriteTimeout: time.Second, Metrics: metrics.New(), Feed: NewFeed(time.Now), Now: time.Now}
+	return h, &Server{House: h, Crew: new(crew), WriteTimeout: time.Second, Metrics: metrics.New(), Feed: NewFeed(time.Now), Log: NewLog(), History: new(History), Now: time.Now}
 }
 
 func (s *Server) openapiOf(t *testing.T) []byte {
@@ -110,6 +110,16 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 		{"POST", "/api/v1/streams/{app}/{name}/switch", "/api/v1/streams/live/cam1/switch?pushed=live/cam1_720p", 202, "", nil},
 		{"POST", "/api/v1/streams/{app}/{name}/switch", "/api/v1/streams/live/cam1/switch", 409, "nobody stands by", nil},
 		{"POST", "/api/v1/streams/{app}/{name}/switch", "/api/v1/streams/live/cam9/switch", 404, "nobody publishes", nil},
+		{"GET", "/api/v1/streams", "/api/v1/streams?health=warning", 200, `"total":1`, nil},
+		{"GET", "/api/v1/streams", "/api/v1/streams?health=bad", 200, `"total":0`, nil},
+		{"GET", "/api/v1/streams/{app}/{name}/timeline", "/api/v1/streams/live/cam1/timeline?seconds=1", 200, `"open":true,"starts":true,"parts":[{"duration":0.5,`, nil},
+		{"GET", "/api/v1/streams/{app}/{name}/timeline", "/api/v1/streams/live/cam9/timeline", 404, "no such stream", nil},
+		{"GET", "/api/v1/streams/{app}/{name}/frames", "/api/v1/streams/live/cam1/frames", 200, `"kind":"next"`, nil},
+		{"GET", "/api/v1/streams/{app}/{name}/frames", "/api/v1/streams/live/cam1/frames?rendition=a1", 200, `"frames":[]`, nil},
+		{"GET", "/api/v1/streams/{app}/{name}/frames", "/api/v1/streams/live/cam1/frames?seconds=1000", 422, "seconds", nil},
+		{"GET", "/api/v1/history", "/api/v1/history?limit=1", 200, `"streams":[{"name":"live/cam1","bitrate":[`, nil},
+		{"GET", "/api/v1/history", "/api/v1/history?points=0", 422, "points", nil},
+		{"GET", "/api/v1/server", "/api/v1/server", 200, `"streams":{"live":1,"waiting":0,"ended":0,"bad":0,"warning":1}`, nil},
 		{"GET", "/api/v1/viewers", "/api/v1/viewers", 200, `"total":3`, nil},
 		{"GET", "/api/v1/sessions", "/api/v1/sessions", 200, `"why":"EOF"`, nil},
 		{"GET", "/api/v1/sessions", "/api/v1/sessions?live=true&stream=live/cam2", 200, `{"sessions":[]}`, nil},
@@ -139,6 +149,7 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 		{"PUT", "/api/v1/log/level", "/api/v1/log/level", 422, "level", nil},
 		{"GET", "/api/v1/log/level", "/api/v1/log/level", 200, `{"level":"debug"}`, nil},
 		{"GET", "/api/v1/events", "/api/v1/events", 200, ":", s.Feed.Close},
+		{"GET", "/api/v1/log", "/api/v1/log", 200, ":", s.Log.Close},
 	} {
 		if c.before != nil {
 			c.before()
@@ -206,7 +217,7 @@ func TestPages(t *testing.T) {
 	}
 	s.House = &house{all: c.Streams()}
 	var names []string
-	for p := (&page{Limit: 3}); ; {
+	for p := (&Page{Limit: 3}); ; {
 		out, err := s.streams(context.Background(), p)
 		if err != nil || out.Body.Total != 10 {
 			t.Fatal(err, out)

@@ -16,69 +16,44 @@ const (
 	beat          = 15 * time.Second // between signs of life, where nothing happens
 )
 
-// aboutHappenings is the line on what happens.
+var lastEventID = &huma.Param{
+	Name: "Last-Event-ID", In: "header", Description: "The id of the event that was heard last.",
+	Schema: &huma.Schema{Type: huma.TypeString},
+}
+
+// aboutHappenings is the lines on what happens.
 func (s *Server) aboutHappenings() []operation {
 	o := text("/api/v1/events", "listen", "Events", "What happens, as server-sent events", "text/event-stream", s.listen, "503")
 	o.Description = "Each event has its kind as `event`, its id as `id`, and an Event as `data`. Who comes back says in `Last-Event-ID` what was heard last, and gets what was told since: " +
 		"of the last " + strconv.Itoa(kept) + " events. Who missed more than that gets an event `missed` first, and should look at all again. Comments come every 15 s where nothing happens."
-	o.Parameters = []*huma.Param{{
-		Name: "Last-Event-ID", In: "header", Description: "The id of the event that was heard last.",
-		Schema: &huma.Schema{Type: huma.TypeString},
-	}}
+	o.Parameters = []*huma.Param{lastEventID}
 	lay := o.lay
 	o.lay = func(api huma.API, op huma.Operation) {
 		api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Event](), true, "Event")
 		lay(api, op)
 	}
-	return []operation{o}
+	return []operation{o, s.aboutLog()}
+}
+
+// aboutLog is the line on the log.
+func (s *Server) aboutLog() operation {
+	o := text("/api/v1/log", "readLog", "Events", "What is logged, as server-sent events", "text/event-stream", s.readAlong, "503")
+	o.Description = "Each line is the `data` of an event `line`: an object with `level`, `time`, `message` and more. Who says 0 in `Last-Event-ID` gets the lines first that are kept: the newest " +
+		strconv.Itoa(keptLines) + ", at most. How much is logged is what log.level says."
+	o.Parameters = []*huma.Param{lastEventID}
+	return o
 }
 
 // listen tells of what happens until one of both goes.
 func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
-	at := s.Feed.newest()
-	if last := r.Header.Get("Last-Event-ID"); last != "" {
-		id, err := strconv.ParseUint(last, 10, 63)
-		if err != nil {
-			refuse(w, r, http.StatusUnprocessableEntity, "Last-Event-ID is no id of an event")
-			return
-		}
-		at = id
-	}
-	defer s.listening.Add(-1)
-	if s.listening.Add(1) > mostListeners {
-		refuse(w, r, http.StatusServiceUnavailable, "too many listen already")
-		return
-	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusOK)
-	control := http.NewResponseController(w)
-	alive := time.NewTicker(beat)
-	defer alive.Stop()
-	for first := true; ; first = false {
+	s.follow(w, r, s.Feed.newest(), func(at uint64) (text []byte, _ uint64, _ <-chan struct{}, _ bool) {
 		events, more, open := s.Feed.behind(at)
-		text := []byte(nil)
 		for _, e := range events {
 			at = e.ID
 			text = appendEvent(text, e)
 		}
-		if len(events) == 0 && (first || open) {
-			text = []byte(":\n\n") // so that the header goes out, and a dead connection shows
-		}
-		// By the machine's clock, as sockets go by it; in tests there may be no socket.
-		_ = control.SetWriteDeadline(time.Now().Add(s.WriteTimeout))
-		if _, err := w.Write(text); err != nil || control.Flush() != nil || !open {
-			return
-		}
-		// HTTP/2 breaks off at the deadline, written or not.
-		_ = control.SetWriteDeadline(time.Now().Add(beat + s.WriteTimeout))
-		select {
-		case <-more:
-		case <-alive.C:
-		case <-r.Context().Done():
-			return
-		}
-	}
+		return text, at, more, open
+	})
 }
 
 func appendEvent(b []byte, e Event) []byte {

@@ -1,9 +1,6 @@
 package admin
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // Kind is what sort of thing has happened.
 type Kind string
@@ -39,23 +36,16 @@ type Event struct {
 // kept is how many events a Feed remembers, for who comes back or is slow.
 const kept = 1024
 
-// Feed is what has happened of late. Whoever listens has a place in it, and nothing
-// else: the slow miss what was forgotten meanwhile, and are told. A nil Feed takes
-// anything, and has nothing.
+// Feed is what has happened of late. A nil Feed takes anything, and has nothing.
 type Feed struct {
-	now func() time.Time
-
-	mu     sync.Mutex
-	next   uint64        // id of the next event
-	events []Event       // the newest, oldest first
-	more   chan struct{} // closed by the next event
-	closed bool
+	now   func() time.Time
+	river *river[Event]
 }
 
 // NewFeed returns an empty Feed. now is the wall clock.
 func NewFeed(now func() time.Time) *Feed {
 	// Nothing happens a thousand times a second for long: ids grow over a restart.
-	return &Feed{now: now, next: uint64(now().UnixMilli()), more: make(chan struct{})}
+	return &Feed{now, newRiver[Event](kept, uint64(now().UnixMilli()))}
 }
 
 // Tell adds an event. Its id and time are the Feed's.
@@ -63,34 +53,16 @@ func (f *Feed) Tell(e Event) {
 	if f == nil {
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	e.ID, e.At = f.next, f.now().UTC()
-	f.next++
-	if len(f.events) == kept {
-		f.events = append(f.events[:0:0], f.events[kept/4:]...)
-	}
-	f.events = append(f.events, e)
-	f.wake()
+	f.river.put(func(id uint64) Event {
+		e.ID, e.At = id, f.now().UTC()
+		return e
+	})
 }
 
 // Close ends the waiting of all who listen.
 func (f *Feed) Close() {
-	if f == nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.closed {
-		f.closed = true
-		close(f.more)
-	}
-}
-
-func (f *Feed) wake() {
-	if !f.closed {
-		close(f.more)
-		f.more = make(chan struct{})
+	if f != nil {
+		f.river.close()
 	}
 }
 
@@ -99,9 +71,7 @@ func (f *Feed) newest() uint64 {
 	if f == nil {
 		return 0
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.next - 1
+	return f.river.newest()
 }
 
 // behind returns the events behind one, and what is closed when there are more. The
@@ -111,13 +81,9 @@ func (f *Feed) behind(id uint64) (events []Event, more <-chan struct{}, open boo
 	if f == nil {
 		return nil, nil, false
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	first := f.next - uint64(len(f.events))
-	if id >= f.next || id+1 < first {
-		events = append(events, Event{ID: first - 1, At: f.now().UTC(), Kind: Missed})
-		id = first - 1
+	c := f.river.behind(id)
+	if c.missed {
+		events = append(events, Event{ID: c.before, At: f.now().UTC(), Kind: Missed})
 	}
-	events = append(events, f.events[id+1-first:]...)
-	return events, f.more, !f.closed
+	return append(events, c.all...), c.more, c.open
 }

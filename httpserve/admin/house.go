@@ -44,6 +44,7 @@ type Publishers interface {
 
 // Process is the program itself.
 type Process interface {
+	About() About
 	Settings() []Setting
 	Reload(context.Context) error
 	Draining() bool

@@ -20,6 +20,9 @@ type house struct {
 	level    string
 }
 
+func (h *house) About() About {
+	return About{Version: "v1", Began: time.Now(), Ports: Ports{RTMP: 1935, HTTP: 8080}}
+}
 func (h *house) Ready() bool                     { return !h.drained }
 func (h *house) Streams() []*packager.Stream     { return h.all }
 func (h *house) Viewers(packager.StreamName) int { return 3 }

@@ -12,6 +12,7 @@ func (s *Server) aboutProcess() []operation {
 	const plain = "text/plain"
 	open := func(o operation) operation { o.open = true; return o }
 	return []operation{
+		on("GET", "/api/v1/server", "getServer", "Server", "What the server is, and all streams in a few numbers", s.about),
 		on("GET", "/api/v1/config", "getConfig", "Server", "The configuration in force", s.settings),
 		on("POST", "/api/v1/reload", "reload", "Server", "Read the configuration again, as SIGHUP does", s.reload, http.StatusConflict),
 		on("GET", "/api/v1/drain", "getDrain", "Server", "Whether the server is drained", s.drained),
