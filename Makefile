@@ -18,7 +18,7 @@ TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gst
         varnishd:varnish nginx:nginx-light caddy:caddy curl:curl mpv:mpv WebKitWebDriver:webkit2gtk-driver xvfb-run:xvfb xauth:xauth rtmpdump:rtmpdump
 GSTREAMER = gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
-.PHONY: help run demo build web test test-players test-abr test-play play-load test-encoders check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers promtool deps clean
+.PHONY: help run demo build web test test-players test-dashboard test-abr test-play play-load test-encoders check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers promtool deps clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -99,11 +99,14 @@ attack: ## thousands of idle connections, of publishers and viewers at once, enc
 	SLUICE_ATTACK=1 $(GO) test -count=1 -v -timeout 10m -run '^Test(F19|F20|F21|F26|F27|F28|F33|F34|F35|F36|F37)' ./cmd/sluice/... ./ingest ./httpserve | grep -v '^=== '
 
 e2e: web ## real encoders in, real players out
-	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make test-players, make test-abr, make test-play, make play-load, make test-encoders, make latency, make bench-latency; make promtool, as it needs Prometheus"
+	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make test-players, make test-dashboard, make test-abr, make test-play, make play-load, make test-encoders, make latency, make bench-latency; make promtool, as it needs Prometheus"
 	$(GO) test -count=1 -timeout 20m ./e2e/...
 
 test-players: web ## each player through seeks, pauses, restarts, other pictures, silence, the end, and WebKitGTK; our pages in all states, themes and sizes, with screenshots: takes 16 minutes
 	E2E_PLAYERS=1 $(GO) test -count=1 -v -parallel 2 -timeout 60m -run '^Test(Players|PageSights|WebKit|KeepsPace|VideoJS|EndsInMidGOP)$$' ./e2e/ | grep -v '^=== '
+
+test-dashboard: web ## the dashboard in all states, on a desk and on a phone, light and dark, judged by axe-core, with screenshots in e2e/artifacts: takes two minutes
+	E2E_DASHBOARD=1 $(GO) test -count=1 -v -timeout 10m -run '^TestDashboard' ./e2e/ | grep -v '^=== '
 
 test-abr: web ## each player, in Chromium and Firefox, up and down through the qualities of a stream, by its API and on a narrow way, with one that is lost and one that joins: takes 50 minutes
 	@command -v firefox-esr >/dev/null || { echo "test-abr: missing: sudo apt-get install --no-install-recommends firefox-esr"; exit 1; }

@@ -338,11 +338,15 @@ func startServer(t testing.TB, flags ...string) *server {
 	return s
 }
 
-// crash ends the server as nobody should, and starts it again.
-func (s *server) crash(t testing.TB) {
+// crash ends the server as nobody should, and starts it again; meanwhile is what is
+// done while it is away.
+func (s *server) crash(t testing.TB, meanwhile ...func()) {
 	t.Helper()
 	killChild(s.cmd.Process)
 	<-s.exited
+	for _, do := range meanwhile {
+		do()
+	}
 	s.run(t)
 	t.Cleanup(func() { s.stop(t) }) // before the new child's own
 }

@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// A person looks at the dashboard: nobody publishes yet, a stream comes and is seen, is
+// ended behind a question, and comes back.
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	const stream = "live/cam1"
+	s := startServer(t)
+	b := browse(t)
+	b.scheme(t, "dark")
+	b.size(t, 1280, 900)
+	b.open(t, s.dashboard(""))
+	b.awaitText(t, 5*time.Second, ".empty", "No streams yet")
+	b.awaitText(t, time.Second, "#how-server", "rtmp://"+s.rtmp+"/live")
+	b.axe(t, "empty")
+
+	// An encoder's name for itself is text, whatever is in it.
+	const evil = `<img src=x onerror=evil()><b>cam`
+	ffmpegPublish(t, "-stream_loop", "-1", "-re", "-i", clip360(t), "-c", "copy", "-f", "flv", "-rtmp_flashver", evil, s.rtmpURL(stream))
+	b.awaitText(t, 10*time.Second, ".stream", "Live")
+	b.awaitTrue(t, 10*time.Second, "document.querySelector('.stream video').currentTime > 0", "the preview plays")
+	b.axe(t, "list")
+
+	b.click(t, ".stream h2 a")
+	b.awaitText(t, 5*time.Second, "main", "On air")
+	b.awaitText(t, 5*time.Second, "main", evil)
+	b.awaitTrue(t, 10*time.Second, "document.querySelectorAll('.groups .bars').length === 3 && document.querySelectorAll('.lanes .part').length > 3", "frames and parts are drawn")
+	b.axe(t, "stream")
+
+	b.click(t, "#end-stream")
+	b.awaitTrue(t, time.Second, "document.querySelector('#ask').open && document.activeElement.id === 'ask-no'", "it asks, and Cancel has the focus")
+	b.click(t, "#ask-no")
+	b.awaitText(t, time.Second, ".title .badge", "Live")
+	b.click(t, "#end-stream")
+	b.click(t, "#ask-yes")
+	b.awaitText(t, 5*time.Second, ".title .badge", "Ended")
+
+	s.pushClip(t, clip360(t), stream, 0)
+	b.awaitText(t, 8*time.Second, ".title .badge", "Live")
+	b.awaitTrue(t, 8*time.Second, "document.querySelector('.stage video').currentTime > 0", "the preview plays again")
+	for _, f := range b.found("/preview/") { // which is asked for while nothing can be played yet
+		t.Error(f)
+	}
+	if n := b.cookies(t); n > 0 {
+		t.Errorf("%d cookies", n)
+	}
+}
+
+// The same in all states, on a desk and on a phone, by day and by night: with advice that
+// says what to set, a connection that is lost and comes back, and many streams. Screenshots
+// are kept.
+func TestDashboardWhole(t *testing.T) {
+	if os.Getenv("E2E_DASHBOARD") == "" {
+		t.Skip("make test-dashboard")
+	}
+	s := startServer(t, "-publish-backup", "-window-grace", "5m", "-window-linger", "5m")
+	b := browse(t)
+	b.size(t, 1280, 900)
+	b.open(t, s.dashboard(""))
+	b.awaitText(t, 5*time.Second, ".empty", "No streams yet")
+	b.gallery(t, "empty")
+
+	encode := func(stream string, options ...string) *child {
+		return ffmpegPublish(t, append(append([]string{"-re", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30", "-f", "lavfi", "-i", "sine",
+			"-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-pix_fmt", "yuv420p", "-b:v", "900k", "-c:a", "aac"}, options...), "-f", "flv", s.rtmpURL(stream))...)
+	}
+	encode("live/sick", "-g", "300", "-keyint_min", "300", "-sc_threshold", "0")
+	s.pushClipLoop(t, clip720(t), "live/studio")
+	s.pushClipLoop(t, clip720(t), "live/studio") // stands by
+	field := s.pushClipLoop(t, clip360(t), "live/field")
+	s.pushClip(t, clipShort(t), "live/over", 4*time.Second).wait(t, 20*time.Second)
+	killChild(field.cmd.Process)
+
+	b.awaitText(t, 60*time.Second, ".stream[data-state=live]", "keyframes come every 10 s")
+	b.awaitTrue(t, 20*time.Second, "document.querySelectorAll('.stream').length === 4", "all streams are there")
+	b.gallery(t, "list")
+
+	for _, page := range []struct{ name, hash, text string }{
+		{"healthy", "#/stream/live/studio", "Nothing is wrong"},
+		{"sick", "#/stream/live/sick", "-force_key_frames"},
+		{"waiting", "#/stream/live/field", "Its encoder was lost"},
+		{"ended", "#/stream/live/over", "It is over"},
+		{"absent", "#/stream/live/nobody", "Not there"},
+		{"activity", "#/activity", "Its encoder was lost"},
+		{"server", "#/server", "The server takes publishers"},
+	} {
+		b.open(t, s.dashboard(page.hash))
+		b.awaitText(t, 10*time.Second, "main", page.text)
+		if strings.HasPrefix(page.hash, "#/stream") && page.name != "absent" && page.name != "waiting" && page.name != "ended" {
+			b.awaitTrue(t, 10*time.Second, "document.querySelector('.stage video').currentTime > 0 && document.querySelectorAll('.plot canvas').length === 4", "it plays")
+		}
+		b.gallery(t, page.name)
+	}
+
+	b.open(t, s.dashboard("#/stream/live/studio"))
+	b.awaitText(t, 10*time.Second, "main", "Stands by")
+	b.click(t, "[data-focus^=switch]")
+	b.gallery(t, "question")
+	b.click(t, "#ask-yes")
+	b.awaitText(t, 10*time.Second, "#toast", "goes on air at its next keyframe")
+
+	b.open(t, s.dashboard("#/server"))
+	b.click(t, "[data-focus=drain]")
+	b.click(t, "#ask-yes")
+	b.awaitTrue(t, 5*time.Second, "!document.querySelector('#drained').hidden", "it says that the server is drained")
+	b.click(t, "[data-focus=drain]")
+	b.awaitTrue(t, 5*time.Second, "document.querySelector('#drained').hidden", "and that it is no more")
+
+	for _, f := range b.found("/preview/", "404") {
+		t.Error(f)
+	}
+	b.open(t, s.dashboard(""))
+	b.awaitText(t, 5*time.Second, "#link", "Connected")
+	s.crash(t, func() {
+		b.awaitText(t, 10*time.Second, "#lost", "connection to the server is lost")
+		b.gallery(t, "lost")
+	})
+	b.awaitText(t, 15*time.Second, "#link", "Connected")
+	b.awaitTrue(t, 5*time.Second, "document.querySelector('#lost').hidden", "it is back by itself")
+}
+
+func (s *server) dashboard(hash string) string { return "http://" + s.admin + "/" + hash }
+
+// scheme is what the person's system prefers: light, or dark.
+func (b *browser) scheme(t testing.TB, name string) {
+	t.Helper()
+	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// gallery keeps screenshots of a page in each size and scheme, and has each judged.
+func (b *browser) gallery(t testing.TB, name string) {
+	t.Helper()
+	for _, scheme := range []string{"dark", "light"} {
+		b.scheme(t, scheme)
+		for _, size := range sizes {
+			b.size(t, size.width, size.height)
+			name := fmt.Sprintf("%s-%s-%d", name, scheme, size.width)
+			if wide := eval[int64](t, b, "document.documentElement.scrollWidth"); wide > size.width {
+				t.Errorf("%s: %d pixels wide on a screen of %d", name, wide, size.width)
+			}
+			b.axe(t, name)
+			png, err := run(b, chromedp.FullScreenshot(100))
+			if err != nil {
+				t.Errorf("screenshot: %v", err)
+				continue
+			}
+			keep(t, name+".png", png)
+		}
+	}
+	b.size(t, sizes[0].width, sizes[0].height)
+}
+
+func (b *browser) awaitText(t testing.TB, patience time.Duration, selector, text string) {
+	t.Helper()
+	quoted, _ := json.Marshal(text)
+	b.awaitTrue(t, patience, fmt.Sprintf("[...document.querySelectorAll(%q)].some((e) => e.textContent.includes(%s))", selector, quoted), fmt.Sprintf("%s says %q", selector, text))
+}
+
+func (b *browser) awaitTrue(t testing.TB, patience time.Duration, expression, what string) {
+	t.Helper()
+	eventually(t, patience, what, func() error {
+		if !eval[bool](t, b, "!!("+expression+")") {
+			return fmt.Errorf("not so: %v\n%.1500s", b.found("404"), eval[string](t, b, "document.body.innerText"))
+		}
+		return nil
+	})
+}
+
+// click waits for an element, and clicks on it as a person does.
+func (b *browser) click(t testing.TB, selector string) {
+	t.Helper()
+	b.awaitTrue(t, 5*time.Second, fmt.Sprintf("document.querySelector(%q)?.checkVisibility()", selector), selector+" is there")
+	if _, err := run(b, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		t.Fatalf("click on %s: %v", selector, err)
+	}
+}
+
+// axe has axe-core judge the page. What is serious or worse is an error.
+func (b *browser) axe(t testing.TB, name string) {
+	t.Helper()
+	const file = "../web/node_modules/axe-core/axe.min.js"
+	if !eval[bool](t, b, "!!window.axe") {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatalf("%v: make web", err)
+		}
+		if _, err := run(b, chromedp.Evaluate[bool](string(source)+";!!window.axe")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := run(b, chromedp.Evaluate[string](`axe.run({ exclude: [['video']] }, { resultTypes: ['violations'] }).then(({ violations }) => violations
+		.map(({ id, impact, help, nodes }) => impact + ': ' + id + ': ' + help + ': ' + nodes.slice(0, 3).map(({ html, any }) => html.slice(0, 160) + ' ' + (any[0]?.message ?? '')).join(' | ')).join('\n'))`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(found) {
+		if strings.HasPrefix(line, "serious") || strings.HasPrefix(line, "critical") {
+			t.Errorf("%s: axe: %s", name, line)
+		} else {
+			t.Logf("%s: axe: %s", name, line)
+		}
+	}
+}
