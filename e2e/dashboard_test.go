@@ -88,6 +88,9 @@ func TestDashboardWhole(t *testing.T) {
 
 	b.awaitText(t, 60*time.Second, ".stream[data-state=live]", "keyframes come every 10 s")
 	b.awaitTrue(t, 20*time.Second, "document.querySelectorAll('.stream').length === 4", "all streams are there")
+	b.awaitText(t, 20*time.Second, ".stream", "Waiting")
+	b.awaitText(t, 20*time.Second, ".stream", "Ended")
+	b.awaitTrue(t, 20*time.Second, "[...document.querySelectorAll('.stream[data-state=live] video')].every((v) => v.currentTime > 0)", "the previews play")
 	b.gallery(t, "list")
 
 	for _, page := range []struct{ name, hash, text string }{

@@ -37,8 +37,10 @@ export class Chart {
   draw(values, at, step) {
     if (!values.length) return;
     const times = values.map((_, i) => at - (values.length - 1 - i) * step);
-    this.data = [times, values];
-    const [least, most] = [Math.min(...values), Math.max(...values)];
+    // Where zero stands for nothing, it is no value.
+    const known = this.write(0) === '–' ? values.filter((value) => value > 0) : values;
+    this.data = [times, known === values ? values : values.map((value) => value || null)];
+    const [least, most] = known.length ? [Math.min(...known), Math.max(...known)] : [0, 0];
     this.newest = values.at(-1);
     this.value.textContent = this.write(this.newest);
     this.range.textContent = least === most ? '' : `${this.write(least)} to ${this.write(most)}`;
@@ -69,10 +71,10 @@ export class Chart {
       padding: [8, 4, 0, 0],
       legend: { show: false },
       cursor: { y: false, sync: { key: 'stream' }, points: { size: 7 }, drag: { x: false, y: false } },
-      scales: { y: { range: (_, least, most) => [0, most > 0 ? most * 1.15 : 1] } },
+      scales: { x: { range: (_, from, to) => [Math.min(from, to - 60), to] }, y: { range: (_, least, most) => [0, most > 0 ? most * 1.15 : 1] } },
       axes: [
-        { ...axis, size: 24, space: 70, values: (_, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })) },
-        { ...axis, size: 62, space: 34, incrs: this.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000] : undefined, values: (_, all) => all.map((value) => (value ? this.write(value) : '0')) },
+        { ...axis, size: 24, space: 70, values: (_, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: times.at(-1) - times[0] < 240 ? '2-digit' : undefined })) },
+        { ...axis, size: 74, space: 34, incrs: this.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000] : undefined, values: (_, all) => all.map((value) => (value ? this.write(value) : '0')) },
       ],
       series: [{}, { stroke: colour('--water-line'), fill: colour('--water-fill'), width: 1.75, points: { show: false } }],
       hooks: { setCursor: [(plot) => this.point(plot.cursor.idx)] },
@@ -82,7 +84,7 @@ export class Chart {
 
   point(index) {
     const value = index === null || index === undefined ? this.newest : this.data[1][index];
-    this.value.textContent = this.write(value ?? this.newest);
+    this.value.textContent = this.write(value ?? 0);
   }
 
   rebuild() {

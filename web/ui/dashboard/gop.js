@@ -11,6 +11,8 @@ export class Groups {
   constructor() {
     this.drawing = svg('svg', { class: 'groups', role: 'img' });
     this.text = el('p', { class: 'dim' }, '');
+    this.watch = new ResizeObserver(() => this.last && this.drawing.clientWidth !== this.width && this.draw(this.last));
+    this.watch.observe(this.drawing);
     this.choice = el('select', { 'aria-label': 'Rendition', hidden: true, onchange: () => document.dispatchEvent(new Event('again')) });
     this.section = el('section', { class: 'panel', 'aria-labelledby': 'gop-title' },
       el('div', { class: 'head' }, el('h2', { id: 'gop-title' }, 'Groups of pictures'), this.choice,
@@ -25,10 +27,11 @@ export class Groups {
     put(this.choice, pictures.map(({ id, width, height }) => el('option', { value: id }, `${id}: ${width} × ${height}`)));
   }
 
-  draw({ frames, rendition }) {
-    const width = this.drawing.clientWidth || 600;
-    const all = frames.slice(-Math.floor(width / 3)); // three pixels each, or more
+  draw(last) {
+    const { frames, rendition } = this.last = last;
     this.section.hidden = !frames.length;
+    const width = this.width = this.drawing.clientWidth || 600;
+    const all = frames.slice(-Math.floor(width / 3)); // three pixels each, or more
     if (!all.length) return;
     const wide = width / all.length;
     const most = Math.max(...all.map((frame) => frame.bytes));

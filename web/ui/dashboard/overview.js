@@ -138,7 +138,7 @@ export class Overview {
     for (const row of [...this.list.children].map(({ row }) => row)) {
       const wanted = this.previews.checked && !document.hidden && row.seen && row.stream?.state === 'live' && playing < mostPreviews;
       if (wanted) playing++;
-      row.preview.want(wanted, row.stream?.state, row.words());
+      row.preview.want(wanted, row.stream?.state, row.words(!this.previews.checked));
     }
   }
 
@@ -203,9 +203,10 @@ class Row {
     }
   }
 
-  words() {
+  // words stand in the place of the picture.
+  words(off) {
     if (!this.stream) return '';
-    return { live: 'Preview is off', waiting: 'Waiting for its encoder', ended: 'Over' }[this.stream.state];
+    return { live: off ? 'Preview is off' : '', waiting: 'Waiting for its encoder', ended: 'Over' }[this.stream.state];
   }
 
   end() {
@@ -228,7 +229,7 @@ export function sentence(stream) {
     case 'waiting':
       return 'Its encoder was lost. It goes on when that comes back.';
     default:
-      return `It is over; ${viewers(stream.viewers)} still there.`;
+      return stream.viewers ? `It is over; about ${viewers(stream.viewers)} still there.` : 'It is over.';
   }
 }
 

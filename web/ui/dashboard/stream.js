@@ -93,7 +93,7 @@ export class StreamPage {
   show(stream, server) {
     this.stream = stream;
     const words = {
-      live: () => `On air, with ${viewers(stream.viewers)} about.`,
+      live: () => (stream.viewers ? `On air, with about ${viewers(stream.viewers)}.` : 'On air. Nobody watches it now.'),
       waiting: () => 'Its encoder was lost. The stream waits for it, and goes on where it was when the encoder comes back; if it stays away, the stream ends.',
       ended: () => 'It is over. What is left of it can be watched for a moment yet. It begins anew when somebody publishes it.',
     }[stream.state]();
@@ -120,7 +120,7 @@ export class StreamPage {
     const n = this.stream?.viewers ?? 0;
     question({
       title: `End ${this.name}?`,
-      text: `${n === 1 ? 'One viewer watches' : `${count(n)} viewers watch`} it, and will see its end. Its encoder is told so; most encoders come back at once, unless the stream is refused for a while.`,
+      text: `${!n ? 'Nobody watches it now.' : `${n === 1 ? 'One viewer watches it, and will see its end.' : `About ${count(n)} viewers watch it, and will see its end.`}`} Its encoder is told so; most encoders come back at once, unless the stream is refused for a while.`,
       yes: 'End the stream', dangerous: true,
       choice: { label: 'And refuse it for', options: [['', 'no time: it may come back'], ...whiles] },
       done: async (refuse) => {
@@ -198,7 +198,7 @@ export class StreamPage {
       ? table('Sessions', ['Began', 'Lasted', 'From', 'Software', 'Let in by', 'Came', 'End'], shown.map((one) => [
         el('time', { datetime: one.began, title: day(one.began) }, clock(one.began)),
         lasting(one.ended ? (Date.parse(one.ended) - Date.parse(one.began)) / 1000 : since(one.began)),
-        `${one.remote}${one.tls ? ' (TLS)' : ''}`, one.software || '–', one.by || 'its network', bytes(one.bytes),
+        `${one.remote}${one.tls ? ' (TLS)' : ''}`, one.software || '–', one.by || 'its network', one.bytes ? bytes(one.bytes) : '–',
         one.ended ? one.why : el('span', { class: 'ending' }, 'goes on ', el('button', { type: 'button', 'data-focus': `end-${one.id}`, onclick: () => this.askEndSession(one) }, 'End…')),
       ]))
       : el('p', { class: 'dim' }, 'None.')));

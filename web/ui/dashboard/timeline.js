@@ -10,17 +10,20 @@ export class Timeline {
   constructor() {
     this.drawing = svg('svg', { class: 'lanes', role: 'img' });
     this.text = el('p', { class: 'dim' }, '');
+    this.watch = new ResizeObserver(() => this.last && this.drawing.clientWidth !== this.width && this.draw(this.last));
+    this.watch.observe(this.drawing);
     this.section = el('section', { class: 'panel', 'aria-labelledby': 'parts-title' },
       el('div', { class: 'head' }, el('h2', { id: 'parts-title' }, 'Timeline of parts'),
         el('ul', { class: 'legend', 'aria-hidden': 'true' }, el('li', { 'data-kind': 'start' }, 'Decoding can start'), el('li', { 'data-kind': 'part' }, 'Part'), el('li', { 'data-kind': 'open' }, 'In production'), el('li', { 'data-kind': 'gap' }, 'Gap'))),
       this.drawing, this.text);
   }
 
-  draw({ renditions, target }) {
+  draw(last) {
+    const { renditions, target } = this.last = last;
     const lanes = renditions.filter(({ segments }) => segments.length);
     this.section.hidden = !lanes.length;
     if (!lanes.length) return;
-    const width = this.drawing.clientWidth || 600;
+    const width = this.width = this.drawing.clientWidth || 600;
     const span = width < 500 ? 8 : 16; // seconds
     const end = Math.max(...lanes.map(({ segments }) => over(segments.at(-1))));
     const x = (time) => left + ((time - (end - span)) / span) * (width - left - 1);
