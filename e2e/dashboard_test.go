@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -27,20 +26,20 @@ func TestDashboard(t *testing.T) {
 	b.open(t, s.dashboard(""))
 	b.awaitText(t, 5*time.Second, ".empty", "No streams yet")
 	b.awaitText(t, time.Second, "#how-server", "rtmp://"+s.rtmp+"/live")
-	b.axe(t, "empty")
+	b.usable(t, "empty")
 
 	// An encoder's name for itself is text, whatever is in it.
 	const evil = `<img src=x onerror=evil()><b>cam`
 	ffmpegPublish(t, "-stream_loop", "-1", "-re", "-i", clip360(t), "-c", "copy", "-f", "flv", "-rtmp_flashver", evil, s.rtmpURL(stream))
 	b.awaitText(t, 10*time.Second, ".stream", "Live")
 	b.awaitTrue(t, 10*time.Second, "document.querySelector('.stream video').currentTime > 0", "the preview plays")
-	b.axe(t, "list")
+	b.usable(t, "list")
 
 	b.click(t, ".stream h2 a")
 	b.awaitText(t, 5*time.Second, "main", "On air")
 	b.awaitText(t, 5*time.Second, "main", evil)
 	b.awaitTrue(t, 10*time.Second, "document.querySelectorAll('.groups .bars').length === 3 && document.querySelectorAll('.lanes .part').length > 3", "frames and parts are drawn")
-	b.axe(t, "stream")
+	b.usable(t, "stream")
 
 	b.click(t, "#end-stream")
 	b.awaitTrue(t, time.Second, "document.querySelector('#ask').open && document.activeElement.id === 'ask-no'", "it asks, and Cancel has the focus")
@@ -139,16 +138,6 @@ func TestDashboardWhole(t *testing.T) {
 
 func (s *server) dashboard(hash string) string { return "http://" + s.admin + "/" + hash }
 
-// scheme is what the person's system prefers: light, or dark.
-func (b *browser) scheme(t testing.TB, name string) {
-	t.Helper()
-	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
-	}); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // gallery keeps screenshots of a page in each size and scheme, and has each judged.
 func (b *browser) gallery(t testing.TB, name string) {
 	t.Helper()
@@ -160,7 +149,7 @@ func (b *browser) gallery(t testing.TB, name string) {
 			if wide := eval[int64](t, b, "document.documentElement.scrollWidth"); wide > size.width {
 				t.Errorf("%s: %d pixels wide on a screen of %d", name, wide, size.width)
 			}
-			b.axe(t, name)
+			b.usable(t, name)
 			png, err := run(b, chromedp.FullScreenshot(100))
 			if err != nil {
 				t.Errorf("screenshot: %v", err)
@@ -197,29 +186,10 @@ func (b *browser) click(t testing.TB, selector string) {
 	}
 }
 
-// axe has axe-core judge the page. What is serious or worse is an error.
-func (b *browser) axe(t testing.TB, name string) {
+// usable has axe-core judge the page.
+func (b *browser) usable(t testing.TB, name string) {
 	t.Helper()
-	const file = "../web/node_modules/axe-core/axe.min.js"
-	if !eval[bool](t, b, "!!window.axe") {
-		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatalf("%v: make web", err)
-		}
-		if _, err := run(b, chromedp.Evaluate[bool](string(source)+";!!window.axe")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	found, err := run(b, chromedp.Evaluate[string](`axe.run({ exclude: [['video']] }, { resultTypes: ['violations'] }).then(({ violations }) => violations
-		.map(({ id, impact, help, nodes }) => impact + ': ' + id + ': ' + help + ': ' + nodes.slice(0, 3).map(({ html, any }) => html.slice(0, 160) + ' ' + (any[0]?.message ?? '')).join(' | ')).join('\n'))`, chromedp.EvalAwaitPromise))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(found) {
-		if strings.HasPrefix(line, "serious") || strings.HasPrefix(line, "critical") {
-			t.Errorf("%s: axe: %s", name, line)
-		} else {
-			t.Logf("%s: axe: %s", name, line)
-		}
+	for _, f := range b.axe(t) {
+		t.Errorf("%s: %s", name, f)
 	}
 }

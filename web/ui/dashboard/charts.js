@@ -76,7 +76,7 @@ export class Chart {
         { ...axis, size: 24, space: 70, values: (_, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: times.at(-1) - times[0] < 240 ? '2-digit' : undefined })) },
         { ...axis, size: 74, space: 34, incrs: this.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000] : undefined, values: (_, all) => all.map((value) => (value ? this.write(value) : '0')) },
       ],
-      series: [{}, { stroke: colour('--water-line'), fill: colour('--water-fill'), width: 1.75, points: { show: false } }],
+      series: [{}, { stroke: colour('--line-of'), fill: colour('--area-of'), width: 1.75, points: { show: false } }],
       hooks: { setCursor: [(plot) => this.point(plot.cursor.idx)] },
     }, this.data, this.holder);
     this.watch.observe(this.holder);

@@ -9,7 +9,7 @@ const floor = 126; // where bars stand
 
 export class Groups {
   constructor() {
-    this.drawing = svg('svg', { class: 'groups', role: 'img' });
+    this.drawing = svg('svg', { class: 'groups', role: 'img', 'aria-label': 'Nothing yet' });
     this.text = el('p', { class: 'dim' }, '');
     this.watch = new ResizeObserver(() => this.last && this.drawing.clientWidth !== this.width && this.draw(this.last));
     this.watch.observe(this.drawing);

@@ -8,7 +8,7 @@ const left = 44; // for the names of lanes
 
 export class Timeline {
   constructor() {
-    this.drawing = svg('svg', { class: 'lanes', role: 'img' });
+    this.drawing = svg('svg', { class: 'lanes', role: 'img', 'aria-label': 'Nothing yet' });
     this.text = el('p', { class: 'dim' }, '');
     this.watch = new ResizeObserver(() => this.last && this.drawing.clientWidth !== this.width && this.draw(this.last));
     this.watch.observe(this.drawing);
