@@ -312,7 +312,6 @@ func (a *app) expire(ctx context.Context) {
 			a.ports.LookAtCertificates(time.Now())
 			a.gate.Patrol()
 			a.http.ForgetAudiences()
-			a.preview.ForgetAudiences()
 			a.history.Look(a.clock.now(), a.catalog.Streams(), a.http.Watching)
 			a.beat.Store(time.Now().UnixNano())
 			if len(a.catalog.Streams()) == 0 {
