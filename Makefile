@@ -15,7 +15,7 @@ COMMIT      ?= $(shell git describe --always --abbrev=40 --match=NONE --dirty 2>
 
 # Debian's packages that the end-to-end tests use, each by a command it brings.
 TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gstreamer1.0-tools \
-        varnishd:varnish nginx:nginx-light caddy:caddy curl:curl mpv:mpv WebKitWebDriver:webkit2gtk-driver xvfb-run:xvfb xauth:xauth rtmpdump:rtmpdump
+        varnishd:varnish nginx:nginx-light caddy:caddy curl:curl openssl:openssl mpv:mpv WebKitWebDriver:webkit2gtk-driver xvfb-run:xvfb xauth:xauth rtmpdump:rtmpdump
 GSTREAMER = gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
 .PHONY: help run demo build web test test-players test-dashboard test-abr test-play play-load test-encoders check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers promtool deps clean

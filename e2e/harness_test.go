@@ -117,6 +117,7 @@ var debian = map[string]string{
 	"gst-launch-1.0":  "gstreamer1.0-tools",
 	"nginx":           "nginx-light",
 	"obs":             "obs-studio",
+	"openssl":         "openssl",
 	"cvlc":            "vlc-bin vlc-plugin-base",
 	"curl":            "curl",
 	"caddy":           "caddy",
