@@ -43,6 +43,7 @@ func settings() string {
 		"- In flags and in the environment, lists are written `a,b,c`, and what has names `a=x,b=y`.\n"+
 		"- Durations are written `2s` or `500ms`, sizes `64KiB` or `16MiB`. An empty address is off.\n"+
 		"- `sluice check` names all mistakes, with file, line and key. `GET /api/v1/config` ([api.md](api.md)) tells what a server goes by.\n"+
+		"- Which of them you need for what you want to do is on the [other pages](README.md).\n"+
 		"- What can be changed without a restart is in [operations.md](operations.md#reload).\n")
 	c := Default()
 	group := ""
