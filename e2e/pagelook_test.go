@@ -153,6 +153,7 @@ func TestPageUse(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays for some seconds")
 	}
+	t.Parallel()
 	const stream = "live/use"
 	s := startServer(t)
 	s.pushClipLoop(t, clip360(t), stream)

@@ -252,7 +252,7 @@ async function watch(signal, gone) {
       since = now;
       continue;
     }
-    if (now - since < (state === 'starting' ? 6000 : 2000) || now - asked < 2500) continue;
+    if (now - since < (state === 'starting' ? 6000 : 1500) || now - asked < (state === 'away' ? 3000 : 1500)) continue;
     asked = now;
     const found = await look(hlsURL, signal, 8000);
     if (signal.aborted) return;
@@ -267,7 +267,7 @@ async function watch(signal, gone) {
         goesOn();
         since = performance.now(); // the player has all its time again
       }
-    } else if (performance.now() - list.since > 2000 * partTarget(found.list)) {
+    } else if (performance.now() - list.since > 2500 * partTarget(found.list)) {
       show('away');
       continue;
     }
@@ -276,7 +276,7 @@ async function watch(signal, gone) {
 }
 
 // partTarget is in seconds: an encoder that sends changes the playlist once in each.
-const partTarget = (list) => Math.max(1, Number(/PART-TARGET=([\d.]+)/.exec(list)?.[1]) || 1);
+const partTarget = (list) => Math.max(0.5, Number(/PART-TARGET=([\d.]+)/.exec(list)?.[1]) || 1);
 
 function goesOn() {
   if (state === 'away') toast('The encoder is back');
@@ -370,7 +370,7 @@ function show(next, problem) {
     const publish = open && !needs.length;
     card({ title: 'Waiting for the stream to start…', text: publish ? 'It plays here by itself as soon as somebody publishes to' : 'It plays here by itself as soon as it does.', publish });
   } else if (next === 'away') {
-    card({ title: 'The encoder is away', text: 'It was lost for a moment. The picture goes on by itself when it is back.' });
+    card({ title: 'The encoder is away', text: 'Its connection was lost. The picture goes on by itself when it is back.' });
   } else if (next === 'ended') {
     card({ title: 'The stream has ended', text: 'It plays here by itself when it starts again.' });
   } else {
