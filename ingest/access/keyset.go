@@ -15,6 +15,8 @@ import (
 
 	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/sluice-live/sluice/ingest/outbound"
 )
 
 const (
@@ -43,7 +45,7 @@ type setKey struct {
 }
 
 func newKeySet(url string) *keySet {
-	return &keySet{url: url, client: newClient(), turn: make(chan struct{}, 1)}
+	return &keySet{url: url, client: outbound.NewClient(outbound.CallTime), turn: make(chan struct{}, 1)}
 }
 
 // find returns the keys that a token with these headers can be signed by.
@@ -127,7 +129,7 @@ func (s *keySet) fetch(ctx context.Context) ([]setKey, error) {
 	if r.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("key set: %s", r.Status)
 	}
-	body, err := readAnswer(r)
+	body, err := outbound.ReadAnswer(r)
 	if err != nil {
 		return nil, err
 	}

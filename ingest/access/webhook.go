@@ -9,12 +9,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluice-live/sluice/ingest/outbound"
 )
 
 const (
@@ -73,7 +76,7 @@ type Webhook struct {
 func NewWebhook(url string, style Style, secret []byte, now func() time.Time) *Webhook {
 	return &Webhook{
 		url: url, style: style, secret: secret, now: now,
-		client: newClient(),
+		client: outbound.NewClient(outbound.CallTime),
 		queue:  make(chan Question, webhookQueue),
 		pauses: []time.Duration{time.Second, 5 * time.Second},
 	}
@@ -82,7 +85,7 @@ func NewWebhook(url string, style Style, secret []byte, now func() time.Time) *W
 // Ask returns the answer to q, ErrDenied, or ErrUnknown when the webhook did
 // not answer, or not in a way that means yes or no. It is asked once.
 func (w *Webhook) Ask(ctx context.Context, q Question) (Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, outbound.CallTime)
 	defer cancel()
 	done, err := w.turns.take(ctx, q.IP)
 	switch {
@@ -165,7 +168,7 @@ func (w *Webhook) Run(ctx context.Context, lost func(Question, error)) {
 }
 
 func (w *Webhook) drain(lost func(Question, error)) {
-	ended, cancel := context.WithTimeout(context.Background(), callTime)
+	ended, cancel := context.WithTimeout(context.Background(), outbound.CallTime)
 	defer cancel()
 	for {
 		select {
@@ -217,19 +220,11 @@ func (w *Webhook) post(ctx context.Context, q Question) (*http.Response, []byte,
 	}
 	r, err := w.client.Do(request)
 	if err != nil {
-		return nil, nil, plain(err)
+		return nil, nil, outbound.Plain(err)
 	}
 	defer r.Body.Close()
-	answer, err := readAnswer(r)
-	return r, answer, plain(err)
-}
-
-// plain drops the URL from an error: it may hold a secret of the operator's.
-func plain(err error) error {
-	if u, ok := err.(*url.Error); ok {
-		return u.Err
-	}
-	return err
+	answer, err := outbound.ReadAnswer(r)
+	return r, answer, outbound.Plain(err)
 }
 
 func sign(secret []byte, unix int64, body []byte) string {
@@ -286,4 +281,9 @@ func (q Question) form() []byte {
 		v["arg_"+name] = values
 	}
 	return []byte(v.Encode())
+}
+
+func isJSON(h http.Header) bool {
+	t, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	return t == "application/json"
 }

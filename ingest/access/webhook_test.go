@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sluice-live/sluice/ingest/outbound"
 )
 
 var question = Question{
@@ -166,7 +168,7 @@ func TestWebhookRequest(t *testing.T) {
 // the environment hears them. Answers come as they are, since what is unpacked has
 // no bound; and who answers has TLS 1.2 at least.
 func TestWebhookGoesStraight(t *testing.T) {
-	transport := newClient().Transport.(*http.Transport)
+	transport := outbound.NewClient(outbound.CallTime).Transport.(*http.Transport)
 	if transport.Proxy != nil || transport.TLSClientConfig.MinVersion < tls.VersionTLS12 || transport.TLSClientConfig.InsecureSkipVerify {
 		t.Error("a proxy, an old TLS, or a certificate that nobody looks at")
 	}
@@ -196,7 +198,7 @@ func TestWebhookSlow(t *testing.T) {
 		})
 		began := time.Now()
 		_, err := w.Ask(t.Context(), question)
-		if !errors.Is(err, ErrUnknown) || time.Since(began) != callTime {
+		if !errors.Is(err, ErrUnknown) || time.Since(began) != outbound.CallTime {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	})
@@ -236,7 +238,7 @@ func TestWebhookCrowd(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if most.Load() != turnsAtOnce || yes.Load() != 2*turnsAtOnce || time.Since(began) != callTime {
+		if most.Load() != turnsAtOnce || yes.Load() != 2*turnsAtOnce || time.Since(began) != outbound.CallTime {
 			t.Errorf("%d at a time, %d answered, after %v", most.Load(), yes.Load(), time.Since(began))
 		}
 	})
