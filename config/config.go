@@ -27,6 +27,7 @@ type Config struct {
 	Watch   Watch   `yaml:"watch"`
 	ACME    ACME    `yaml:"acme"`
 	Admin   Admin   `yaml:"admin"`
+	Hooks   Hooks   `yaml:"hooks"`
 	Window  Window  `yaml:"window"`
 	Log     Log     `yaml:"log"`
 }
@@ -162,6 +163,13 @@ type ACME struct {
 type Admin struct {
 	Addr  string `yaml:"addr"` // this machine only
 	Token string `yaml:"token"`
+}
+
+// Hooks says whom to tell what happens.
+type Hooks struct {
+	URLs    []string `yaml:"urls"`
+	Secrets []string `yaml:"secrets"` // at most two: a new one is brought in while receivers still go by the old one
+	Events  []string `yaml:"events"`  // not refused: strangers can make as many of those as they like
 }
 
 // Window says what of a stream can be watched, and how it is cut.

@@ -375,6 +375,19 @@ sluice.yaml:3: log.format: "xml" is not one of console, json`},
 				"sluice.yaml:6: watch.deny: \"some\" is not a network such as 192.0.2.0/24, loopback, private or any\n" +
 				"sluice.yaml:7: watch.referers: \"http://a.example/\" is not a host such as example.com or *.example.com"},
 
+		{name: "hooks",
+			file: "hooks:\n  urls: [\"https://a/\", \"\", \"https://a/\", \"file:///x\", \"a\", \"http://b/\", \"http://c/\", \"http://d/\", \"http://e/\"]\n  secrets: [hush, whsec_hush, whsec_aHVzaA==]\n  events: [ready, missed]\n",
+			want: "sluice.yaml:2: hooks.urls: has 9; at most 8 are told\n" +
+				"sluice.yaml:2: hooks.urls: URL 2 is empty, or is there twice\n" +
+				"sluice.yaml:2: hooks.urls: URL 3 is empty, or is there twice\n" +
+				"sluice.yaml:2: hooks.urls: is not a URL such as https://example.com/path\n" +
+				"sluice.yaml:2: hooks.urls: is not a URL such as https://example.com/path\n" +
+				"sluice.yaml:3: hooks.secrets: has 3; two are enough to change from one to the other\n" +
+				"sluice.yaml:3: hooks.secrets: secret 1 is not whsec_ and 24 to 64 bytes in base64: `echo whsec_$(openssl rand -base64 32)` makes one\n" +
+				"sluice.yaml:3: hooks.secrets: secret 2 is not whsec_ and 24 to 64 bytes in base64: `echo whsec_$(openssl rand -base64 32)` makes one\n" +
+				"sluice.yaml:3: hooks.secrets: secret 3 is not whsec_ and 24 to 64 bytes in base64: `echo whsec_$(openssl rand -base64 32)` makes one\n" +
+				"sluice.yaml:4: hooks.events: \"missed\" is not one of published, unpublished, ready, lost, back, ended, health, switched, refused, reloaded, drain"},
+
 		// All at once, weakest source first, and nothing said about values nobody wrote: the part
 		// is not compared to a segment_min_duration that could not be read.
 		{name: "several at once",
@@ -544,6 +557,12 @@ func other(t *testing.T, f field) string {
 			return "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"
 		case "abr.suffixes":
 			return "_720p,_360p"
+		case "hooks.urls":
+			return "https://example.com/a,http://127.0.0.1:8000"
+		case "hooks.secrets":
+			return "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw,whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+		case "hooks.events":
+			return "ended,refused"
 		case "watch.referers", "acme.domains":
 			return "example.com,example.org"
 		}

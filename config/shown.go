@@ -26,6 +26,12 @@ func (c Config) Settings() (all []Setting) {
 			s.Value = hidden
 		case strings.HasSuffix(f.path, "url") && s.Value != "":
 			s.Value = hostOf(s.Value)
+		case strings.HasSuffix(f.path, "urls") && s.Value != "":
+			var hosts []string
+			for _, u := range splitList(s.Value) {
+				hosts = append(hosts, hostOf(u))
+			}
+			s.Value = strings.Join(hosts, ",")
 		}
 		all = append(all, s)
 	}

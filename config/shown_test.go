@@ -23,6 +23,8 @@ func TestSettingsHideSecrets(t *testing.T) {
 		case *[]string:
 			if secret(f.path) {
 				*p = []string{evil}
+			} else if strings.HasSuffix(f.path, "urls") {
+				*p = []string{"https://anna:" + evil + "@example.org/" + evil, "http://b?" + evil}
 			}
 		case *map[string]string:
 			*p = map[string]string{"cam1": evil}
@@ -32,7 +34,7 @@ func TestSettingsHideSecrets(t *testing.T) {
 		}
 	}
 	shown := c.Settings()
-	if text := fmt.Sprint(shown); strings.Contains(text, evil) || !strings.Contains(text, "https://example.com") || !strings.Contains(text, "{rtmp.addr :1935 false}") {
+	if text := fmt.Sprint(shown); strings.Contains(text, evil) || !strings.Contains(text, "https://example.com") || !strings.Contains(text, "https://example.org/…,http://b/…") || !strings.Contains(text, "{rtmp.addr :1935 false}") {
 		t.Error(text)
 	}
 	if len(shown) != len(fieldsOf(&c)) || secrets < 10 {

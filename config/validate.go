@@ -78,6 +78,8 @@ func (c *Config) faults() []fault {
 	fs.addr("admin.addr", c.Admin.Addr)
 	fs.adminToken(c.Admin)
 
+	fs.hooks(c.Hooks)
+
 	fs.acme(c.ACME)
 
 	between(&fs, "window.segments", c.Window.Segments, 3, 1000)

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/cmd/sluice/gate"
+	"github.com/sluice-live/sluice/cmd/sluice/hooks"
 	"github.com/sluice-live/sluice/cmd/sluice/memory"
 	"github.com/sluice-live/sluice/cmd/sluice/ports"
 	"github.com/sluice-live/sluice/cmd/sluice/systemd"
@@ -64,6 +65,8 @@ type app struct {
 	lines   *admin.Log  // of the log; nil: nobody reads along
 	history admin.History
 	preview *httpserve.Server // what operators look at
+	hooks   *hooks.Hooks
+	told    atomic.Pointer[config.Hooks] // what hooks go by
 
 	ports   *ports.Ports
 	manager *systemd.Manager // nil: nobody has started us who wants to know how we are
@@ -80,7 +83,11 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 func listenOn(cfg config.Config, open *systemd.Sockets, log zerolog.Logger, lines *admin.Log) (*app, error) {
 	a := &app{cfg: cfg, level: cfg.Log.Level, log: log, lines: lines, clock: machineClock(), metrics: metrics.New(), reload: make(chan chan<- error)}
 	a.began, a.feed = a.clock.now().UTC(), admin.NewFeed(a.clock.now)
-	var err error
+	a.hooks = hooks.New(a.feed, a.clock.now, log.With().Str("room", "hooks").Logger(), a.metrics)
+	err := a.tellHooks(cfg.Hooks)
+	if err != nil {
+		return nil, err
+	}
 	if a.rules, err = newRules(cfg.Publish, cfg.Watch, cfg.ABR); err != nil {
 		return nil, err
 	}
@@ -226,6 +233,8 @@ func (a *app) run(ctx context.Context) error {
 	}
 	publishers.Go(func() { a.expire(publishing) })
 	publishers.Go(func() { a.report(publishing) })
+	var telling sync.WaitGroup
+	telling.Go(a.hooks.Run)
 	webhook := &herald{lost: a.lost}
 	a.manager.Ready(a.status())
 	a.obey(ctx, webhook)
@@ -237,7 +246,8 @@ func (a *app) run(ctx context.Context) error {
 	publishers.Wait()
 	webhook.quiet()
 	a.catalog.End()
-	a.feed.Close() // who listens would hold up the end
+	a.gate.Patrol() // so that the ends are told
+	a.feed.Close()  // who listens would hold up the end
 	a.lines.Close()
 	if live > 0 {
 		time.Sleep(drainTime)
@@ -245,6 +255,7 @@ func (a *app) run(ctx context.Context) error {
 	a.shutdown()
 	viewers.Wait()
 	webhook.running.Wait()
+	telling.Wait()
 	if err := failed.Load(); err != nil {
 		return *err
 	}

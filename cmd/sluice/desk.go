@@ -55,11 +55,15 @@ func (d desk) Streams() []*packager.Stream { return d.app.catalog.Streams() }
 // Viewers is how many watch a stream.
 func (d desk) Viewers(name packager.StreamName) int { return d.app.http.Watching(name) }
 
+// Hooks are those who are told what happens.
+func (d desk) Hooks() []admin.Hook { return d.app.hooks.State() }
+
 // Settings are those that the server goes by now.
 func (d desk) Settings() []admin.Setting {
 	var all []admin.Setting
 	c := d.app.rules.in(d.app.cfg)
 	c.Log.Level = d.LogLevel()
+	c.Hooks = *d.app.told.Load()
 	for _, s := range c.Settings() {
 		all = append(all, admin.Setting{Path: s.Path, Value: s.Value, Secret: s.Secret})
 	}

@@ -152,12 +152,15 @@ func (a *app) readAgain() error {
 	if err == nil {
 		err = a.rules.replace(c.Publish, c.Watch)
 	}
+	if err == nil {
+		err = a.tellHooks(c.Hooks)
+	}
 	if err != nil {
 		a.log.Warn().Err(err).Msg("the configuration was read again and has faults: who may publish and who may watch stays as it was")
 		return err
 	}
 	a.feed.Tell(admin.Event{Kind: admin.Reloaded})
-	a.log.Info().Msg("the configuration was read again: who may publish and who may watch is as it says now")
+	a.log.Info().Msg("the configuration was read again: who may publish and who may watch is as it says now, and who is told what happens")
 	if c.Log.Level != a.level { // what an operator has set meanwhile stays
 		a.level = c.Log.Level
 		setLevel(c.Log)
@@ -177,6 +180,7 @@ func needRestart(a, b config.Config) []string {
 	shown := a.Watch.Watermark // how a page looks is no rule
 	a.Watch = b.Watch
 	a.Watch.Watermark = shown
+	a.Hooks = b.Hooks
 	a.Log.Level = b.Log.Level
 	return config.Differ(a, b)
 }

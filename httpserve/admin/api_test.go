@@ -134,6 +134,7 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 		{"DELETE", "/api/v1/refused/{app}/{name}", "/api/v1/refused/live/cam2", 204, "", nil},
 		{"DELETE", "/api/v1/refused/{app}/{name}", "/api/v1/refused/live/cam2", 404, "", nil},
 		{"GET", "/api/v1/refusals", "/api/v1/refusals", 200, "access denied", nil},
+		{"GET", "/api/v1/hooks", "/api/v1/hooks", 200, `"failingSince"`, nil},
 		{"GET", "/api/v1/config", "/api/v1/config", 200, `{"path":"admin.token","value":"(hidden)","secret":true}`, nil},
 		{"POST", "/api/v1/reload", "/api/v1/reload", 204, "", nil},
 		{"POST", "/api/v1/reload", "/api/v1/reload", 409, "sluice.yaml:3", func() { h.faulty = true }},

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -32,7 +33,10 @@ func (s *Server) aboutHappenings() []operation {
 		api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Event](), true, "Event")
 		lay(api, op)
 	}
-	return []operation{o, s.aboutLog()}
+	return []operation{
+		o, s.aboutLog(),
+		on("GET", "/api/v1/hooks", "listHooks", "Events", "Who is told what happens (docs/webhook.md), and how that goes", s.hooks),
+	}
 }
 
 // aboutLog is the line on the log.
@@ -44,10 +48,30 @@ func (s *Server) aboutLog() operation {
 	return o
 }
 
+// Hook is a web service that is told what happens.
+type Hook struct {
+	URL           string     `json:"url" doc:"Without path and query, which may be secret." example:"https://example.com"`
+	Waiting       int        `json:"waiting" doc:"Events that it has not been told of yet."`
+	Delivered     uint64     `json:"delivered" doc:"Events that it was told of."`
+	Failed        uint64     `json:"failed" doc:"Attempts that failed."`
+	Dropped       uint64     `json:"dropped" doc:"Events that it is never told of: too many waited, or for too long."`
+	Trouble       string     `json:"trouble,omitempty" doc:"What the last attempt met with."`
+	FailingSince  *time.Time `json:"failingSince,omitempty" doc:"Absent while it hears what it is told."`
+	LastDelivered *time.Time `json:"lastDelivered,omitempty"`
+}
+
+type hookList struct {
+	Hooks []Hook `json:"hooks" doc:"As hooks.urls has them."`
+}
+
+func (s *Server) hooks(context.Context, *none) (*output[hookList], error) {
+	return &output[hookList]{hookList{append([]Hook{}, s.House.Hooks()...)}}, nil
+}
+
 // listen tells of what happens until one of both goes.
 func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
-	s.follow(w, r, s.Feed.newest(), func(at uint64) (text []byte, _ uint64, _ <-chan struct{}, _ bool) {
-		events, more, open := s.Feed.behind(at)
+	s.follow(w, r, s.Feed.Newest(), func(at uint64) (text []byte, _ uint64, _ <-chan struct{}, _ bool) {
+		events, more, open := s.Feed.Behind(at)
 		for _, e := range events {
 			at = e.ID
 			text = appendEvent(text, e)

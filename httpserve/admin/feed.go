@@ -1,6 +1,11 @@
 package admin
 
-import "time"
+import (
+	"strings"
+	"time"
+
+	"github.com/sluice-live/sluice/packager/health"
+)
 
 // Kind is what sort of thing has happened.
 type Kind string
@@ -14,24 +19,36 @@ const (
 	Back        Kind = "back"        // which came back
 	Ended       Kind = "ended"       // a stream is over
 	HealthIs    Kind = "health"      // what is wrong with a stream has changed
+	Switched    Kind = "switched"    // an encoder is on air in the place of another
 	Refused     Kind = "refused"     // a publisher was refused
 	Reloaded    Kind = "reloaded"    // the configuration was read again
 	Drained     Kind = "drain"       // the server was drained, or is no more
 	Missed      Kind = "missed"      // there were more events than are kept, or others before a restart: look at all again
 )
 
+// Kinds are all of them.
+func Kinds() []Kind {
+	return []Kind{Published, Unpublished, Ready, Lost, Back, Ended, HealthIs, Switched, Refused, Reloaded, Drained, Missed}
+}
+
 // Event is something that has happened.
 type Event struct {
 	ID      uint64    `json:"id" doc:"Grows, also over a restart."`
 	At      time.Time `json:"at"`
-	Kind    Kind      `json:"kind" enum:"published,unpublished,ready,lost,back,ended,health,refused,reloaded,drain,missed"`
+	Kind    Kind      `json:"kind" enum:"published,unpublished,ready,lost,back,ended,health,switched,refused,reloaded,drain,missed"`
 	Stream  string    `json:"stream,omitempty" example:"live/cam1"`
+	Pushed  string    `json:"pushed,omitempty" doc:"The name that an encoder pushes: that of the stream, or of a quality of it."`
 	Session string    `json:"session,omitempty"`
+	Remote  string    `json:"remote,omitempty" doc:"Where an encoder is." example:"192.0.2.7:50312"`
 	Text    string    `json:"text,omitempty" doc:"In words."`
 
-	Code string `json:"code,omitempty" doc:"Of a sentence on health, as in docs/health.md."`
-	Over bool   `json:"over,omitempty" doc:"It is no longer so."`
+	Code   string         `json:"code,omitempty" doc:"Of a sentence on health, as in docs/health.md; of a switch, why: lost, silent, hand, return."`
+	Over   bool           `json:"over,omitempty" doc:"It is no longer so."`
+	Advice *health.Advice `json:"advice,omitempty" doc:"The sentence on health, with what to set."`
 }
+
+// longestText bounds what is remembered of an event: others' words may be in it.
+const longestText = 2 << 10
 
 // kept is how many events a Feed remembers, for who comes back or is slow.
 const kept = 1024
@@ -53,6 +70,9 @@ func (f *Feed) Tell(e Event) {
 	if f == nil {
 		return
 	}
+	if len(e.Text) > longestText {
+		e.Text = strings.ToValidUTF8(e.Text[:longestText], "") + "…"
+	}
 	f.river.put(func(id uint64) Event {
 		e.ID, e.At = id, f.now().UTC()
 		return e
@@ -66,18 +86,18 @@ func (f *Feed) Close() {
 	}
 }
 
-// newest is the id of the last event.
-func (f *Feed) newest() uint64 {
+// Newest is the id of the last event.
+func (f *Feed) Newest() uint64 {
 	if f == nil {
 		return 0
 	}
 	return f.river.newest()
 }
 
-// behind returns the events behind one, and what is closed when there are more. The
+// Behind returns the events behind one, and what is closed when there are more. The
 // first is of kind Missed where some are not known any more. open is false when no
 // more will come.
-func (f *Feed) behind(id uint64) (events []Event, more <-chan struct{}, open bool) {
+func (f *Feed) Behind(id uint64) (events []Event, more <-chan struct{}, open bool) {
 	if f == nil {
 		return nil, nil, false
 	}

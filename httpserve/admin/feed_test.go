@@ -15,9 +15,9 @@ import (
 // long, or comes from before a restart, hears that he missed something.
 func TestFeed(t *testing.T) {
 	f := NewFeed(time.Now)
-	at := f.newest()
+	at := f.Newest()
 	kinds := func(id uint64) (list []Kind) {
-		events, _, _ := f.behind(id)
+		events, _, _ := f.Behind(id)
 		for _, e := range events {
 			list = append(list, e.Kind)
 		}
@@ -42,7 +42,7 @@ func TestFeed(t *testing.T) {
 	for range 10 * kept {
 		f.Tell(Event{Kind: HealthIs})
 	}
-	events, _, _ := f.behind(at)
+	events, _, _ := f.Behind(at)
 	if len(events) > kept+1 || len(events) < kept/2 || events[0].Kind != Missed {
 		t.Errorf("%d events, the first %v", len(events), events[0].Kind)
 	}

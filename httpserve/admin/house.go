@@ -16,6 +16,8 @@ type House interface {
 	Viewers(packager.StreamName) int // that watch it now, about
 	// Health is what is wrong with a stream, the worst first; never nil.
 	Health(packager.StreamName) []health.Advice
+	// Hooks are those who are told what happens.
+	Hooks() []Hook
 
 	Publishers
 	Process

@@ -29,6 +29,9 @@ func (h *house) Viewers(packager.StreamName) int { return 3 }
 func (h *house) Health(packager.StreamName) []health.Advice {
 	return []health.Advice{{Code: "keyframes_far", Severity: health.Warning, Text: "keyframes come every 10 s", Since: time.Now()}}
 }
+func (h *house) Hooks() []Hook {
+	return []Hook{{URL: "https://example.com", Waiting: 1, Delivered: 2, Trouble: "it answered 500", FailingSince: new(time.Now())}}
+}
 func (h *house) Sessions() []Session       { return h.sessions }
 func (h *house) EndSession(id string) bool { return len(h.sessions) > 0 && h.sessions[0].ID == id }
 func (h *house) Draining() bool            { return h.drained }

@@ -44,6 +44,7 @@ type Set struct {
 	expiry       *prometheus.GaugeVec
 	renewals     *prometheus.CounterVec
 	switches     *prometheus.CounterVec
+	hooks        hooks
 }
 
 // New returns a Set at zero, with the process's and the Go runtime's own.
@@ -109,6 +110,7 @@ func New() *Set {
 	build.Set(1)
 	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.readers, s.played, s.skipped, s.refused, s.requests, s.sent, s.blocked, s.wait, s.part, s.expiry, s.renewals, s.switches, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.hooks = newHooks(s.registry)
 	for _, r := range []Result{Accepted, Busy, Denied, Rejected} {
 		s.publications.WithLabelValues(string(r)) // a rate needs its zero
 	}

@@ -16,6 +16,7 @@ func full() string {
 	s.Streams(func() map[string]int { return map[string]int{"live": 1} })
 	s.Unwell(func() map[string]int { return map[string]int{"bad": 0} })
 	s.Pinned(func() int { return 0 })
+	s.HooksWaiting(func() int { return 0 })
 	s.EachStream(func() []Stream { return []Stream{{Name: "live/cam1"}} })
 	s.Connected("rtmp")
 	s.Refused(Memory)

@@ -17,7 +17,8 @@ wrong and what to do. They are
 
 - in the API: ` + "`health` of `/api/v1/streams` and `/api/v1/streams/APP/NAME`" + `, with what was measured in ` + "`measured`" + ` of a session
   ([api.md](api.md));
-- events, when they come and when they are over: ` + "`health` of `/api/v1/events`" + `;
+- events, when they come and when they are over: ` + "`health` of `/api/v1/events`" + `, and told to web services of yours
+  ([webhook.md](webhook.md#health));
 - in the log, once when they come ("unwell") and once when they are over ("well again");
 - counted in ` + "`sluice_health_sentences{severity=…}`" + ` of ` + "`/metrics`" + `.
 

@@ -102,7 +102,7 @@ func (a *ailments) see(name packager.StreamName, now []health.Advice, log zerolo
 			e = e.Str("pushed", what.Pushed)
 		}
 		e.Stringer("stream", name).Str("code", string(what.Code)).Str("what", what.Text).Msg(message)
-		tell(admin.Event{Kind: admin.HealthIs, Stream: name.String(), Code: string(what.Code), Text: what.Text, Over: over})
+		tell(admin.Event{Kind: admin.HealthIs, Stream: name.String(), Code: string(what.Code), Text: what.Text, Over: over, Advice: &what, Pushed: what.Pushed})
 	}
 	for _, what := range now {
 		if !has(before, what) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-live/sluice/httpserve/admin"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/packager"
 )
@@ -61,6 +62,12 @@ func (d *duo) show(seconds int, who ...int) {
 // A second publisher of a name stands by, takes over, and a third is told who is there.
 func TestBackup(t *testing.T) {
 	inQualities(t, true, func(t *testing.T, g *Gate) {
+		var told []admin.Event
+		g.Tell = func(e admin.Event) {
+			if e.Kind == admin.Switched {
+				told = append(told, e)
+			}
+		}
 		d := &duo{g: g, t: t}
 		d.join("cam1")
 		d.show(3, 0)
@@ -99,6 +106,9 @@ func TestBackup(t *testing.T) {
 		}
 		if n := switches(g, "lost"); n != 1 {
 			t.Errorf("%d switches are counted", n)
+		}
+		if len(told) != 1 || told[0].Stream != "live/cam1" || told[0].Pushed != "live/cam1" || told[0].Code != "lost" || !strings.HasSuffix(told[0].Text, "the one before is lost") {
+			t.Errorf("told: %+v", told)
 		}
 		d.join("cam1")
 		d.show(3, 0, 1)

@@ -143,6 +143,10 @@ func (g *Gate) connect(s *publisher, log zerolog.Logger) {
 	to.OnAir = func(cause packager.Cause) {
 		g.Metrics.Switched(string(cause))
 		log.Warn().Stringer("remote", s.remote).Str("cause", string(cause)).Msg("on air in the place of another encoder")
+		g.tell(admin.Event{
+			Kind: admin.Switched, Stream: s.stream.String(), Pushed: s.name.String(), Remote: s.remote.String(),
+			Code: string(cause), Text: "it is on air in the place of another encoder: " + why[cause],
+		})
 	}
 	s.Sink = remux.New(to, g.Now, remux.Hooks{
 		Note:     func(what string) { log.Info().Str("what", what).Msg("dropped") },
@@ -152,6 +156,12 @@ func (g *Gate) connect(s *publisher, log zerolog.Logger) {
 		Genlock:  to.Genlock(),
 		Locked:   func(l remux.Lock) { s.locked(l, log) },
 	})
+}
+
+// why another encoder is on air, in words.
+var why = map[packager.Cause]string{
+	packager.Lost: "the one before is lost", packager.Silent: "the one before has fallen silent",
+	packager.ByHand: "the operator wants it so", packager.Return: "the one before only stood in for it",
 }
 
 // late counts samples that came when their time was filled, and says so once.

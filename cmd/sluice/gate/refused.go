@@ -114,7 +114,7 @@ func (g *Gate) refuses(r ingest.Request, stream string, err error) {
 		all.late = slices.Delete(all.late, 0, mostRefusals/4)
 	}
 	all.mu.Unlock()
-	g.tell(admin.Event{Kind: admin.Refused, Stream: stream, Text: refusal.Why})
+	g.tell(admin.Event{Kind: admin.Refused, Stream: stream, Remote: refusal.Remote, Text: refusal.Why})
 }
 
 // short bounds a stranger's text.

@@ -44,7 +44,7 @@ func (g *Gate) began(p *publisher, r ingest.Request, by string) *session {
 	g.sessions.mu.Lock()
 	g.sessions.live = append(g.sessions.live, s)
 	g.sessions.mu.Unlock()
-	g.tell(admin.Event{Kind: admin.Published, Stream: s.Stream, Session: s.ID})
+	g.tell(admin.Event{Kind: admin.Published, Stream: s.Stream, Pushed: s.Pushed, Session: s.ID, Remote: s.Remote})
 	return s
 }
 
@@ -66,7 +66,7 @@ func (g *Gate) ended(s *session, cause error) {
 		all.past = slices.Delete(all.past, 0, mostSessions/4)
 	}
 	all.mu.Unlock()
-	g.tell(admin.Event{Kind: admin.Unpublished, Stream: s.Stream, Session: s.ID, Text: over.Why})
+	g.tell(admin.Event{Kind: admin.Unpublished, Stream: s.Stream, Pushed: s.Pushed, Session: s.ID, Remote: s.Remote, Text: over.Why})
 }
 
 // shown is a session as operators see it now.

@@ -1,0 +1,95 @@
+package hooks
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluice-live/sluice/httpserve/admin"
+	"github.com/sluice-live/sluice/ingest/outbound"
+)
+
+// The headers of a delivery, by the specification Standard Webhooks.
+const (
+	idHeader        = "webhook-id"        // the same when it is repeated
+	timeHeader      = "webhook-timestamp" // of this attempt, seconds since 1970
+	signatureHeader = "webhook-signature"
+)
+
+// message is the body, in the shape that Standard Webhooks recommends.
+type message struct {
+	Type      admin.Kind  `json:"type"`
+	Timestamp time.Time   `json:"timestamp"` // of the event
+	Dropped   uint64      `json:"dropped"`   // events that this receiver was never told of, since the server began
+	Data      admin.Event `json:"data"`      // as /api/v1/events has it
+}
+
+// delivery is one attempt to tell a receiver of an event.
+type delivery struct {
+	to      *receiver
+	queue   *queue
+	event   admin.Event
+	dropped uint64
+	secrets []Secret
+}
+
+// answer is what came of it.
+type answer struct {
+	err   error         // it wasn't heard
+	later time.Duration // it is not to be sent again before
+	note  string        // it was heard, but something is odd
+}
+
+// id is that of the event, for all attempts and receivers.
+func (d *delivery) id() string { return d.to.hooks.process + "-" + strconv.FormatUint(d.event.ID, 10) }
+
+func (d *delivery) body() []byte {
+	body, err := json.Marshal(message{d.event.Kind, d.event.At, d.dropped, d.event})
+	if err != nil {
+		panic(err) // it is of our own types
+	}
+	return body
+}
+
+func (d *delivery) send(ctx context.Context) answer {
+	body := d.body()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.to.url, bytes.NewReader(body))
+	if err != nil {
+		return answer{err: err}
+	}
+	// Deadlines of receivers are by the machine's clock.
+	sign(request.Header, d.id(), time.Now(), body, d.secrets)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "sluice")
+	r, err := d.to.hooks.client.Do(request)
+	if err != nil {
+		return answer{err: outbound.Plain(err)}
+	}
+	defer r.Body.Close()
+	_, odd := outbound.ReadAnswer(r) // so that the connection can be used again
+	switch r.StatusCode / 100 {
+	case 2:
+		if odd != nil {
+			return answer{note: odd.Error()}
+		}
+		return answer{}
+	case 3:
+		return answer{err: fmt.Errorf("it answered %d: redirects are not followed", r.StatusCode)}
+	}
+	return answer{err: fmt.Errorf("it answered %d", r.StatusCode), later: retryAfter(r)}
+}
+
+// retryAfter is how long an answer asks to wait (RFC 9110, section 10.2.3), five minutes
+// at most.
+func retryAfter(r *http.Response) time.Duration {
+	n, err := strconv.ParseUint(strings.TrimSpace(r.Header.Get("Retry-After")), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, 5*time.Minute)
+}
