@@ -37,7 +37,8 @@ type Settings struct {
 	Events  []admin.Kind
 }
 
-// Hooks tells receivers what happens. It may be asked and set by many at once.
+// Hooks tells receivers what happens. It may be asked and set by many at once. Nil Hooks
+// tell nobody.
 type Hooks struct {
 	feed    *admin.Feed
 	now     func() time.Time // the feed's clock
@@ -99,6 +100,9 @@ func (h *Hooks) start(r *receiver) {
 // Run hands out what happens until the feed is closed, and what waits by then for a
 // few seconds more.
 func (h *Hooks) Run() {
+	if h == nil {
+		return
+	}
 	h.mu.Lock()
 	h.on = true
 	for _, r := range h.receivers {
@@ -143,6 +147,9 @@ func (h *Hooks) listen() bool {
 
 // State is how it goes with each of those who are told.
 func (h *Hooks) State() []admin.Hook {
+	if h == nil {
+		return nil
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	all := []admin.Hook{}

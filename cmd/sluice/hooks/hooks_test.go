@@ -1,14 +1,15 @@
 package hooks
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +73,13 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {""}}, Body: io.NopCloser(strings.NewReader("")), Request: r}, nil
 }
 
+// seen are all of them so far, and how many there were at once, at most.
+func (w *world) seen() ([]call, int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.calls), w.most
+}
+
 // got are the texts of the events of a stream that a receiver has got.
 func (w *world) got(host, stream string) (texts string) {
 	w.mu.Lock()
@@ -84,21 +92,45 @@ func (w *world) got(host, stream string) (texts string) {
 	return texts
 }
 
+// toldOf tells whether the newest of them says how many events are missing.
+func (w *world) toldOf(dropped uint64) bool {
+	calls, _ := w.seen()
+	return len(calls) > 0 && calls[len(calls)-1].says.Dropped == dropped
+}
+
 // station is Hooks that run.
 type station struct {
 	*Hooks
 	*world
-	book *bytes.Buffer // the log
+	book *book // the log
 	done chan struct{}
 }
 
+// book is a log that is read while it is written.
+type book struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *book) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(line)
+}
+
+func (b *book) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 func begin(s Settings) *station {
-	book := new(bytes.Buffer)
+	book := new(book)
 	feed := admin.NewFeed(time.Now)
 	if s.Events == nil {
 		s.Events = []admin.Kind{admin.Published, admin.Ended}
 	}
-	t := &station{Hooks: New(feed, time.Now, zerolog.New(zerolog.SyncWriter(book)), metrics.New()), world: new(world), book: book, done: make(chan struct{})}
+	t := &station{Hooks: New(feed, time.Now, zerolog.New(book), metrics.New()), world: new(world), book: book, done: make(chan struct{})}
 	t.client.Transport = t.world
 	t.Set(s)
 	go func() { t.Run(); close(t.done) }()
@@ -133,7 +165,8 @@ func TestTold(t *testing.T) {
 		}
 		synctest.Wait()
 		ids := make(map[string]string)
-		for _, c := range s.calls {
+		calls, _ := s.seen()
+		for _, c := range calls {
 			if before, ok := ids[c.id]; ok && before != string(c.body) {
 				t.Errorf("%s is %s and %s", c.id, before, c.body)
 			}
@@ -152,8 +185,8 @@ func TestTold(t *testing.T) {
 				}
 			}
 		}
-		if len(ids) != 18 || len(s.calls) != 36 {
-			t.Errorf("%d ids, %d calls", len(ids), len(s.calls))
+		if len(ids) != 18 || len(calls) != 36 {
+			t.Errorf("%d ids, %d calls", len(ids), len(calls))
 		}
 		if took := s.end(); took > 0 {
 			t.Errorf("the end took %v", took)
@@ -191,7 +224,8 @@ func TestRepeated(t *testing.T) {
 			t.Error(got)
 		}
 		var ids []string
-		for _, c := range s.calls {
+		calls, _ := s.seen()
+		for _, c := range calls {
 			if c.says.Data.Text == "0" && c.says.Data.Stream == "live/cam1" && c.host == "a" {
 				ids = append(ids, c.id)
 			}
@@ -216,9 +250,9 @@ func TestRepeated(t *testing.T) {
 func TestBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := begin(one("a"))
-		dead := true
+		var alive atomic.Bool
 		s.answer = func(call) (int, error) {
-			if dead {
+			if !alive.Load() {
 				return 503, nil
 			}
 			return 200, nil
@@ -241,13 +275,11 @@ func TestBounded(t *testing.T) {
 		if st := s.State()[0]; st.Waiting != mostInAll || len(r.queues.all) > mostInAll || st.Waiting+int(st.Dropped) != 200+2*mostInAll {
 			t.Errorf("%+v, %d queues", st, len(r.queues.all))
 		}
-		s.world.mu.Lock()
-		s.calls, dead = nil, false
-		s.world.mu.Unlock()
+		alive.Store(true)
 		time.Sleep(2 * longest)
 		synctest.Wait()
 		st := s.State()[0]
-		if st.Waiting != 0 || st.Delivered != mostInAll || s.calls[len(s.calls)-1].says.Dropped != st.Dropped {
+		if st.Waiting != 0 || st.Delivered != mostInAll || !s.toldOf(st.Dropped) {
 			t.Errorf("%+v", st)
 		}
 		s.end()
@@ -299,13 +331,13 @@ func TestSlow(t *testing.T) {
 		}
 		began := time.Now()
 		synctest.Wait()
-		if len(s.calls) != atOnce {
-			t.Errorf("%d calls", len(s.calls))
+		if calls, _ := s.seen(); len(calls) != atOnce {
+			t.Errorf("%d calls", len(calls))
 		}
 		time.Sleep(3*answerTime - time.Second)
 		synctest.Wait()
-		if s.most != atOnce || len(s.calls) != 3*atOnce {
-			t.Errorf("%d at once, %d calls within %v", s.most, len(s.calls), time.Since(began))
+		if calls, most := s.seen(); most != atOnce || len(calls) != 3*atOnce {
+			t.Errorf("%d at once, %d calls within %v", most, len(calls), time.Since(began))
 		}
 		if st := s.State()[0]; !strings.Contains(st.Trouble, "Client.Timeout") {
 			t.Errorf("%+v", st)
@@ -390,7 +422,7 @@ func TestMissed(t *testing.T) {
 		go func() { synctest.Wait(); feed.Close() }()
 		h.Run()
 		st := h.State()[0]
-		if n := int(st.Delivered + st.Dropped); n != 5000 || st.Dropped < 3900 || w.calls[len(w.calls)-1].says.Dropped != st.Dropped {
+		if n := int(st.Delivered + st.Dropped); n != 5000 || st.Dropped < 3900 || !w.toldOf(st.Dropped) {
 			t.Errorf("%+v", st)
 		}
 	})

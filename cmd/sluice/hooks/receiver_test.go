@@ -81,7 +81,8 @@ func TestVerify(t *testing.T) {
 		s := begin(settings)
 		s.tell("live/cam1", "x")
 		synctest.Wait()
-		c := s.calls[0]
+		calls, _ := s.seen()
+		c := calls[0]
 		for _, secret := range []string{oldSecret, newSecret} {
 			if err := verify(c.header, c.body, secret); err != nil {
 				t.Error(err)
@@ -152,7 +153,9 @@ func TestAnswers(t *testing.T) {
 		name, url, trouble string
 		delivered          bool
 	}{
-		{"a redirect", answers(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 307) }), "redirects are not followed", false},
+		{"a redirect", answers(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+		}), "redirects are not followed", false},
 		{"no", answers(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(401) }), "it answered 401", false},
 		{"a body without end", answers(huge(200)), "longer than 64 KiB", true},
 		{"a refusal without end", answers(huge(500)), "it answered 500", false},
