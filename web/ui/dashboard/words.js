@@ -54,6 +54,7 @@ export const events = {
   back: 'Its encoder is back',
   ended: 'Is over',
   health: 'Health',
+  switched: 'Another encoder is on air',
   refused: 'A publisher was refused',
   reloaded: 'The configuration was read again',
   drain: 'Drain',
