@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/sluice-live/sluice/ingest/client"
 )
 
 // A person looks at the dashboard: nobody publishes yet, a stream comes and is seen, is
@@ -19,7 +22,7 @@ func TestDashboard(t *testing.T) {
 		t.Skip("starts a browser")
 	}
 	const stream = "live/cam1"
-	s := startServer(t)
+	s := startServer(t, "-watch-token-keys", tokenKey) // an operator needs none
 	b := browse(t)
 	b.scheme(t, "dark")
 	b.size(t, 1280, 900)
@@ -134,6 +137,73 @@ func TestDashboardWhole(t *testing.T) {
 	})
 	b.awaitText(t, 15*time.Second, "#link", "Connected")
 	b.awaitTrue(t, 5*time.Second, "document.querySelector('#lost').hidden", "it is back by itself")
+}
+
+// With a thousand streams the page has as many elements as with twenty, asks for as much,
+// and finds each of them.
+func TestDashboardThousand(t *testing.T) {
+	if os.Getenv("E2E_DASHBOARD") == "" {
+		t.Skip("make test-dashboard")
+	}
+	const few, many = 20, 1000
+	s := startServer(t, "-rtmp-unlimited-from", "loopback", "-rtmp-idle-timeout", "5m")
+	tags := clipTags(t, clipShort(t))[:60]
+	var all sync.WaitGroup
+	begin := func(from, to int) {
+		places := make(chan struct{}, 16)
+		for i := from; i < to; i++ {
+			places <- struct{}{}
+			all.Go(func() {
+				defer func() { <-places }()
+				p, err := client.Dial(t.Context(), s.rtmpURL(fmt.Sprintf("live/cam%04d", i)), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				t.Cleanup(p.Abort)
+				for _, tag := range tags {
+					if err := p.WriteTag(tag); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+	}
+	b := browse(t)
+	b.size(t, 1280, 900)
+	b.open(t, s.dashboard(""))
+	b.awaitText(t, 5*time.Second, ".empty", "No streams yet")
+	eval[any](t, b, "document.querySelector('#previews').click()") // they are what the browser would be busy with
+	measure := func(n int) (elements, bytes int) {
+		begin(map[int]int{few: 0, many: few}[n], n)
+		if t.Failed() {
+			t.FailNow()
+		}
+		b.awaitText(t, 30*time.Second, ".total", fmt.Sprintf("%s streams", map[int]string{few: "20", many: "1,000"}[n]))
+		b.awaitTrue(t, 10*time.Second, "document.querySelectorAll('.stream').length === 20", "twenty are listed")
+		eval[any](t, b, "performance.clearResourceTimings()")
+		b.awaitTrue(t, 15*time.Second, "performance.getEntriesByName(new URL('api/v1/server', location).href).length > 2", "it has asked again")
+		return eval[int](t, b, "document.querySelectorAll('*').length"), eval[int](t, b, `Math.max(0, ...performance.getEntriesByType('resource').filter(({ name }) => /streams|history/.test(name)).map((e) => e.transferSize))`)
+	}
+	elements, bytes := measure(few)
+	manyElements, manyBytes := measure(many)
+	t.Logf("with %d streams: %d elements, %d bytes at most in an answer; with %d: %d elements, %d bytes", few, elements, bytes, many, manyElements, manyBytes)
+	if manyElements > elements+20 || manyBytes > 3*bytes/2+1000 {
+		t.Error("the page grows with the number of streams")
+	}
+	b.usable(t, "thousand")
+	b.screenshot(t, "thousand")
+	b.click(t, ".pager button:last-child")
+	b.awaitText(t, 5*time.Second, ".pager", "21–40 of 1,000")
+	b.awaitText(t, time.Second, ".stream h2", "live/cam0020")
+	eval[any](t, b, "document.querySelector('input[type=search]').focus()")
+	for _, key := range strings.Split("live/cam0777", "") {
+		b.press(t, key)
+	}
+	b.awaitText(t, 5*time.Second, ".total", "1 stream")
+	b.awaitText(t, time.Second, ".stream h2", "live/cam0777")
 }
 
 func (s *server) dashboard(hash string) string { return "http://" + s.admin + "/" + hash }

@@ -159,10 +159,6 @@ func LandingFor(p Publishing) []byte {
 	return bytes.Replace(landingHTML, []byte(publishingMark), mark("publishing", p.told()), 1)
 }
 
-// DashboardPolicy is the policy of the dashboard. It has buttons that end streams: nobody
-// may put it into a frame.
-const DashboardPolicy = ContentSecurityPolicy + "; frame-ancestors 'none'"
-
 // Dashboard returns the page of operators. The bytes must not be modified.
 func Dashboard() []byte { return dashboardHTML }
 

@@ -38,7 +38,7 @@ func own(w http.ResponseWriter, contentType string) {
 	if contentType != "" {
 		h.Set("Content-Type", contentType)
 	}
-	h.Set("Content-Security-Policy", web.DashboardPolicy)
+	h.Set("Content-Security-Policy", web.ContentSecurityPolicy)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")

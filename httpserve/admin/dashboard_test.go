@@ -27,7 +27,7 @@ func TestDashboard(t *testing.T) {
 		if w.Code != 200 || h.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s: %d %v", path, w.Code, h)
 		}
-		if !strings.HasPrefix(path, "/preview") && (!strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || h.Get("X-Frame-Options") != "DENY") {
+		if !strings.HasPrefix(path, "/preview") && (strings.Count(h.Get("Content-Security-Policy"), "frame-ancestors") != 1 || !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || h.Get("X-Frame-Options") != "DENY") {
 			t.Errorf("%s: %v", path, h)
 		}
 	}

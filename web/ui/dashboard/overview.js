@@ -5,7 +5,7 @@ import { ask, query } from './api.js';
 import { Preview } from './preview.js';
 import { how } from './publish.js';
 import { spark } from './spark.js';
-import { ago, bits, count, frames, latency, path, severities, states, viewers } from './words.js';
+import { bits, count, frames, lasting, latency, path, severities, since, states, viewers } from './words.js';
 
 const perPage = 20;
 const points = 60; // five minutes
@@ -224,7 +224,7 @@ export function sentence(stream) {
   switch (stream.state) {
     case 'live': {
       const [first] = stream.contributors;
-      return [what || 'It begins', first?.began && `on air since ${ago(first.began).replace(' ago', '')}`].filter(Boolean).join(', ');
+      return [what || 'It begins', first?.began && `published for ${lasting(since(first.began))}`].filter(Boolean).join(', ');
     }
     case 'waiting':
       return 'Its encoder was lost. It goes on when that comes back.';

@@ -39,8 +39,9 @@ export class ServerPage {
       el('p', { class: 'field' }, server.draining
         ? el('button', { type: 'button', 'data-focus': 'drain', class: 'primary', onclick: () => tell('drain', 'DELETE', 'Publishers are let in again.') }, 'Let publishers in again')
         : el('button', { type: 'button', 'data-focus': 'drain', class: 'danger', onclick: () => this.askDrain() }, 'Drain…'))));
-    unless(this.settings, settings, () => put(this.settings, el('h2', {}, 'Configuration in force'),
-      table('Configuration', ['Setting', 'Value'], settings.map(({ path, value, secret }) => [el('code', {}, path), secret ? el('span', { class: 'dim' }, value) : value || el('span', { class: 'dim' }, 'empty')]))));
+    unless(this.settings, settings, () => put(this.settings, el('details', {},
+      el('summary', {}, el('h2', {}, `Configuration in force: ${settings.length} settings`)),
+      table('Configuration', ['Setting', 'Value'], settings.map(({ path, value, secret }) => [el('code', {}, path), value && !secret ? value : el('span', { class: 'dim' }, value || 'empty')])))));
   }
 
   askDrain() {

@@ -145,14 +145,17 @@ export class StreamPage {
     });
   }
 
-  showHealth({ health, leftOut, state }) {
-    unless(this.health, [health, leftOut, state], () => put(this.health,
+  showHealth({ health, state, sessions }) {
+    const { measured } = sessions.find((one) => !one.ended && one.measured) ?? {};
+    unless(this.health, [health, state, measured], () => put(this.health,
       el('h2', { id: 'health-title' }, 'Health'),
       health.length ? null : el('p', { class: 'well' }, state === 'live' ? 'Nothing is wrong with what comes.' : 'Nothing comes, so there is nothing to judge.'),
       el('ul', { class: 'advice' }, health.map((advice, i) => el('li', { 'data-severity': advice.severity },
         el('p', {}, el('b', {}, severities[advice.severity]), ` ${advice.pushed ? `${advice.pushed}, ` : ''}${advice.text}.`),
         advice.obs && el('p', { class: 'set' }, el('span', {}, 'OBS'), el('span', {}, advice.obs)),
-        advice.ffmpeg && el('div', { class: 'set' }, el('span', {}, 'ffmpeg'), copyable(advice.ffmpeg, 'Copy what to set in ffmpeg', `ffmpeg-${i}`)))))));
+        advice.ffmpeg && el('div', { class: 'set' }, el('span', {}, 'ffmpeg'), copyable(advice.ffmpeg, 'Copy what to set in ffmpeg', `ffmpeg-${i}`))))),
+      measured && el('h3', {}, 'As it comes from the encoder'),
+      measured && el('dl', { class: 'facts' }, facts(measured).map(([term, text]) => el('div', {}, el('dt', {}, term), el('dd', {}, text))))));
   }
 
   showTracks({ renditions, sessions }) {
@@ -227,3 +230,19 @@ export class StreamPage {
   }
 }
 
+
+// facts are what was measured of an encoder, in words.
+function facts({ tracks, pace, jitter, stalls, longestStall, lead, drift, dropped, mended }) {
+  const [picture] = tracks.filter(({ id }) => id.startsWith('v'));
+  const keys = picture?.keyframes ?? [];
+  return [
+    picture && ['Frames', `${frames(picture.frames)}${picture.statedFrames ? `, stated ${frames(picture.statedFrames)}` : ''}`],
+    picture && ['Bit rate of the picture', `${bits(picture.bitrate)}${picture.statedBitrate ? `, stated ${bits(picture.statedBitrate)}` : ''}`],
+    keys.length > 0 && ['Keyframes', `every ${seconds(keys.at(-1))}`],
+    pace > 0 && ['Pace', `${pace.toFixed(2)} s of media a second`],
+    ['Network', stalls ? `stood still ${stalls} times in a minute, for up to ${seconds(longestStall)}` : `frames come up to ${seconds(jitter)} late`],
+    picture && tracks.length > 1 && ['Sound beside the picture', Math.abs(lead) < 0.02 ? 'together' : `${seconds(Math.abs(lead))} ${lead > 0 ? 'early' : 'late'}`],
+    drift !== 0 && ['Clock', `${Math.round(Math.abs(drift))} millionths ${drift > 0 ? 'fast' : 'slow'}`],
+    ['In the last minute', `${count(dropped)} frames dropped, ${count(mended)} timestamps mended`],
+  ].filter(Boolean);
+}

@@ -39,7 +39,6 @@ export function serverTime(iso) {
 }
 
 export const since = (iso) => (Date.now() + offset - Date.parse(iso)) / 1000;
-export const ago = (iso) => `${lasting(since(iso))} ago`;
 export const clock = (iso) => new Date(iso).toLocaleTimeString('en-GB');
 export const day = (iso) => new Date(iso).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 
