@@ -25,7 +25,9 @@ export class StreamPage {
     this.badge = el('span', { class: 'badge' }, '');
     this.sentence = el('p', { class: 'sentence', role: 'status' }, '');
     this.actions = el('div', { class: 'actions' });
-    this.health = el('section', { class: 'panel health', 'aria-labelledby': 'health-title' });
+    this.advice = el('div');
+    this.facts = el('div');
+    this.health = el('section', { class: 'panel health', 'aria-labelledby': 'health-title', tabindex: 0 }, el('h2', { id: 'health-title' }, 'Health'), this.advice, this.facts);
     this.absent = el('section', { class: 'panel empty', hidden: true });
     this.charts = {
       bitrate: new Chart({ title: 'Bit rate', write: bits }), frames: new Chart({ title: 'Frame rate', write: frames }),
@@ -147,13 +149,13 @@ export class StreamPage {
 
   showHealth({ health, state, sessions }) {
     const { measured } = sessions.find((one) => !one.ended && one.measured) ?? {};
-    unless(this.health, [health, state, measured], () => put(this.health,
-      el('h2', { id: 'health-title' }, 'Health'),
+    unless(this.advice, [health, state], () => put(this.advice,
       health.length ? null : el('p', { class: 'well' }, state === 'live' ? 'Nothing is wrong with what comes.' : 'Nothing comes, so there is nothing to judge.'),
       el('ul', { class: 'advice' }, health.map((advice, i) => el('li', { 'data-severity': advice.severity },
         el('p', {}, el('b', {}, severities[advice.severity]), ` ${advice.pushed ? `${advice.pushed}, ` : ''}${advice.text}.`),
         advice.obs && el('p', { class: 'set' }, el('span', {}, 'OBS'), el('span', {}, advice.obs)),
-        advice.ffmpeg && el('div', { class: 'set' }, el('span', {}, 'ffmpeg'), copyable(advice.ffmpeg, 'Copy what to set in ffmpeg', `ffmpeg-${i}`))))),
+        advice.ffmpeg && el('div', { class: 'set' }, el('span', {}, 'ffmpeg'), copyable(advice.ffmpeg, 'Copy what to set in ffmpeg', `ffmpeg-${i}`)))))));
+    unless(this.facts, measured ?? null, () => put(this.facts,
       measured && el('h3', {}, 'As it comes from the encoder'),
       measured && el('dl', { class: 'facts' }, facts(measured).map(([term, text]) => el('div', {}, el('dt', {}, term), el('dd', {}, text))))));
   }
