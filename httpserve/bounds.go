@@ -1,7 +1,10 @@
 package httpserve
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -25,8 +28,37 @@ var (
 )
 
 // Front bounds what strangers can do to h before anything of theirs is looked
-// at. Handler has it; others on its listeners, and operators, need it.
+// at. Handler has it; others on its listeners need it.
 func (s *Server) Front(h http.Handler) http.Handler { return s.guard(s.noBodies(h)) }
+
+// OperatorsFront is that of operators, whose requests may have small bodies.
+func (s *Server) OperatorsFront(h http.Handler) http.Handler {
+	return s.guard(s.smallBodies(h, s.noBodies(h)))
+}
+
+// maxBody bounds the body of an operator's request.
+const maxBody = 4 << 10
+
+// smallBodies gives requests to next whose bodies are small, and say so: when they are
+// there as a whole, so that nothing behind waits for one. All others are for refuse.
+func (s *Server) smallBodies(next, refuse http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !hasBody(r) || r.ContentLength < 0 || r.ContentLength > maxBody {
+			refuse.ServeHTTP(w, r)
+			return
+		}
+		control := http.NewResponseController(w)
+		_ = control.SetReadDeadline(time.Now().Add(bodyTime))
+		body, err := io.ReadAll(r.Body) // net/http ends it at its length
+		if err != nil {                 // net/http has ended the context, and an answer needs one
+			refuse.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+			return
+		}
+		_ = control.SetReadDeadline(time.Time{}) // net/http sets its own for what follows
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	})
+}
 
 // noBodies refuses requests with a body, whatever else they are. It stands in
 // front of all that answers, of methods and listeners alike: net/http reads the

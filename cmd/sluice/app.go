@@ -199,7 +199,7 @@ func (a *app) rooms() ports.Rooms {
 				House: desk{a.gate, a}, Crew: crew{a.gate}, Token: a.cfg.Admin.Token, WriteTimeout: a.http.WriteTimeout, Metrics: a.metrics,
 				Feed: a.feed, Log: a.lines, History: &a.history, Preview: a.preview.Preview(), Now: a.clock.now,
 			}
-			return a.http.Front(s.Handler(attend))
+			return a.http.OperatorsFront(s.Handler(attend))
 		},
 		Log: a.http.Log,
 	}

@@ -199,3 +199,31 @@ func TestOperatorSetsTheLogLevel(t *testing.T) {
 	}
 	r.log.until(t, "publishing")
 }
+
+// What an operator says in a body is heard, where it is small and whole; and nobody waits
+// for one that isn't.
+func TestOperatorSendsABody(t *testing.T) {
+	r := rule(t, func(c *config.Config) { c.Admin.Addr = "127.0.0.1:0" })
+	for _, c := range []struct {
+		body io.Reader
+		kind string
+		code int
+		says string
+	}{
+		{strings.NewReader(`{"pushed": "live/cam1_720p"}`), "application/json", 404, "live/cam1_720p: nobody publishes"},
+		{strings.NewReader(`{"pushed": 5}`), "application/json", 422, "body.pushed"},
+		{strings.NewReader(`{}`), "text/plain", 415, "JSON"},
+		{strings.NewReader(strings.Repeat(" ", 5000)), "application/json", 413, ""},
+		{io.MultiReader(strings.NewReader(`{}`)), "application/json", 413, ""}, // chunked
+	} {
+		answer, err := http.Post("http://"+r.ports.Addr.Admin.String()+"/api/v1/streams/live/cam1/switch", c.kind, c.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if answer.StatusCode != c.code || !strings.Contains(string(text), c.says) {
+			t.Errorf("%d %s, want %d %s", answer.StatusCode, text, c.code, c.says)
+		}
+	}
+}

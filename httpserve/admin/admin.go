@@ -20,7 +20,7 @@ import (
 )
 
 // Server answers on an address that viewers can't reach. What strangers can do to
-// it, others must bound (httpserve's Front): no route takes a body.
+// it, others must bound (httpserve's OperatorsFront): bodies are small, and there.
 type Server struct {
 	House        House
 	Crew         Crew          // nil: nobody asks who publishes

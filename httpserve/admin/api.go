@@ -16,11 +16,13 @@ import (
 
 // aboutStreams are the lines on streams and who watches them.
 func (s *Server) aboutStreams() []operation {
+	switchStream := on("POST", "/api/v1/streams/{app}/{name}/switch", "switchStream", "Streams", "Have the publisher go on air that stands by", s.switchOver, http.StatusBadRequest, http.StatusNotFound, http.StatusConflict)
+	switchStream.DefaultStatus = http.StatusAccepted // it comes at its next keyframe
 	return []operation{
 		on("GET", "/api/v1/streams", "listStreams", "Streams", "All streams, by name", s.streams),
 		on("GET", "/api/v1/streams/{app}/{name}", "getStream", "Streams", "One stream, with who publishes it, and did within the hour", s.stream, http.StatusNotFound),
 		on("DELETE", "/api/v1/streams/{app}/{name}", "endStream", "Streams", "End a stream, and refuse it for a while", s.endStream, http.StatusNotFound, http.StatusInsufficientStorage),
-		raw[switching]("POST", "/api/v1/streams/{app}/{name}/switch", "switchStream", "Streams", "Have the publisher go on air that stands by", s.switchOver, http.StatusNotFound, http.StatusConflict),
+		switchStream,
 		on("GET", "/api/v1/streams/{app}/{name}/timeline", "getTimeline", "Streams", "The newest segments and parts of a stream", s.timeline, http.StatusNotFound),
 		on("GET", "/api/v1/streams/{app}/{name}/frames", "getFrames", "Streams", "The newest frames of a picture: its groups of pictures", s.frames, http.StatusNotFound),
 		on("GET", "/api/v1/history", "getHistory", "Streams", "What streams were like over the last ten minutes", s.history),

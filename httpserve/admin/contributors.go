@@ -1,14 +1,12 @@
 package admin
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"time"
 
-	"github.com/go-chi/chi/v5"
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/remux"
@@ -84,55 +82,40 @@ func (s *Server) crew(stream packager.StreamName) []Contributor {
 
 func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-// maxSwitchBody bounds what a wish to switch can say.
-const maxSwitchBody = 4 << 10
-
-// switching is what a wish to switch can say beside that.
+// switching is a wish to switch: for the name in the query or in the body, else for the
+// stream's own name.
 type switching struct {
 	Address
-	Pushed string `query:"pushed" doc:"The name that it publishes; the stream's own by default." example:"live/cam1_720p"`
+	Pushed string      `query:"pushed" doc:"The name that it publishes; the stream's own by default." example:"live/cam1_720p"`
+	Body   *switchWish `required:"false"`
 }
 
-// switchOver lets the publisher go on air that stands by: for the name in the query
-// (pushed=APP/NAME) or in a JSON body ({"pushed": "APP/NAME"}), else for the stream's
-// own name.
-func (s *Server) switchOver(w http.ResponseWriter, r *http.Request) {
-	stream, err := packager.ParseStreamName(chi.URLParam(r, "app"), chi.URLParam(r, "name"))
-	if err != nil || s.Crew == nil {
-		refuse(w, r, http.StatusNotFound, "no such stream")
-		return
-	}
-	pushed, err := pushedName(r)
+type switchWish struct {
+	Pushed string `json:"pushed,omitempty" doc:"The name that it publishes, where it isn't in the query." example:"live/cam1_720p"`
+}
+
+func (s *Server) switchOver(_ context.Context, w *switching) (*none, error) {
+	stream, err := w.parse()
 	if err != nil {
-		refuse(w, r, http.StatusBadRequest, err.Error())
-		return
+		return nil, err
+	}
+	pushed := w.Pushed
+	if pushed == "" && w.Body != nil {
+		pushed = w.Body.Pushed
 	}
 	if pushed == "" {
 		pushed = stream.String()
 	}
-	switch err := s.Crew.Switch(stream, pushed); {
+	if s.Crew == nil {
+		return nil, noSuch("stream")
+	}
+	err = s.Crew.Switch(stream, pushed)
+	text := fmt.Sprintf("%s: %v", pushed, err)
+	switch {
 	case errors.Is(err, ErrNobody):
-		refuse(w, r, http.StatusNotFound, fmt.Sprintf("%s: %v", pushed, err))
+		return nil, huma.Error404NotFound(text)
 	case err != nil:
-		refuse(w, r, http.StatusConflict, fmt.Sprintf("%s: %v", pushed, err))
-	default:
-		w.WriteHeader(http.StatusAccepted) // it comes at its next keyframe
+		return nil, huma.Error409Conflict(text)
 	}
-}
-
-func pushedName(r *http.Request) (string, error) {
-	if name := r.URL.Query().Get("pushed"); name != "" {
-		return name, nil
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxSwitchBody+1))
-	if err != nil || len(body) > maxSwitchBody {
-		return "", errors.New("the body can't be read, or is too long")
-	}
-	var says struct {
-		Pushed string `json:"pushed"`
-	}
-	if len(body) > 0 && json.Unmarshal(body, &says) != nil {
-		return "", errors.New(`the body is no JSON object such as {"pushed": "live/cam1"}`)
-	}
-	return says.Pushed, nil
+	return &none{}, nil
 }

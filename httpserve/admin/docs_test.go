@@ -46,6 +46,10 @@ type line struct {
 		Required              bool
 		Schema                schema
 	}
+	RequestBody struct {
+		Description string
+		Content     map[string]struct{ Schema schema }
+	}
 	Responses map[string]struct {
 		Description string
 		Content     map[string]struct{ Schema schema }
@@ -103,7 +107,8 @@ describes all of it for programs (OpenAPI 3.1), and this page is made from that.
     curl -X DELETE 'http://127.0.0.1:9090/api/v1/streams/live/cam1?refuse=600'
     curl -N http://127.0.0.1:9090/api/v1/events
 
-- No route takes a body: what is to be said is in the path and the query.
+- What is to be said is in the path and the query. Where a route takes a body, that is JSON (` + "`Content-Type: application/json`" + `), 4 KiB
+  at most, and not chunked.
 - Errors are problems (RFC 9457, ` + "`application/problem+json`" + `): ` + "`title`, `status`, and `detail`" + ` in words.
 - What changes something is refused where a page of another origin asks (` + "`Sec-Fetch-Site`, `Origin`" + `): a page that an operator
   looks at can't end a stream by the operator's browser. Without a token, nothing is answered by another name than localhost or an address.
@@ -129,6 +134,9 @@ func (d *document) markdown(table []operation) string {
 		b.WriteString("\n")
 		for _, p := range l.Parameters {
 			fmt.Fprintf(&b, "- `%s` (%s): %s%s\n", p.Name, p.In, p.Schema.what(), sentence(p.Description))
+		}
+		if c, ok := l.RequestBody.Content["application/json"]; ok {
+			fmt.Fprintf(&b, "- body: %s%s\n", c.Schema.what(), sentence(l.RequestBody.Description))
 		}
 		for _, code := range slices.Sorted(maps.Keys(l.Responses)) {
 			switch answer := l.Responses[code]; {

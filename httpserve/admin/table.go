@@ -96,18 +96,6 @@ func on[I, O any](method, path, id, tag, summary string, answer func(context.Con
 	}
 }
 
-// raw is a line that answers by itself, and with nothing where all is well: 202.
-func raw[I any](method, path, id, tag, summary string, answer http.HandlerFunc, errors ...int) operation {
-	o := on(method, path, id, tag, summary, func(context.Context, *I) (*huma.StreamResponse, error) {
-		return &huma.StreamResponse{Body: func(c huma.Context) {
-			r, w := humachi.Unwrap(c)
-			answer(w, r)
-		}}, nil
-	}, append(errors, http.StatusBadRequest)...)
-	o.DefaultStatus = http.StatusAccepted
-	return o
-}
-
 // text is a line that answers by itself, with something else than JSON.
 func text(path, id, tag, summary, contentType string, answer http.HandlerFunc, codes ...string) operation {
 	o := on("GET", path, id, tag, summary, func(context.Context, *none) (*huma.StreamResponse, error) {
