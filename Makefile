@@ -141,6 +141,7 @@ bench-peers: build ## beside nginx-rtmp and floors, on two quiet cores (BENCHFLA
 promtool: ## Prometheus' own tool checks the alert rules and the names of the metrics (apt-get install prometheus)
 	@command -v promtool >/dev/null || { echo "promtool: missing: sudo apt-get install --no-install-recommends prometheus"; exit 1; }
 	promtool check rules packaging/prometheus/alerts.yml
+	promtool check config --syntax-only packaging/prometheus/prometheus.yml
 	PROMTOOL=1 $(GO) test -count=1 -run '^TestPromtool$$' ./ingest/metrics
 
 deps: ## install what the end-to-end tests need, or say what is missing
