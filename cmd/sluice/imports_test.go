@@ -50,7 +50,7 @@ var rooms = map[string][]string{
 	"cmd/sluice/memory":  {"config", "ingest/metrics", "packager"},
 	"cmd/sluice/ports":   {"cmd/sluice/cert", "cmd/sluice/door", "cmd/sluice/systemd", "config", "config/address", "ingest/gather", "ingest/metrics", "ingest/rtmpt"},
 	"cmd/sluice/systemd": {},
-	"cmd/sluice/probe":   {},                                           // it sees servers from outside
+	"cmd/sluice/probe":   {"packager/health", "remux"},                 // otherwise it sees servers from outside
 	"e2e":                {"e2e/lists", "ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
 	"e2e/lists":          {},                                           // shares nothing with what writes what it reads
 	"e2e/soak":           {"e2e/lists", "ingest/flv", "ingest/client"},

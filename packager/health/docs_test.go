@@ -20,6 +20,8 @@ wrong and what to do. They are
 - events, when they come and when they are over: ` + "`health` of `/api/v1/events`" + `, and told to web services of yours
   ([webhook.md](webhook.md#health));
 - in the log, once when they come ("unwell") and once when they are over ("well again");
+- in what ` + "`sluice probe URL`" + ` prints of a stream or a recording, of this server or another: those on how frames come, which can be seen
+  from outside;
 - counted in ` + "`sluice_health_sentences{severity=…}`" + ` of ` + "`/metrics`" + `.
 
 A sentence has a code that stays what it is, and a severity: with **bad**, viewers miss something; with **warning**, some do, or may;

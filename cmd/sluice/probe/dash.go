@@ -200,6 +200,9 @@ func (p *dashPlayer) fetch(ctx context.Context, t *dashTrack, s dashSegment) (ti
 		return 0, err
 	}
 	for _, g := range got.samples {
+		if t.init.picture {
+			t.track.addFrame(g.at, g.shown, g.sync)
+		}
 		t.track.add(g.at, g.duration, g.size)
 	}
 	if s.exact {
@@ -254,6 +257,7 @@ type dashInit struct {
 	entry     string // sample entry
 	facts     string
 	frame     time.Duration // of AAC
+	picture   bool
 	defaults  *mp4.TrexBox
 }
 
@@ -276,6 +280,7 @@ func readInit(body []byte) (*dashInit, error) {
 	out.entry = entry.Type()
 	switch e := entry.(type) {
 	case *mp4.VisualSampleEntryBox:
+		out.picture = true
 		out.facts = fmt.Sprintf(", %d × %d", e.Width, e.Height)
 	case *mp4.AudioSampleEntryBox:
 		rate, count := int(e.SampleRate), int(e.ChannelCount)
@@ -301,7 +306,9 @@ type dashSamples struct {
 
 type dashSample struct {
 	at, duration time.Duration // media time
+	shown        time.Duration // behind at
 	size         int
+	sync         bool
 }
 
 // samples reads the samples of the track in a segment.
@@ -336,7 +343,7 @@ func (i *dashInit) samples(body []byte) (*dashSamples, error) {
 						at += int64(s.Dur)
 						total += int64(s.Dur)
 						bytes += int(s.Size)
-						out.samples = append(out.samples, dashSample{begin, ticks(at, i.timescale) - begin, int(s.Size)})
+						out.samples = append(out.samples, dashSample{begin, ticks(at, i.timescale) - begin, ticks(int64(s.CompositionTimeOffset), i.timescale), int(s.Size), s.IsSync()})
 					}
 				}
 			}

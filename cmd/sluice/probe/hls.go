@@ -18,9 +18,11 @@ import (
 	"github.com/bluenviron/gohlslib/v2/pkg/codecparams"
 	"github.com/bluenviron/gohlslib/v2/pkg/codecs"
 	"github.com/bluenviron/gohlslib/v2/pkg/playlist"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/av1"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/vp9"
 )
 
 // startDistance is how many segments before the end of a live playlist
@@ -121,13 +123,19 @@ func hlsTrack(c *gohlslib.Client, r *report, t *gohlslib.Track, number map[strin
 			add(ts+int64(frame)*int64(i)*int64(t.ClockRate)/int64(time.Second), len(u))
 		}
 	}
+	frame := func(pts, dts int64, sync bool) {
+		out.addFrame(ticks(dts, t.ClockRate), ticks(pts-dts, t.ClockRate), sync)
+	}
 	// addUnits notes an access unit of NAL units with 4-byte lengths.
-	addUnits := func(_, dts int64, units [][]byte) {
-		size := 0
-		for _, u := range units {
-			size += 4 + len(u)
+	addUnits := func(sync func([][]byte) bool) func(pts, dts int64, units [][]byte) {
+		return func(pts, dts int64, units [][]byte) {
+			size := 0
+			for _, u := range units {
+				size += 4 + len(u)
+			}
+			frame(pts, dts, sync(units))
+			add(dts, size)
 		}
-		add(dts, size)
 	}
 	switch codec := t.Codec.(type) {
 	case *codecs.H264:
@@ -135,18 +143,24 @@ func hlsTrack(c *gohlslib.Client, r *report, t *gohlslib.Track, number map[strin
 		if err := s.Unmarshal(codec.SPS); err == nil {
 			out.facts += fmt.Sprintf(", %d × %d", s.Width(), s.Height())
 		}
-		c.OnDataH26x(t, addUnits)
+		c.OnDataH26x(t, addUnits(h264.IsRandomAccess))
 	case *codecs.H265:
 		var s h265.SPS
 		if err := s.Unmarshal(codec.SPS); err == nil {
 			out.facts += fmt.Sprintf(", %d × %d", s.Width(), s.Height())
 		}
-		c.OnDataH26x(t, addUnits)
+		c.OnDataH26x(t, addUnits(h265.IsRandomAccess))
 	case *codecs.AV1:
-		c.OnDataAV1(t, func(pts int64, units [][]byte) { add(pts, totalSize(units)) })
+		c.OnDataAV1(t, func(pts int64, units [][]byte) {
+			frame(pts, pts, av1.IsRandomAccess2(units))
+			add(pts, totalSize(units))
+		})
 	case *codecs.VP9:
 		out.facts += fmt.Sprintf(", %d × %d", codec.Width, codec.Height)
-		c.OnDataVP9(t, func(pts int64, frame []byte) { add(pts, len(frame)) })
+		c.OnDataVP9(t, func(pts int64, data []byte) {
+			frame(pts, pts, vp9.IsRandomAccess(data))
+			add(pts, len(data))
+		})
 	case *codecs.MPEG4Audio:
 		out.facts += fmt.Sprintf(", %d Hz, %d channels", codec.Config.SampleRate, channels(codec.Config.ChannelConfig))
 		out.frame = aacFrame(codec.Config)

@@ -183,6 +183,7 @@ type track struct {
 	newest   time.Time // when the newest came
 	apart    bool      // the next sample need not follow the newest
 	gaps     faults
+	pulse    pulse  // of a picture
 	play     spread // how far samples are behind the clock when they are played
 }
 
@@ -217,6 +218,14 @@ func (t *track) add(at, duration time.Duration, size int) {
 	t.samples++
 	t.bytes += int64(size)
 	t.last, t.duration, t.newest, t.apart = at, duration, time.Now(), false
+}
+
+// addFrame notes how a frame of a picture comes: its decode time, how much later it is
+// shown, and whether decoding can start with it.
+func (t *track) addFrame(at, shown time.Duration, sync bool) {
+	t.report.mu.Lock()
+	defer t.report.mu.Unlock()
+	t.pulse.frame(at, shown, sync)
 }
 
 // addPlayed notes how late a sample is played.
@@ -299,6 +308,7 @@ func (r *report) write(out io.Writer) error {
 		l.write(fact)
 		discontinuities = max(discontinuities, l.discontinuities)
 	}
+	r.writeHealth(fact)
 	fact("discontinuities", "%d", discontinuities)
 	fact("http errors", "%d", r.http.count)
 	fact("decode errors", "%d", r.decode.count)
