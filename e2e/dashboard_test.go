@@ -206,6 +206,27 @@ func TestDashboardThousand(t *testing.T) {
 	b.awaitText(t, time.Second, ".stream h2", "live/cam0777")
 }
 
+// Behind a token the browser is asked once, and the page asks for all else by itself.
+func TestDashboardToken(t *testing.T) {
+	if os.Getenv("E2E_DASHBOARD") == "" {
+		t.Skip("make test-dashboard")
+	}
+	const token = "0123456789abcdef"
+	s := startServer(t, "-admin-token", token)
+	s.pushClipLoop(t, clip360(t), "live/cam1")
+	b := browse(t)
+	b.open(t, "http://operator:"+token+"@"+s.admin+"/")
+	b.awaitText(t, 10*time.Second, ".stream", "Live")
+	b.awaitTrue(t, 10*time.Second, "document.querySelector('.stream video').currentTime > 0", "the preview plays")
+	b.click(t, ".stream h2 a")
+	b.click(t, "#end-stream")
+	b.click(t, "#ask-yes")
+	b.awaitText(t, 10*time.Second, ".title .badge", "Ended")
+	for _, f := range b.found("/preview/", "401") {
+		t.Error(f)
+	}
+}
+
 func (s *server) dashboard(hash string) string { return "http://" + s.admin + "/" + hash }
 
 // gallery keeps screenshots of a page in each size and scheme, and has each judged.

@@ -12,12 +12,20 @@ export class Fault extends Error {
   }
 }
 
+// here is an address on this server. Who has come with a password in the address must not
+// be asked for one again, and fetch takes no address that has one.
+export function here(path) {
+  const url = new URL(path, document.baseURI);
+  url.username = url.password = '';
+  return url.href;
+}
+
 // ask gets, or does with another method, and resolves with what comes back.
 export async function ask(path, { method = 'GET', signal } = {}) {
   let response;
   try {
     const limit = AbortSignal.timeout(patience);
-    response = await fetch(`api/v1/${path}`, { method, cache: 'no-store', signal: signal ? AbortSignal.any([signal, limit]) : limit });
+    response = await fetch(here(`api/v1/${path}`), { method, cache: 'no-store', signal: signal ? AbortSignal.any([signal, limit]) : limit });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Unreachable(error.message);
@@ -45,7 +53,7 @@ export async function listen(path, signal, hear) {
   let last = '0';
   while (!signal.aborted) {
     try {
-      const response = await fetch(`api/v1/${path}`, { headers: { 'Last-Event-ID': last }, cache: 'no-store', signal });
+      const response = await fetch(here(`api/v1/${path}`), { headers: { 'Last-Event-ID': last }, cache: 'no-store', signal });
       if (!response.ok) throw new Error(`HTTP status ${response.status}`);
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let rest = ''; ;) {

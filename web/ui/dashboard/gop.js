@@ -31,7 +31,7 @@ export class Groups {
     const { frames, rendition } = this.last = last;
     this.section.hidden = !frames.length;
     const width = this.width = this.drawing.clientWidth || 600;
-    const all = frames.slice(-Math.floor(width / 3)); // three pixels each, or more
+    const all = frames.slice(-Math.floor(width / 2)); // two pixels each, or more
     if (!all.length) return;
     const wide = width / all.length;
     const most = Math.max(...all.map((frame) => frame.bytes));

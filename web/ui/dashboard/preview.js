@@ -3,6 +3,7 @@
 
 import { el, put } from './dom.js';
 import { library } from '../library.js';
+import { here } from './api.js';
 import { path } from './words.js';
 
 const hls = new URL('../../dist/hls.min.js', import.meta.url);
@@ -50,7 +51,7 @@ export class Preview {
     const mine = {};
     this.playing = mine;
     this.show('loading', 'Loading the picture…');
-    const url = new URL(`preview/${path(this.name)}/index.m3u8`, document.baseURI).href;
+    const url = here(`preview/${path(this.name)}/index.m3u8`);
     this.video.onplaying = () => this.playing === mine && this.show('playing', this.video.videoWidth ? '' : 'Sound alone');
     try {
       const Hls = await library(hls.href, 'Hls').catch(() => null);

@@ -26,8 +26,8 @@ export class StreamPage {
     this.sentence = el('p', { class: 'sentence', role: 'status' }, '');
     this.actions = el('div', { class: 'actions' });
     this.advice = el('div');
-    this.facts = el('div');
-    this.health = el('section', { class: 'panel health', 'aria-labelledby': 'health-title', tabindex: 0 }, el('h2', { id: 'health-title' }, 'Health'), this.advice, this.facts);
+    this.facts = el('section', { class: 'panel', hidden: true });
+    this.health = el('section', { class: 'panel health', 'aria-labelledby': 'health-title' }, el('h2', { id: 'health-title' }, 'Health'), this.advice);
     this.absent = el('section', { class: 'panel empty', hidden: true });
     this.charts = {
       bitrate: new Chart({ title: 'Bit rate', write: bits }), frames: new Chart({ title: 'Frame rate', write: frames }),
@@ -46,7 +46,7 @@ export class StreamPage {
       el('p', { class: 'crumb' }, el('a', { href: '#/' }, '← All streams')),
       el('div', { class: 'title' }, el('h1', {}, name), this.badge, this.actions),
       this.sentence, this.absent,
-      el('div', { class: 'first' }, el('div', { class: 'stage' }, this.preview.box), this.health),
+      el('div', { class: 'first' }, el('div', { class: 'stage' }, this.preview.box, this.facts), this.health),
       this.rest, this.events.section);
     this.first = view.querySelector('.first');
   }
@@ -155,8 +155,9 @@ export class StreamPage {
         el('p', {}, el('b', {}, severities[advice.severity]), ` ${advice.pushed ? `${advice.pushed}, ` : ''}${advice.text}.`),
         advice.obs && el('p', { class: 'set' }, el('span', {}, 'OBS'), el('span', {}, advice.obs)),
         advice.ffmpeg && el('div', { class: 'set' }, el('span', {}, 'ffmpeg'), copyable(advice.ffmpeg, 'Copy what to set in ffmpeg', `ffmpeg-${i}`)))))));
+    this.facts.hidden = !measured;
     unless(this.facts, measured ?? null, () => put(this.facts,
-      measured && el('h3', {}, 'As it comes from the encoder'),
+      measured && el('h2', {}, 'As it comes from the encoder'),
       measured && el('dl', { class: 'facts' }, facts(measured).map(([term, text]) => el('div', {}, el('dt', {}, term), el('dd', {}, text))))));
   }
 
