@@ -145,7 +145,11 @@ func (c *conn) callFailed(cmd command, code, why string) {
 // onStatus reports on a message stream. Some encoders filter it by the stream
 // id in the message header.
 func (c *conn) onStatus(streamID uint32, level, code, description string) {
-	c.reply(statusStream, streamID, "onStatus", 0, amf.Null{}, info(level, code, description))
+	c.status(streamID, info(level, code, description))
+}
+
+func (c *conn) status(streamID uint32, information amf.Object) {
+	c.reply(statusStream, streamID, "onStatus", 0, amf.Null{}, information)
 }
 
 func (c *conn) reply(chunkStream, streamID uint32, name string, txn float64, values ...any) {

@@ -170,6 +170,7 @@ type connected struct {
 	page       string // that a player says to be on
 	abilities  Abilities
 	login      any
+	via        []string
 }
 
 // connect waits for the connect command and accepts it, if the encoder needn't
@@ -186,7 +187,7 @@ func (c *conn) connect(ctx context.Context) (connected, error) {
 		}
 		s := connected{
 			software: short(cmd.object.String("flashVer")), tcURL: cmd.object.String("tcUrl"),
-			page: cmd.object.String("pageUrl"), abilities: abilities(cmd.object),
+			page: cmd.object.String("pageUrl"), abilities: abilities(cmd.object), via: viaOf(cmd.object),
 		}
 		s.app, s.query, _ = strings.Cut(cmd.object.String("app"), "?")
 		s.app = strings.Trim(s.app, "/")
@@ -288,6 +289,7 @@ func (c *conn) request(s connected, publishingName string) Request {
 		Remote:    address.WithPort(c.nc.RemoteAddr()),
 		Encrypted: encrypted(c.nc),
 		Software:  s.software,
+		Via:       s.via,
 	}
 	name, query, _ := strings.Cut(publishingName, "?")
 	for _, prefix := range []string{"mp4:", "flv:"} { // as Wowza's and Adobe's encoders write them

@@ -256,7 +256,7 @@ func (p *reading) run(ctx context.Context, player Player, r Request) {
 	p.source, p.log = source, p.log.With().Str("stream", stream).Logger()
 	p.log.Info().Str("software", r.Software).Bool("tls", r.Encrypted).Str("protocol", p.conn.protocol()).Msg("playing")
 	began := c.server.Now()
-	if err = p.start(); err == nil {
+	if err = p.start(r.Via); err == nil {
 		err = p.copy(ctx)
 	}
 	switch {
@@ -283,13 +283,13 @@ func (c *conn) lost(err error) {
 }
 
 // start tells a reader that tags follow.
-func (p *reading) start() error {
+func (p *reading) start(via []string) error {
 	c := p.conn
 	c.write(userControl(streamBegin, p.streamID))
 	if p.reset {
 		c.onStatus(p.streamID, "status", "NetStream.Play.Reset", "playing and resetting")
 	}
-	c.onStatus(p.streamID, "status", "NetStream.Play.Start", "playing")
+	c.status(p.streamID, tellVia(info("status", "NetStream.Play.Start", "playing"), via, p.source))
 	c.onStatus(p.streamID, "status", "NetStream.Play.PublishNotify", "the stream is published")
 	c.write(chunk.Message{
 		ChunkStreamID: statusStream, StreamID: p.streamID, Type: chunk.TypeDataAMF0,

@@ -30,6 +30,13 @@ type Source interface {
 	Close()
 }
 
+// Relayed is a Source that knows which servers the stream has come by, the nearest first,
+// this one before all. Relays are told, or two servers that play each other's stream
+// would go on for ever.
+type Relayed interface {
+	Via() []string
+}
+
 // ErrNotFound is for a stream that is not there.
 var ErrNotFound = errors.New("no such stream")
 

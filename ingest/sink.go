@@ -63,8 +63,9 @@ type Request struct {
 	PageURL   string // where a player says to be shown
 	Abilities Abilities
 	Remote    netip.AddrPort
-	Encrypted bool   // came through TLS
-	Software  string // flashVer: what the encoder calls itself
+	Encrypted bool     // came through TLS
+	Software  string   // flashVer: what the encoder calls itself
+	Via       []string // the servers that it has come by, or that want it, as a relay tells them: the nearest first
 	Peer      Peer
 }
 

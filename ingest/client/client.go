@@ -6,12 +6,10 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/url"
-	"strings"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/sluice-live/sluice/ingest/amf"
@@ -31,94 +29,96 @@ const (
 
 // Publisher is a publication at a server. It is used by one goroutine.
 type Publisher struct {
+	// What the server has said of Enhanced RTMP: nothing, where it wasn't asked.
+	Abilities Abilities
+
 	nc       net.Conn
-	w        *chunk.Writer
 	streamID uint32
 	name     string
-	drained  chan error
+
+	mu sync.Mutex // one writes at a time
+	w  *chunk.Writer
+
+	gone chan struct{} // closed when the server is heard no longer
+	why  error         // since when gone is closed
+}
+
+// Abilities are what a server takes of Enhanced RTMP.
+type Abilities struct {
+	Codecs []flv.FourCC
+	All    bool
+	Tracks bool // several of a kind
+}
+
+// Takes tells whether a codec is among them.
+func (a Abilities) Takes(c flv.FourCC) bool { return a.All || slices.Contains(a.Codecs, c) }
+
+// RefusedError is that a server says no.
+type RefusedError struct {
+	Step              string // of the dialogue
+	Code, Description string // the server's: nobody has checked them
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s: refused: %s: %s", e.Step, e.Code, e.Description)
 }
 
 // Dial connects to rtmp://HOST[:PORT]/APP/NAME (or rtmps://) and publishes
 // there. tlsConfig may be nil.
-func Dial(ctx context.Context, rawURL string, tlsConfig *tls.Config) (p *Publisher, err error) {
-	err = dial(ctx, rawURL, tlsConfig, func(nc net.Conn, app, name, tcURL string) error {
-		p, err = New(nc, app, name, tcURL)
+func Dial(ctx context.Context, rawURL string, tlsConfig *tls.Config) (*Publisher, error) {
+	a, err := ParseAddress(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	return Dialer{TLS: tlsConfig}.Publish(ctx, a, Tells{})
+}
+
+// Publish connects and publishes. What the publisher tells is which codecs it may send.
+func (d Dialer) Publish(ctx context.Context, a Address, t Tells) (p *Publisher, err error) {
+	err = d.open(ctx, a, func(nc net.Conn, app, tcURL string) error {
+		p, err = publish(nc, app, a.Name, tcURL, t)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("publish to %s: %w", rawURL, err)
+		return nil, fmt.Errorf("publish to %v: %w", a, err)
 	}
 	return p, nil
 }
 
-// dial connects and lets open go on from there, all within dialTimeout. It closes a
-// connection that can't be opened.
-func dial(ctx context.Context, rawURL string, tlsConfig *tls.Config, open func(nc net.Conn, app, name, tcURL string) error) error {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return err
-	}
-	app, name, ok := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
-	if !ok {
-		return errors.New("the path must be /APP/NAME")
-	}
-	if u.RawQuery != "" {
-		name += "?" + u.RawQuery
-	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	var nc net.Conn
-	switch u.Scheme {
-	case "rtmp":
-		nc, err = new(net.Dialer).DialContext(ctx, "tcp", hostPort(u, "1935"))
-	case "rtmps":
-		nc, err = (&tls.Dialer{Config: tlsConfig}).DialContext(ctx, "tcp", hostPort(u, "443"))
-	default:
-		err = errors.New("the scheme must be rtmp or rtmps")
-	}
-	if err != nil {
-		return err
-	}
-	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
-	err = open(nc, app, name, u.Scheme+"://"+u.Host+"/"+app)
-	if !stop() {
-		err = ctx.Err() // the socket's timeout is only how it shows
-	}
-	if err != nil {
-		nc.Close()
-	}
-	return err
-}
-
-func hostPort(u *url.URL, port string) string {
-	if u.Port() != "" {
-		port = u.Port()
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
-
 // New publishes on a connection that is open already.
 func New(nc net.Conn, app, name, tcURL string) (*Publisher, error) {
+	return publish(nc, app, name, tcURL, Tells{})
+}
+
+func publish(nc net.Conn, app, name, tcURL string, t Tells) (*Publisher, error) {
 	nc.SetDeadline(time.Now().Add(dialTimeout))
 	if err := handshake.Dial(nc, 0, rand.Reader); err != nil {
 		return nil, err
 	}
-	p := &Publisher{nc: nc, w: chunk.NewWriter(nc), name: name, drained: make(chan error, 1)}
+	p := &Publisher{nc: nc, w: chunk.NewWriter(nc), name: name, gone: make(chan struct{})}
 	r := chunk.NewReader(nc, chunk.DefaultLimits())
 	p.w.SetChunkSize(chunkSize)
-	p.command(0, "connect", 1, amf.Object{
+	p.command(0, "connect", 1, t.add(amf.Object{
 		{Name: "app", Value: app},
 		{Name: "type", Value: "nonprivate"},
 		{Name: "flashVer", Value: "FMLE/3.0 (compatible; sluice)"},
 		{Name: "tcUrl", Value: tcURL},
-	})
+	}))
+	if err := p.w.Flush(); err != nil {
+		return nil, err
+	}
+	answer, err := await(r, "connect", func(c []any) bool { return c[0] == "_result" && c[1] == 1.0 })
+	if err != nil {
+		return nil, err
+	}
+	p.Abilities = abilities(answer)
 	p.command(0, "releaseStream", 2, amf.Null{}, name)
 	p.command(0, "FCPublish", 3, amf.Null{}, name)
 	p.command(0, "createStream", 4, amf.Null{})
 	if err := p.w.Flush(); err != nil {
 		return nil, err
 	}
-	id, err := await(r, "createStream", func(c []any) bool { return c[0] == "_result" && c[1] == 4.0 && len(c) > 3 })
+	id, err := await(r, "createStream", func(c []any) bool { return c[0] == "_result" && c[1] == 4.0 && len(c) > 3 }, 2, 3)
 	if err != nil {
 		return nil, err
 	}
@@ -132,15 +132,63 @@ func New(nc net.Conn, app, name, tcURL string) (*Publisher, error) {
 		return nil, err
 	}
 	nc.SetDeadline(time.Time{})
-	go func() { // acknowledgements must be read, or the server blocks on them
-		_, err := io.Copy(io.Discard, nc)
-		p.drained <- err
-	}()
+	go p.listen(r)
 	return p, nil
 }
 
-// await reads until the reply that is wanted, or one that says no.
-func await(r *chunk.Reader, step string, wanted func([]any) bool) ([]any, error) {
+// listen reads what the server says until it is gone: acknowledgements, too, or it
+// would wait for us.
+func (p *Publisher) listen(r *chunk.Reader) {
+	defer close(p.gone)
+	for {
+		m, err := r.ReadMessage()
+		if err == nil {
+			err = p.heed(m)
+		}
+		if err != nil {
+			p.why = err
+			return
+		}
+	}
+}
+
+// heed answers a ping, and returns an error where the server ends the publication.
+func (p *Publisher) heed(m chunk.Message) error {
+	switch m.Type {
+	case chunk.TypeUserControl:
+		if pong, ok := pongFor(m.Body); ok {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.w.WriteMessage(pong)
+			return p.flush()
+		}
+	case chunk.TypeCommandAMF0:
+		c, _ := amf.Decode(m.Body)
+		if len(c) > 1 && c[0] == "onStatus" {
+			if info, _ := c[len(c)-1].(amf.Object); info.String("level") == "error" {
+				return &RefusedError{"publish", info.String("code"), info.String("description")}
+			}
+		}
+	}
+	return nil
+}
+
+// Gone is closed when the server has hung up, or has ended the publication.
+func (p *Publisher) Gone() <-chan struct{} { return p.gone }
+
+// Why is why it is gone, if it is.
+func (p *Publisher) Why() error {
+	select {
+	case <-p.gone:
+		return p.why
+	default:
+		return nil
+	}
+}
+
+// await reads until the reply that is wanted, or one that says no: to whatever but the
+// transactions that are unimportant.
+func await(r *chunk.Reader, step string, wanted func([]any) bool, unimportant ...float64) ([]any, error) {
 	for {
 		m, err := r.ReadMessage()
 		if err != nil {
@@ -153,8 +201,11 @@ func await(r *chunk.Reader, step string, wanted func([]any) bool) ([]any, error)
 		if len(c) < 2 {
 			continue
 		}
+		if txn, _ := c[1].(float64); c[0] == "_error" && slices.Contains(unimportant, txn) {
+			continue
+		}
 		if info, ok := c[len(c)-1].(amf.Object); ok && info.String("level") == "error" {
-			return nil, fmt.Errorf("%s: refused: %s: %s", step, info.String("code"), info.String("description"))
+			return nil, &RefusedError{step, info.String("code"), info.String("description")}
 		}
 		if wanted(c) {
 			return c, nil
@@ -177,41 +228,72 @@ func command(w *chunk.Writer, streamID uint32, name string, txn float64, values 
 
 // WriteTag sends one tag.
 func (p *Publisher) WriteTag(tag flv.Tag) error {
+	p.Add(flv.Drawn{Tag: tag})
+	return p.Flush()
+}
+
+// Add appends a tag to what the next Flush sends. Until then its body must not be
+// modified; its head is copied.
+func (p *Publisher) Add(d flv.Drawn) {
 	m := chunk.Message{
 		ChunkStreamID: mediaStream,
 		StreamID:      p.streamID,
-		Timestamp:     tag.Timestamp,
-		Type:          chunk.Type(tag.Type),
-		Body:          tag.Body,
+		Timestamp:     d.Timestamp,
+		Type:          chunk.Type(d.Type),
+		Body:          d.Body,
 	}
-	if tag.Type == flv.TagScript {
-		m.Body = append(amf.Append(nil, "@setDataFrame"), tag.Body...)
+	head := d.Head
+	if d.Type == flv.TagScript {
+		head = append(amf.Append(nil, "@setDataFrame"), head...)
 	}
-	p.w.WriteMessage(m)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.w.WriteShared(m, head)
+}
+
+// Size is how many bytes the next Flush sends.
+func (p *Publisher) Size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.w.Size()
+}
+
+// Flush sends what was added, within writeTimeout.
+func (p *Publisher) Flush() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.flush()
+}
+
+func (p *Publisher) flush() error {
 	p.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
 	return p.w.Flush()
 }
 
 // Close says goodbye and closes the connection.
 func (p *Publisher) Close() error {
+	p.mu.Lock()
 	p.command(0, "FCUnpublish", 6, amf.Null{}, p.name)
 	p.command(0, "deleteStream", 7, amf.Null{}, float64(p.streamID))
-	p.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
-	err := p.w.Flush()
+	err := p.flush()
+	p.mu.Unlock()
 	if tcp, ok := p.nc.(interface{ CloseWrite() error }); ok && err == nil {
 		// The server closes when it has read the goodbye: closing first could
 		// lose what is on its way.
 		tcp.CloseWrite()
 		p.nc.SetReadDeadline(time.Now().Add(time.Second))
-		<-p.drained
+		<-p.gone
 		return p.nc.Close()
 	}
 	p.Abort()
 	return err
 }
 
+// Hurry ends a Flush that waits, within a second. It may be called from anywhere.
+func (p *Publisher) Hurry() { p.nc.SetWriteDeadline(time.Now().Add(time.Second)) }
+
 // Abort closes the connection without a goodbye.
 func (p *Publisher) Abort() {
 	p.nc.Close()
-	<-p.drained
+	<-p.gone
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/sluice-live/sluice/ingest/amf"
@@ -25,40 +26,26 @@ type Reader struct {
 	acked  uint64
 	window uint64        // bytes that an acknowledgement is asked for after; 0: never
 	idle   time.Duration // longest that ReadTag waits
+	via    []string
+
+	parts []flv.Tag // of an aggregate, that are still to be returned
 }
 
-// Tells what a Reader can take.
+// Tells is what a Reader, or a Publisher, tells of itself as it connects.
 type Tells struct {
-	Codecs []flv.FourCC  // beside those that all take; empty: nothing of Enhanced RTMP
+	Codecs []flv.FourCC  // that it takes, or may send, beside those that are older; empty: nothing of Enhanced RTMP
 	Tracks bool          // several of a kind
 	Idle   time.Duration // longest that ReadTag waits; 0 is for ever
+	Limits chunk.Limits  // of what a Reader takes; zero: the usual ones
+
+	// Via are the servers that the stream has come by, the nearest first, or the one that
+	// wants it: servers that know each other so see that they would go in a circle.
+	// Empty: nothing is told.
+	Via []string
 }
 
-// DialReader connects to rtmp://HOST[:PORT]/APP/NAME (or rtmps://) and plays what is
-// there. tlsConfig may be nil.
-func DialReader(ctx context.Context, rawURL string, tlsConfig *tls.Config, t Tells) (r *Reader, err error) {
-	err = dial(ctx, rawURL, tlsConfig, func(nc net.Conn, app, name, tcURL string) error {
-		r, err = NewReader(nc, app, name, tcURL, t)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("play %s: %w", rawURL, err)
-	}
-	return r, nil
-}
-
-// NewReader plays on a connection that is open already.
-func NewReader(nc net.Conn, app, name, tcURL string, t Tells) (*Reader, error) {
-	nc.SetDeadline(time.Now().Add(dialTimeout))
-	if err := handshake.Dial(nc, 0, rand.Reader); err != nil {
-		return nil, err
-	}
-	r := &Reader{nc: nc, r: chunk.NewReader(nc, chunk.DefaultLimits()), w: chunk.NewWriter(nc), idle: t.Idle}
-	connect := amf.Object{
-		{Name: "app", Value: app},
-		{Name: "flashVer", Value: "LNX 9,0,124,2"}, // as all say who play
-		{Name: "tcUrl", Value: tcURL},
-	}
+// add appends what is told to the object of a connect command.
+func (t Tells) add(connect amf.Object) amf.Object {
 	if len(t.Codecs) > 0 {
 		var list amf.StrictArray
 		for _, c := range t.Codecs {
@@ -70,7 +57,50 @@ func NewReader(nc net.Conn, app, name, tcURL string, t Tells) (*Reader, error) {
 		const multitrack = 2.0
 		connect = append(connect, amf.Property{Name: "capsEx", Value: multitrack})
 	}
-	command(r.w, 0, "connect", 1, connect)
+	if len(t.Via) > 0 {
+		connect = append(connect, amf.Property{Name: "sluiceVia", Value: strings.Join(t.Via, ",")})
+	}
+	return connect
+}
+
+// DialReader connects to rtmp://HOST[:PORT]/APP/NAME (or rtmps://) and plays what is
+// there. tlsConfig may be nil.
+func DialReader(ctx context.Context, rawURL string, tlsConfig *tls.Config, t Tells) (*Reader, error) {
+	a, err := ParseAddress(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("play: %w", err)
+	}
+	return Dialer{TLS: tlsConfig}.Play(ctx, a, t)
+}
+
+// Play connects and plays what is there.
+func (d Dialer) Play(ctx context.Context, a Address, t Tells) (r *Reader, err error) {
+	err = d.open(ctx, a, func(nc net.Conn, app, tcURL string) error {
+		r, err = NewReader(nc, app, a.Name, tcURL, t)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("play %v: %w", a, err)
+	}
+	return r, nil
+}
+
+// NewReader plays on a connection that is open already.
+func NewReader(nc net.Conn, app, name, tcURL string, t Tells) (*Reader, error) {
+	nc.SetDeadline(time.Now().Add(dialTimeout))
+	if err := handshake.Dial(nc, 0, rand.Reader); err != nil {
+		return nil, err
+	}
+	limits := t.Limits
+	if limits == (chunk.Limits{}) {
+		limits = chunk.DefaultLimits()
+	}
+	r := &Reader{nc: nc, r: chunk.NewReader(nc, limits), w: chunk.NewWriter(nc), idle: t.Idle}
+	command(r.w, 0, "connect", 1, t.add(amf.Object{
+		{Name: "app", Value: app},
+		{Name: "flashVer", Value: "LNX 9,0,124,2"}, // as all say who play
+		{Name: "tcUrl", Value: tcURL},
+	}))
 	command(r.w, 0, "createStream", 2, amf.Null{})
 	if err := r.w.Flush(); err != nil {
 		return nil, err
@@ -92,13 +122,30 @@ func NewReader(nc net.Conn, app, name, tcURL string, t Tells) (*Reader, error) {
 		info, _ := c[len(c)-1].(amf.Object)
 		return c[0] == "onStatus" && info.String("code") == "NetStream.Play.Start"
 	}
-	if _, err := await(r.r, "play", started); err != nil {
+	answer, err := await(r.r, "play", started)
+	if err != nil {
 		return nil, err
 	}
+	r.via = viaOf(answer)
 	nc.SetDeadline(time.Time{})
 	const window = 2_500_000
 	r.window = window
 	return r, nil
+}
+
+// Via are the servers that the stream has come by, the nearest first, where they tell.
+func (r *Reader) Via() []string { return r.via }
+
+// mostVia bounds how many servers a stream is known to have come by.
+const mostVia = 64
+
+func viaOf(command []any) []string {
+	info, _ := command[len(command)-1].(amf.Object)
+	if text := info.String("sluiceVia"); text != "" && len(text) < 1024 {
+		all := strings.Split(text, ",")
+		return all[:min(len(all), mostVia)]
+	}
+	return nil
 }
 
 // metadata is how the script tag begins that a Reader returns.
@@ -108,6 +155,11 @@ var metadata = amf.Append(nil, "onMetaData")
 // the next call. At the end of the stream it returns io.EOF.
 func (r *Reader) ReadTag() (flv.Tag, error) {
 	for {
+		if len(r.parts) > 0 {
+			tag := r.parts[0]
+			r.parts = r.parts[1:]
+			return tag, nil
+		}
 		if r.idle > 0 {
 			r.nc.SetReadDeadline(time.Now().Add(r.idle))
 		}
@@ -121,6 +173,14 @@ func (r *Reader) ReadTag() (flv.Tag, error) {
 		switch m.Type {
 		case chunk.TypeAudio, chunk.TypeVideo:
 			return flv.Tag{Type: flv.TagType(m.Type), Timestamp: m.Timestamp, Body: m.Body}, nil
+		case chunk.TypeAggregate: // a damaged one is dropped from where the damage begins
+			_ = flv.SplitAggregate(m.Body, m.Timestamp, func(tag flv.Tag) error {
+				const most = 10_000 // more than that is nothing but heads
+				if len(r.parts) < most && (tag.Type == flv.TagAudio || tag.Type == flv.TagVideo) {
+					r.parts = append(r.parts, tag)
+				}
+				return nil
+			})
 		case chunk.TypeDataAMF0:
 			if bytes.HasPrefix(m.Body, metadata) {
 				return flv.Tag{Type: flv.TagScript, Timestamp: m.Timestamp, Body: m.Body}, nil
@@ -149,15 +209,24 @@ func (r *Reader) acknowledge() error {
 	})
 }
 
-// control answers a ping (Adobe RTMP 1.0, section 7.1.7).
+// control answers a ping.
 func (r *Reader) control(body []byte) error {
+	if pong, ok := pongFor(body); ok {
+		return r.answer(pong)
+	}
+	return nil
+}
+
+// pongFor is the answer to a user control message, where that is a ping (Adobe RTMP
+// 1.0, section 7.1.7).
+func pongFor(body []byte) (chunk.Message, bool) {
 	const pingRequest, pingResponse = 6, 7
 	if len(body) != 6 || binary.BigEndian.Uint16(body) != pingRequest {
-		return nil
+		return chunk.Message{}, false
 	}
-	return r.answer(chunk.Message{
+	return chunk.Message{
 		ChunkStreamID: chunk.ControlStreamID, Type: chunk.TypeUserControl, Body: append([]byte{0, pingResponse}, body[2:]...),
-	})
+	}, true
 }
 
 func (r *Reader) answer(m chunk.Message) error {
@@ -182,5 +251,14 @@ func ended(body []byte) error {
 	return nil
 }
 
-// Close closes the connection.
+// Received is how many bytes have come.
+func (r *Reader) Received() uint64 { return r.r.Received() }
+
+// Held is what is in memory for what comes: a buffer, and unfinished messages.
+func (r *Reader) Held() int { return r.r.Held() }
+
+// Remote is the server's address.
+func (r *Reader) Remote() net.Addr { return r.nc.RemoteAddr() }
+
+// Close closes the connection. It may be called from anywhere, and more than once.
 func (r *Reader) Close() error { return r.nc.Close() }

@@ -45,6 +45,8 @@ type Set struct {
 	renewals     *prometheus.CounterVec
 	switches     *prometheus.CounterVec
 	hooks        hooks
+	relayed      *prometheus.CounterVec
+	broken       *prometheus.CounterVec
 }
 
 // New returns a Set at zero, with the process's and the Go runtime's own.
@@ -100,6 +102,7 @@ func New() *Set {
 		Name: "sluice_certificate_failures_total", Help: "Certificates that could not be had or renewed; once an hour while it is so.",
 	}, []string{"listener"})
 	s.switches = newSwitches()
+	s.relayed, s.broken = newRelayed(), newBroken()
 	version := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = info.Main.Version
@@ -108,7 +111,7 @@ func New() *Set {
 		Name: "sluice_build_info", Help: "1, labelled with the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.readers, s.played, s.skipped, s.refused, s.requests, s.sent, s.blocked, s.wait, s.part, s.expiry, s.renewals, s.switches, build,
+	s.registry.MustRegister(s.connections, s.publications, s.ingested, s.dropped, s.readers, s.played, s.skipped, s.refused, s.requests, s.sent, s.blocked, s.wait, s.part, s.expiry, s.renewals, s.switches, s.relayed, s.broken, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.hooks = newHooks(s.registry)
 	for _, r := range []Result{Accepted, Busy, Denied, Rejected} {

@@ -18,6 +18,7 @@ func full() string {
 	s.Pinned(func() int { return 0 })
 	s.HooksWaiting(func() int { return 0 })
 	s.EachStream(func() []Stream { return []Stream{{Name: "live/cam1"}} })
+	s.EachRelay(func() []Relays { return []Relays{{Push, "live", 1}} })
 	s.Connected("rtmp")
 	s.Refused(Memory)
 	s.Answered("media", 200)

@@ -1,0 +1,155 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Address is where a stream is at a server:
+// rtmp://[USER:PASSWORD@]HOST[:PORT]/APP/NAME[?QUERY], or rtmps. An app may have slashes.
+type Address struct {
+	TLS            bool
+	Host           string // as written
+	App            string
+	Name           string // with its query: on many servers it is a secret
+	User, Password string
+}
+
+// ParseAddress reads a URL. The error repeats nothing of it that may be secret.
+func ParseAddress(raw string) (a Address, err error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		if e := (*url.Error)(nil); errors.As(err, &e) {
+			err = e.Err // the other has all of it
+		}
+		return a, err
+	}
+	if u.Scheme != "rtmp" && u.Scheme != "rtmps" {
+		return a, errors.New("the scheme must be rtmp or rtmps")
+	}
+	path := strings.TrimPrefix(u.Path, "/")
+	i := strings.LastIndexByte(path, '/')
+	if u.Hostname() == "" || i <= 0 || i == len(path)-1 {
+		return a, errors.New("the path must be /APP/NAME, behind a host")
+	}
+	a = Address{TLS: u.Scheme == "rtmps", Host: u.Host, App: path[:i], Name: path[i+1:], User: u.User.Username()}
+	a.Password, _ = u.User.Password()
+	if u.RawQuery != "" {
+		a.Name += "?" + u.RawQuery
+	}
+	return a, nil
+}
+
+func (a Address) scheme() string {
+	if a.TLS {
+		return "rtmps"
+	}
+	return "rtmp"
+}
+
+// String is the address without what may be a secret: for logs and people.
+func (a Address) String() string { return a.scheme() + "://" + a.Host + "/…" }
+
+// Hush is a text without what is secret in the address, which servers repeat. It is
+// bounded, too.
+func (a Address) Hush(text string) string {
+	const most, shortest = 300, 4 // less than that is no secret, and part of many words
+	name, query, _ := strings.Cut(a.Name, "?")
+	_, instance, _ := strings.Cut(a.App, "/")
+	for _, secret := range []string{a.Name, query, name, a.Password, instance} {
+		if len(secret) >= shortest {
+			text = strings.ReplaceAll(text, secret, "…")
+		}
+	}
+	for value := range strings.SplitSeq(query, "&") {
+		if _, secret, _ := strings.Cut(value, "="); len(secret) >= shortest {
+			text = strings.ReplaceAll(text, secret, "…")
+		}
+	}
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
+
+// dialAddress is what is dialled: HOST:PORT.
+func (a Address) dialAddress() string {
+	u := url.URL{Host: a.Host}
+	port := u.Port()
+	switch {
+	case port != "":
+	case a.TLS:
+		port = "443"
+	default:
+		port = "1935"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+func (a Address) serverName() string { return (&url.URL{Host: a.Host}).Hostname() }
+
+// Dialer opens connections to servers.
+type Dialer struct {
+	TLS *tls.Config                                                          // of rtmps; may be nil
+	Net func(ctx context.Context, network, address string) (net.Conn, error) // nil: the system's
+}
+
+// open connects and lets talk go on from there, all within dialTimeout, and again where
+// the server asks for a login. A connection where that fails is closed.
+func (d Dialer) open(ctx context.Context, a Address, talk func(nc net.Conn, app, tcURL string) error) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	query := ""
+	for step := 0; ; step++ {
+		err := d.once(ctx, a, query, talk)
+		refused := (*RefusedError)(nil)
+		if !errors.As(err, &refused) || a.User == "" || step == loginSteps {
+			return err
+		}
+		next, asked := a.login(refused.Description)
+		if !asked {
+			return err
+		}
+		query = next
+	}
+}
+
+func (d Dialer) once(ctx context.Context, a Address, query string, talk func(nc net.Conn, app, tcURL string) error) error {
+	connect := d.Net
+	if connect == nil {
+		connect = new(net.Dialer).DialContext
+	}
+	nc, err := connect(ctx, "tcp", a.dialAddress())
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
+	if a.TLS {
+		config := d.TLS.Clone()
+		if config == nil {
+			config = new(tls.Config)
+		}
+		if config.ServerName == "" {
+			config.ServerName = a.serverName()
+		}
+		over := tls.Client(nc, config)
+		err = over.HandshakeContext(ctx)
+		nc = over
+	}
+	app := a.App + query
+	if err == nil {
+		err = talk(nc, app, a.scheme()+"://"+a.Host+"/"+app)
+	}
+	if !stop() {
+		err = context.Cause(ctx) // the socket's timeout is only how it shows
+	}
+	if err != nil {
+		nc.Close()
+	}
+	return err
+}
