@@ -115,8 +115,8 @@ test-abr: web ## each player, in Chromium and Firefox, up and down through the q
 play-load: web ## 500 readers of RTMP, and one that takes next to nothing, beside 500 viewers by HTTP: a minute, on a machine that does nothing else
 	E2E_PLAYLOAD=1 $(GO) test -count=1 -v -timeout 5m -run '^TestPlayLoad$$' ./e2e/ | grep -v '^=== '
 
-test-play: web ## mpv, VLC, GStreamer and ffmpeg play by RTMP through an encoder that is lost and comes back: a minute
-	E2E_PLAY=1 $(GO) test -count=1 -v -timeout 5m -run '^TestPlayPrograms$$' ./e2e/ | grep -v '^=== '
+test-play: web ## mpv, VLC, GStreamer and ffmpeg play by RTMP through an encoder that is lost and comes back, and a push target is away for a minute: three minutes
+	E2E_PLAY=1 $(GO) test -count=1 -v -timeout 8m -run '^Test(PlayPrograms|RelayLong)$$' ./e2e/ | grep -v '^=== '
 
 test-encoders: web ## a recent ffmpeg publishes each codec, and each browser plays it: installs Debian sid in RECENT (~/.cache/sluice-recent, 450 MB; needs root), takes 15 minutes (E2E_OBS=1 adds OBS Studio, 1.2 GB)
 	@test -x $(RECENT)/usr/bin/ffmpeg || e2e/testdata/recent.sh $(RECENT)
@@ -148,6 +148,7 @@ deps: ## install what the end-to-end tests need, or say what is missing
 	@missing=""; for t in $(TOOLS); do command -v $${t%%:*} >/dev/null || missing="$$missing $${t##*:}"; done; \
 	if [ -z "$$missing" ]; then for e in flvmux rtmp2sink x264enc voaacenc; do \
 	  gst-inspect-1.0 $$e >/dev/null 2>&1 || missing="$(GSTREAMER)"; done; fi; \
+	test -e /usr/lib/nginx/modules/ngx_rtmp_module.so || missing="$$missing libnginx-mod-rtmp"; \
 	command -v npm >/dev/null || { echo "deps: npm is missing: install Node 20"; exit 1; }; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

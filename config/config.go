@@ -23,13 +23,17 @@ type Config struct {
 	RTMP    RTMP    `yaml:"rtmp"`
 	Publish Publish `yaml:"publish"`
 	ABR     ABR     `yaml:"abr"`
-	HTTP    HTTP    `yaml:"http"`
-	Watch   Watch   `yaml:"watch"`
-	ACME    ACME    `yaml:"acme"`
-	Admin   Admin   `yaml:"admin"`
-	Hooks   Hooks   `yaml:"hooks"`
-	Window  Window  `yaml:"window"`
-	Log     Log     `yaml:"log"`
+
+	Pull map[string]string   `yaml:"pull"` // URLs by APP/NAME
+	Push map[string][]string `yaml:"push"`
+
+	HTTP   HTTP   `yaml:"http"`
+	Watch  Watch  `yaml:"watch"`
+	ACME   ACME   `yaml:"acme"`
+	Admin  Admin  `yaml:"admin"`
+	Hooks  Hooks  `yaml:"hooks"`
+	Window Window `yaml:"window"`
+	Log    Log    `yaml:"log"`
 }
 
 // RTMP says where encoders connect, and how much a publisher may ask of us.

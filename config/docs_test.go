@@ -50,7 +50,11 @@ func settings() string {
 	for _, f := range fieldsOf(&c) {
 		if f.group != group {
 			group = f.group
-			fmt.Fprintf(&b, "\n## %s\n\n%s\n", group, inMarkdown(told()[group]))
+			title, text := group, told()[group]
+			if group == "" {
+				title, text = "pull and push", "Relays: [relay.md](relay.md)."
+			}
+			fmt.Fprintf(&b, "\n## %s\n\n%s\n", title, inMarkdown(text))
 		}
 		value := "empty"
 		if v := f.String(); v != "" {

@@ -16,7 +16,7 @@ import (
 type field struct {
 	path  string // rtmp.addr
 	group string // rtmp
-	ptr   any    // *string, *bool, *int, *time.Duration, *Size, *[]string or *map[string]string
+	ptr   any    // *string, *bool, *int, *time.Duration, *Size, *[]string, *map[string]string or *map[string][]string
 }
 
 // fieldsOf lists the fields of the struct that ptr points to, in the order they are declared.
@@ -90,6 +90,18 @@ func (f field) set(text string) error {
 			}
 			(*p)[name] = value
 		}
+	case *map[string][]string:
+		*p = nil
+		for _, entry := range splitList(text) {
+			name, value, ok := strings.Cut(entry, "=")
+			if !ok || name == "" {
+				return errors.New("want a list such as a=x,a=y,b=z")
+			}
+			if *p == nil {
+				*p = make(map[string][]string)
+			}
+			(*p)[name] = append((*p)[name], value)
+		}
 	default:
 		panic(fmt.Sprintf("config: %s has a type that set does not know: %T", f.path, p))
 	}
@@ -114,6 +126,14 @@ func (f field) String() string {
 		var list []string
 		for _, name := range slices.Sorted(maps.Keys(*p)) {
 			list = append(list, name+"="+(*p)[name])
+		}
+		return strings.Join(list, ",")
+	case *map[string][]string:
+		var list []string
+		for _, name := range slices.Sorted(maps.Keys(*p)) {
+			for _, value := range (*p)[name] {
+				list = append(list, name+"="+value)
+			}
 		}
 		return strings.Join(list, ",")
 	default:

@@ -155,21 +155,19 @@ func setNode(f field, n *yaml.Node) error {
 	if m, ok := f.ptr.(*map[string]string); ok {
 		return setMap(m, n)
 	}
+	if m, ok := f.ptr.(*map[string][]string); ok {
+		return setLists(m, n)
+	}
 	list, isList := f.ptr.(*[]string)
 	switch {
 	case isList && n.Kind != yaml.SequenceNode:
 		return errors.New("want a list such as [a, b], not " + kindName(n))
 	case isList:
-		var entries []string
-		for _, entry := range n.Content {
-			entry = target(entry)
-			if entry.Kind != yaml.ScalarNode || isNull(entry) {
-				return errors.New("want a list of values, not of " + kindName(entry))
-			}
-			entries = append(entries, entry.Value)
+		entries, err := entriesOf(n)
+		if err == nil {
+			*list = entries
 		}
-		*list = entries
-		return nil
+		return err
 	case n.Kind != yaml.ScalarNode:
 		return errors.New("want one value, not " + kindName(n))
 	default:
@@ -201,6 +199,50 @@ func setMap(m *map[string]string, n *yaml.Node) error {
 	return nil
 }
 
+// setLists takes one value for a list of one.
+func setLists(m *map[string][]string, n *yaml.Node) error {
+	if n.Kind != yaml.MappingNode {
+		return errors.New("want names and lists, not " + kindName(n))
+	}
+	*m = nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, value := n.Content[i], target(n.Content[i+1])
+		if name.Kind != yaml.ScalarNode {
+			return errors.New("want a name, not " + kindName(name))
+		}
+		entries, err := []string{value.Value}, error(nil)
+		switch {
+		case value.Kind == yaml.SequenceNode:
+			entries, err = entriesOf(value)
+		case value.Kind != yaml.ScalarNode || isNull(value):
+			err = errors.New("want a list, not " + kindName(value))
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name.Value, err)
+		}
+		if _, ok := (*m)[name.Value]; ok {
+			return fmt.Errorf("%s: is there twice (line %d)", name.Value, name.Line)
+		}
+		if *m == nil {
+			*m = make(map[string][]string)
+		}
+		(*m)[name.Value] = entries
+	}
+	return nil
+}
+
+// entriesOf are the values of a list.
+func entriesOf(n *yaml.Node) (entries []string, err error) {
+	for _, entry := range n.Content {
+		entry = target(entry)
+		if entry.Kind != yaml.ScalarNode || isNull(entry) {
+			return nil, errors.New("want a list of values, not of " + kindName(entry))
+		}
+		entries = append(entries, entry.Value)
+	}
+	return entries, nil
+}
+
 // target follows an alias (*name) to the node it stands for.
 func target(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
@@ -223,6 +265,8 @@ func kindName(n *yaml.Node) string {
 		return "an alias"
 	case isNull(n):
 		return "nothing"
+	case strings.Contains(n.Value, "://"):
+		return "a URL" // it may hold a secret
 	default:
 		return fmt.Sprintf("%q", n.Value)
 	}

@@ -24,7 +24,10 @@ address is off. config/sluice.yaml says more of each.
 	for _, f := range fieldsOf(&c) {
 		if f.group != group {
 			group = f.group
-			fmt.Fprintf(w, "\n%s\n", wrap(group+": "+short(told()[group]), ""))
+			fmt.Fprintln(w)
+			if group != "" {
+				fmt.Fprintln(w, wrap(group+": "+short(told()[group]), ""))
+			}
 		}
 		value := f.String()
 		if _, ok := f.ptr.(*string); ok {

@@ -9,7 +9,7 @@ import (
 const maxHooks = 8 // each may have a few thousand events in memory
 
 // HookEvents are what web services can be told of.
-var HookEvents = []string{"published", "unpublished", "ready", "lost", "back", "ended", "health", "switched", "refused", "reloaded", "drain"}
+var HookEvents = []string{"published", "unpublished", "ready", "lost", "back", "ended", "health", "switched", "refused", "relay", "reloaded", "drain"}
 
 func (fs *faults) hooks(h Hooks) {
 	if n := len(h.URLs); n > maxHooks {

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +26,8 @@ func (c Config) Settings() (all []Setting) {
 		switch {
 		case s.Secret && s.Value != "":
 			s.Value = hidden
+		case f.path == "pull" || f.path == "push":
+			s.Value = hostsOf(f)
 		case strings.HasSuffix(f.path, "url") && s.Value != "":
 			s.Value = hostOf(s.Value)
 		case strings.HasSuffix(f.path, "urls") && s.Value != "":
@@ -57,6 +61,24 @@ func secret(path string) bool {
 		return false
 	}
 	return name == "keys" || name == "users" || strings.Contains(name, "secret") || strings.Contains(name, "token") || strings.Contains(name, "password")
+}
+
+// hostsOf is what a map of URLs has, without what may be secret in them.
+func hostsOf(f field) string {
+	var shown []string
+	switch p := f.ptr.(type) {
+	case *map[string]string:
+		for _, name := range slices.Sorted(maps.Keys(*p)) {
+			shown = append(shown, name+"="+hostOf((*p)[name]))
+		}
+	case *map[string][]string:
+		for _, name := range slices.Sorted(maps.Keys(*p)) {
+			for _, text := range (*p)[name] {
+				shown = append(shown, name+"="+hostOf(text))
+			}
+		}
+	}
+	return strings.Join(shown, ",")
 }
 
 // hostOf is a URL without what may be secret in it.

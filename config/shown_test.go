@@ -28,13 +28,19 @@ func TestSettingsHideSecrets(t *testing.T) {
 			}
 		case *map[string]string:
 			*p = map[string]string{"cam1": evil}
+			if f.path == "pull" {
+				*p = map[string]string{"live/cam1": "rtmp://anna:" + evil + "@example.com/live/" + evil + "?a=b," + evil}
+			}
+		case *map[string][]string:
+			*p = map[string][]string{"live/cam1": {"rtmp://example.com/live/" + evil, evil}}
 		}
 		if secret(f.path) {
 			secrets++
 		}
 	}
 	shown := c.Settings()
-	if text := fmt.Sprint(shown); strings.Contains(text, evil) || !strings.Contains(text, "https://example.com") || !strings.Contains(text, "https://example.org/…,http://b/…") || !strings.Contains(text, "{rtmp.addr :1935 false}") {
+	if text := fmt.Sprint(shown); strings.Contains(text, evil) || !strings.Contains(text, "https://example.com") || !strings.Contains(text, "https://example.org/…,http://b/…") || !strings.Contains(text, "{rtmp.addr :1935 false}") ||
+		!strings.Contains(text, "{pull live/cam1=rtmp://example.com/… false}") || !strings.Contains(text, "{push live/cam1=rtmp://example.com/…,live/cam1=(hidden) false}") {
 		t.Error(text)
 	}
 	if len(shown) != len(fieldsOf(&c)) || secrets < 10 {

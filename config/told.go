@@ -19,6 +19,8 @@ func Default() Config {
 			*p = slices.Clone(*p)
 		case *map[string]string:
 			*p = maps.Clone(*p)
+		case *map[string][]string:
+			*p = maps.Clone(*p) // what is in it by default is no list
 		}
 	}
 	return c

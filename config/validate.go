@@ -53,6 +53,7 @@ func (c *Config) faults() []fault {
 
 	fs.publish(c.Publish)
 	fs.abr(c.ABR)
+	fs.relays(*c)
 
 	fs.addr("http.addr", c.HTTP.Addr)
 	fs.addr("http.tls_addr", c.HTTP.TLSAddr)

@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -117,13 +119,7 @@ func TestOBS(t *testing.T) {
 func publishWithOBS(t *testing.T, s *server, to obsService, clip string) {
 	const stream = "live/obs"
 	home := t.TempDir()
-	for name, text := range obsFiles(to, clip) {
-		writeFile(t, home+"/.config/obs-studio/"+name, text)
-	}
-	obs := start(t, "env", "HOME="+home, "XDG_CONFIG_HOME="+home+"/.config", "XDG_RUNTIME_DIR="+home,
-		"LIBGL_ALWAYS_SOFTWARE=1", "QT_QPA_PLATFORM=xcb",
-		"xvfb-run", "-a", "-s", "-screen 0 1280x800x24 +extension GLX",
-		"obs", "--multi", "--disable-updater", "--disable-missing-files-check", "--profile", "E2E", "--collection", "E2E", "--scene", "S", "--startstreaming", "--verbose")
+	obs := startOBS(t, home, obsFiles(to, clip))
 	eventually(t, 60*time.Second, "OBS publishes", func() error {
 		if !obs.running() {
 			t.Fatalf("OBS exited: %v\n%s", obs.err, obs.output.tail())
@@ -137,4 +133,73 @@ func publishWithOBS(t *testing.T, s *server, to obsService, clip string) {
 	w.stop(t)
 	keepLists(t, s, w)
 	sameURLs(t, readHLS(t, w), readDASH(t, w))
+}
+
+// startOBS runs OBS Studio in a virtual display, with the settings that are in files.
+func startOBS(t *testing.T, home string, files map[string]string) *child {
+	for name, text := range files {
+		writeFile(t, home+"/.config/obs-studio/"+name, text)
+	}
+	return start(t, "env", "HOME="+home, "XDG_CONFIG_HOME="+home+"/.config", "XDG_RUNTIME_DIR="+home,
+		"LIBGL_ALWAYS_SOFTWARE=1", "QT_QPA_PLATFORM=xcb",
+		"xvfb-run", "-a", "-s", "-screen 0 1280x800x24 +extension GLX",
+		"obs", "--multi", "--disable-updater", "--disable-missing-files-check", "--profile", "E2E", "--collection", "E2E", "--scene", "S", "--startstreaming", "--verbose")
+}
+
+// TestOBSPlays has OBS Studio's media source play a stream by RTMP and by RTMPS, through an encoder
+// that is lost and comes back, and looks at what OBS publishes of it.
+func TestOBSPlays(t *testing.T) {
+	if os.Getenv("E2E_OBS") == "" {
+		t.Skip("E2E_OBS is not set")
+	}
+	needs(t, "obs", "xvfb-run", "ffmpeg")
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writeCertificate(t, cert, key, 1)
+	secure := freeAddr(t)
+	s := startServer(t, "-rtmp-tls-addr", secure, "-rtmp-tls-cert", cert, "-rtmp-tls-key", key)
+	for _, input := range []string{s.rtmpURL("live/cam1"), "rtmps://" + secure + "/live/cam1"} {
+		encoder := s.pushClipLoop(t, clip360(t), "live/cam1")
+		awaitPlayable(t, s, "live/cam1")
+		source := fmt.Sprintf(`{"is_local_file":false,"input":%q,"input_format":"","reconnect_delay_sec":5,"restart_on_activate":true}`, input)
+		obs := startOBS(t, t.TempDir(), obsFilesOf(obsService{url: "rtmp://" + s.rtmp + "/live", key: "obs"}, source))
+		eventually(t, 60*time.Second, "OBS plays", func() error {
+			if !obs.running() {
+				t.Fatalf("OBS exited: %v\n%s", obs.err, obs.output.tail())
+			}
+			if body := string(s.get(t, "http://"+s.admin+"/api/v1/readers")); !strings.Contains(body, `"stream":"live/cam1"`) {
+				return errors.New(body)
+			}
+			return nil
+		})
+		awaitPlayable(t, s, "live/obs")
+		shows := func(when string) {
+			eventually(t, 30*time.Second, when+" OBS shows pictures", func() error {
+				frame, err := tool(t, 20*time.Second, "ffmpeg", "-nostdin", "-v", "error", "-i", s.rtmpURL("live/obs"), "-frames:v", "1", "-vf", "scale=64:36", "-pix_fmt", "gray", "-f", "rawvideo", "-")
+				if err != nil {
+					return err
+				}
+				seen := make(map[byte]bool)
+				for _, v := range frame {
+					seen[v/8] = true
+				}
+				if t.Logf("%s: %s: %d shades", input, when, len(seen)); len(seen) < 10 { // testsrc2 has all; nothing is black
+					return fmt.Errorf("a picture of %d shades", len(seen))
+				}
+				return nil
+			})
+		}
+		shows("at first")
+		killChild(encoder.cmd.Process)
+		<-encoder.exited
+		time.Sleep(3 * time.Second)
+		encoder = s.pushClipLoop(t, clip360(t), "live/cam1")
+		time.Sleep(3 * time.Second)
+		shows("when the encoder is back")
+		killChild(obs.cmd.Process)
+		<-obs.exited
+		killChild(encoder.cmd.Process)
+		<-encoder.exited
+		time.Sleep(time.Second)
+	}
 }

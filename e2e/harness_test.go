@@ -216,8 +216,14 @@ type child struct {
 // start runs a program until it exits or the test ends.
 func start(t testing.TB, name string, args ...string) *child {
 	t.Helper()
+	return startWith(t, nil, name, args...)
+}
+
+// startWith does so with more in its environment.
+func startWith(t testing.TB, env []string, name string, args ...string) *child {
+	t.Helper()
 	c := &child{name: filepath.Base(name), cmd: exec.Command(name, args...), exited: make(chan struct{})}
-	c.cmd.Env = environment()
+	c.cmd.Env = environment(env...)
 	c.cmd.Dir = clipDir
 	c.cmd.Stdout, c.cmd.Stderr = &c.output, &c.output
 	c.cmd.SysProcAttr = childAttr
@@ -316,7 +322,7 @@ func (s *server) pushClipLoop(t testing.TB, clip, stream string) *child {
 type server struct {
 	*child
 	rtmp, http, admin string // HOST:PORT
-	args              []string
+	args, env         []string
 	client            *http.Client
 	stopping          bool
 }
@@ -325,7 +331,14 @@ type server struct {
 // stops as it should.
 func startServer(t testing.TB, flags ...string) *server {
 	t.Helper()
+	return startServerWith(t, nil, flags...)
+}
+
+// startServerWith does so with more in its environment.
+func startServerWith(t testing.TB, env []string, flags ...string) *server {
+	t.Helper()
 	s := &server{
+		env:  env,
 		rtmp: freeAddr(t), http: freeAddr(t), admin: freeAddr(t),
 		client: newClient(),
 	}
@@ -354,7 +367,7 @@ func (s *server) crash(t testing.TB, meanwhile ...func()) {
 
 func (s *server) run(t testing.TB) {
 	t.Helper()
-	s.child = start(t, binary, s.args...)
+	s.child = startWith(t, s.env, binary, s.args...)
 	eventually(t, startTimeout, "the server is ready", func() error {
 		if !s.running() {
 			t.Fatalf("the server exited: %v\n%s", s.err, s.output.tail())

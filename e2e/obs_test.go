@@ -28,6 +28,11 @@ func (o obsService) file() string {
 // obsFiles are the settings of an OBS that streams a looping clip without
 // asking anything.
 func obsFiles(to obsService, clip string) map[string]string {
+	return obsFilesOf(to, fmt.Sprintf(`{"local_file":%q,"looping":true,"is_local_file":true}`, clip))
+}
+
+// obsFilesOf are those of one that streams what its media source plays.
+func obsFilesOf(to obsService, source string) map[string]string {
 	return map[string]string{
 		"global.ini": `[General]
 Pre19Defaults=false
@@ -73,7 +78,7 @@ x264Settings=keyint=60 tune=zerolatency
 `,
 		"basic/profiles/E2E/service.json": to.file(),
 		"basic/scenes/E2E.json": fmt.Sprintf(`{"name":"E2E","current_scene":"S","current_program_scene":"S","scene_order":[{"name":"S"}],"sources":[
-{"id":"ffmpeg_source","name":"clip","settings":{"local_file":%q,"looping":true,"is_local_file":true},"mixers":255},
-{"id":"scene","name":"S","settings":{"id_counter":1,"items":[{"name":"clip","id":1,"visible":true}]}}]}`, clip),
+{"id":"ffmpeg_source","name":"clip","settings":%s,"mixers":255},
+{"id":"scene","name":"S","settings":{"id_counter":1,"items":[{"name":"clip","id":1,"visible":true}]}}]}`, source),
 	}
 }

@@ -210,8 +210,13 @@ func (s *Server) stream(r *http.Request) (*packager.Stream, error) {
 	if err != nil {
 		return nil, errNoStream
 	}
+	fetched := s.Wanted != nil && s.Wanted(name)
 	stream, ok := s.Catalog.Lookup(name)
-	if !ok {
+	if !ok && fetched {
+		if stream, err = s.await(r, name); err != nil {
+			return nil, err
+		}
+	} else if !ok {
 		return nil, errNoStream
 	}
 	s.audiences.note(name, r, remote(r), s.Now())

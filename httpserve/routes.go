@@ -21,11 +21,12 @@ type Server struct {
 	WriteTimeout time.Duration // for each response: a viewer who reads nothing is dropped
 	Log          zerolog.Logger
 	Metrics      *metrics.Set
-	Now          func() time.Time      // the wall clock
-	Viewers      func() Viewers        // who decides now who may watch; nil, or returning nil: everybody may
-	Watermark    bool                  // the player page shows who watches, where that is known
-	Publishing   func() web.Publishing // what the front page tells of how to publish; nil: nothing
-	Proxies      address.Networks      // whose X-Forwarded-For and Forwarded are believed
+	Now          func() time.Time               // the wall clock
+	Viewers      func() Viewers                 // who decides now who may watch; nil, or returning nil: everybody may
+	Watermark    bool                           // the player page shows who watches, where that is known
+	Publishing   func() web.Publishing          // what the front page tells of how to publish; nil: nothing
+	Wanted       func(packager.StreamName) bool // told that a viewer asks for a stream; tells whether it is fetched for that, and may yet come. nil: none is
+	Proxies      address.Networks               // whose X-Forwarded-For and Forwarded are believed
 	Waits        Waits
 
 	waiters   waiters

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,8 @@ import (
 	"github.com/sluice-live/sluice/cmd/sluice/hooks"
 	"github.com/sluice-live/sluice/cmd/sluice/memory"
 	"github.com/sluice-live/sluice/cmd/sluice/ports"
+	"github.com/sluice-live/sluice/cmd/sluice/readers"
+	"github.com/sluice-live/sluice/cmd/sluice/relay"
 	"github.com/sluice-live/sluice/cmd/sluice/systemd"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/config/address"
@@ -53,6 +56,9 @@ type app struct {
 	rtmp    *ingest.Server
 	http    *httpserve.Server
 	rules   *rules
+	readers *readers.Readers              // nil where nobody may play by RTMP
+	relay   *relay.Relay                  // nil in tests that need none
+	relays  atomic.Pointer[config.Config] // whose pulls and pushes there are since it was read again; or nil
 	ready   atomic.Bool
 	began   time.Time
 
@@ -100,7 +106,7 @@ func listenOn(cfg config.Config, open *systemd.Sockets, log zerolog.Logger, line
 	a.metrics.Pinned(a.pinned)
 	a.gate = &gate.Gate{
 		Catalog: a.catalog, Access: a.rules.publishers.Load, Now: a.clock.now, Log: log, Metrics: a.metrics, Budget: memory.NewBudget(cfg.Window),
-		Suffixes: cfg.ABR.Suffixes, Backup: cfg.Publish.Backup, Tell: a.feed.Tell,
+		Suffixes: cfg.ABR.Suffixes, Backup: cfg.Publish.Backup, Tell: a.feed.Tell, ID: rand.Text()[:12],
 	}
 	a.gate.Between, a.gate.Segment = crew{a.gate}.between, cfg.Window.SegmentMinDuration
 	a.metrics.Unwell(a.gate.Unwell)
@@ -130,6 +136,9 @@ func listenOn(cfg config.Config, open *systemd.Sockets, log zerolog.Logger, line
 	a.preview = &httpserve.Server{
 		Catalog: a.catalog, Hold: cfg.HTTP.HoldTimeout, WriteTimeout: cfg.HTTP.WriteTimeout, Log: a.http.Log, Metrics: a.metrics, Now: a.clock.now,
 	}
+	a.relay = a.newRelay()
+	a.http.Wanted = a.wanted
+	a.metrics.EachRelay(a.relay.Counts)
 	a.metrics.EachStream(desk{a.gate, a}.each)
 	if a.rules.viewers.Load().NeedsPass() && cfg.Watch.Secret == "" {
 		log.Info().Msg("watch.secret is empty: after a restart, viewers must show a token again")
@@ -235,6 +244,13 @@ func (a *app) run(ctx context.Context) error {
 	publishers.Go(func() { a.report(publishing) })
 	var telling sync.WaitGroup
 	telling.Go(a.hooks.Run)
+	// What is sent on to other servers is told of the ends of streams, too.
+	pushing, quiet := context.WithCancel(context.WithoutCancel(ctx))
+	defer quiet()
+	var relays sync.WaitGroup
+	if a.relay != nil {
+		relays.Go(func() { a.relay.Run(publishing, pushing) })
+	}
 	webhook := &herald{lost: a.lost}
 	a.manager.Ready(a.status())
 	a.obey(ctx, webhook)
@@ -252,6 +268,8 @@ func (a *app) run(ctx context.Context) error {
 	if live > 0 {
 		time.Sleep(drainTime)
 	}
+	quiet()
+	relays.Wait()
 	a.shutdown()
 	viewers.Wait()
 	webhook.running.Wait()

@@ -52,6 +52,22 @@ func (d desk) each() (all []metrics.Stream) {
 // Streams has all there are.
 func (d desk) Streams() []*packager.Stream { return d.app.catalog.Streams() }
 
+// Readers are those who play by RTMP.
+func (d desk) Readers() []admin.Reader {
+	if d.app.readers == nil {
+		return nil
+	}
+	return d.app.readers.List()
+}
+
+// Relays are the streams that come from other servers, and go to them.
+func (d desk) Relays() []admin.Relay {
+	if d.app.relay == nil {
+		return nil
+	}
+	return d.app.relay.List()
+}
+
 // Viewers is how many watch a stream.
 func (d desk) Viewers(name packager.StreamName) int { return d.app.http.Watching(name) }
 
@@ -61,7 +77,7 @@ func (d desk) Hooks() []admin.Hook { return d.app.hooks.State() }
 // Settings are those that the server goes by now.
 func (d desk) Settings() []admin.Setting {
 	var all []admin.Setting
-	c := d.app.rules.in(d.app.cfg)
+	c := d.app.relayed(d.app.rules.in(d.app.cfg))
 	c.Log.Level = d.LogLevel()
 	c.Hooks = *d.app.told.Load()
 	for _, s := range c.Settings() {

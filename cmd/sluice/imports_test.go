@@ -40,8 +40,9 @@ var rooms = map[string][]string{
 	"httpserve/admin":       {"httpserve/access", "ingest/access", "ingest/metrics", "packager", "packager/cmaf", "packager/health", "remux", "web"},
 	"httpserve/access":      {"config/address", "ingest/access"}, // tokens and webhook are the same for both sides
 	"web":                   {},
-	"cmd/sluice/readers":    {"httpserve/access", "ingest", "ingest/flv", "ingest/metrics", "packager", "packager/tags"},
-	"cmd/sluice": {"cmd/sluice/gate", "cmd/sluice/hooks", "cmd/sluice/memory", "cmd/sluice/ports", "cmd/sluice/probe", "cmd/sluice/readers", "cmd/sluice/systemd", "config", "config/address", "httpserve", "httpserve/access", "httpserve/admin",
+	"cmd/sluice/readers":    {"httpserve/access", "httpserve/admin", "ingest", "ingest/flv", "ingest/metrics", "packager", "packager/tags"},
+	"cmd/sluice/relay":      {"cmd/sluice/readers", "config/address", "httpserve/admin", "ingest", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/metrics", "ingest/rate", "packager", "packager/tags", "remux"},
+	"cmd/sluice": {"cmd/sluice/gate", "cmd/sluice/hooks", "cmd/sluice/memory", "cmd/sluice/ports", "cmd/sluice/probe", "cmd/sluice/readers", "cmd/sluice/relay", "cmd/sluice/systemd", "config", "config/address", "httpserve", "httpserve/access", "httpserve/admin",
 		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/metrics", "packager", "web"},
 	"cmd/sluice/cert":    {"config", "ingest/metrics"},
 	"cmd/sluice/door":    {"config/address", "ingest/metrics", "ingest/rate"},
@@ -73,7 +74,7 @@ var doors = map[string][]string{
 	"golang.org/x/sys":                    {"ingest/gather", "cmd/sluice/systemd"},
 	"github.com/pires/go-proxyproto":      {"cmd/sluice/door"},
 	"github.com/prometheus/client_golang": {"ingest/metrics"},
-	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice", "cmd/sluice/cert", "cmd/sluice/gate", "cmd/sluice/hooks", "cmd/sluice/ports", "cmd/sluice/readers"},
+	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice", "cmd/sluice/cert", "cmd/sluice/gate", "cmd/sluice/hooks", "cmd/sluice/ports", "cmd/sluice/readers", "cmd/sluice/relay"},
 	"github.com/quic-go/quic-go":          {"cmd/sluice/ports"},
 	"go.yaml.in/yaml":                     {"config"},
 }

@@ -11,11 +11,12 @@ func (a *app) handler() ingest.Handler {
 	if !a.cfg.RTMP.Play {
 		return a.gate
 	}
+	a.readers = &readers.Readers{
+		Catalog: a.catalog, Access: a.rules.viewers.Load, Start: readers.Starts(a.cfg.RTMP.PlayStart), Wait: a.cfg.RTMP.PlayWait, Most: a.cfg.RTMP.MaxReaders,
+		Log: a.log, Metrics: a.metrics, Now: a.clock.now, ID: a.gate.ID, Via: a.gate.Via, Want: a.want,
+	}
 	return struct {
 		*gate.Gate
 		ingest.Player
-	}{a.gate, &readers.Readers{
-		Catalog: a.catalog, Access: a.rules.viewers.Load, Start: readers.Starts(a.cfg.RTMP.PlayStart), Wait: a.cfg.RTMP.PlayWait, Most: a.cfg.RTMP.MaxReaders,
-		Log: a.log, Metrics: a.metrics, Now: a.clock.now,
-	}}
+	}{a.gate, a.readers}
 }

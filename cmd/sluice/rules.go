@@ -159,8 +159,9 @@ func (a *app) readAgain() error {
 		a.log.Warn().Err(err).Msg("the configuration was read again and has faults: who may publish and who may watch stays as it was")
 		return err
 	}
+	a.replaceRelays(c)
 	a.feed.Tell(admin.Event{Kind: admin.Reloaded})
-	a.log.Info().Msg("the configuration was read again: who may publish and who may watch is as it says now, and who is told what happens")
+	a.log.Info().Msg("the configuration was read again: who may publish and who may watch is as it says now, and so are pull, push, and who is told what happens")
 	if c.Log.Level != a.level { // what an operator has set meanwhile stays
 		a.level = c.Log.Level
 		setLevel(c.Log)
@@ -182,6 +183,7 @@ func needRestart(a, b config.Config) []string {
 	a.Watch.Watermark = shown
 	a.Hooks = b.Hooks
 	a.Log.Level = b.Log.Level
+	a.Pull, a.Push = b.Pull, b.Push // as they can be replaced
 	return config.Differ(a, b)
 }
 

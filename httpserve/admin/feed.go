@@ -21,6 +21,7 @@ const (
 	HealthIs    Kind = "health"      // what is wrong with a stream has changed
 	Switched    Kind = "switched"    // an encoder is on air in the place of another
 	Refused     Kind = "refused"     // a publisher was refused
+	Relaying    Kind = "relay"       // a stream goes to another server, or comes from one; over: no longer
 	Reloaded    Kind = "reloaded"    // the configuration was read again
 	Drained     Kind = "drain"       // the server was drained, or is no more
 	Missed      Kind = "missed"      // there were more events than are kept, or others before a restart: look at all again
@@ -28,14 +29,14 @@ const (
 
 // Kinds are all of them.
 func Kinds() []Kind {
-	return []Kind{Published, Unpublished, Ready, Lost, Back, Ended, HealthIs, Switched, Refused, Reloaded, Drained, Missed}
+	return []Kind{Published, Unpublished, Ready, Lost, Back, Ended, HealthIs, Switched, Refused, Relaying, Reloaded, Drained, Missed}
 }
 
 // Event is something that has happened.
 type Event struct {
 	ID      uint64    `json:"id" doc:"Grows, also over a restart."`
 	At      time.Time `json:"at"`
-	Kind    Kind      `json:"kind" enum:"published,unpublished,ready,lost,back,ended,health,switched,refused,reloaded,drain,missed"`
+	Kind    Kind      `json:"kind" enum:"published,unpublished,ready,lost,back,ended,health,switched,refused,relay,reloaded,drain,missed"`
 	Stream  string    `json:"stream,omitempty" example:"live/cam1"`
 	Pushed  string    `json:"pushed,omitempty" doc:"The name that an encoder pushes: that of the stream, or of a quality of it."`
 	Session string    `json:"session,omitempty"`

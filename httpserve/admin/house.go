@@ -19,6 +19,12 @@ type House interface {
 	// Hooks are those who are told what happens.
 	Hooks() []Hook
 
+	// Readers are those who play by RTMP: who came last comes first.
+	Readers() []Reader
+	// Relays are the streams that are fetched from other servers, and sent on to them, in
+	// the order of the configuration: by stream.
+	Relays() []Relay
+
 	Publishers
 	Process
 }

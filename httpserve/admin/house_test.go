@@ -34,10 +34,16 @@ func (h *house) Hooks() []Hook {
 }
 func (h *house) Sessions() []Session       { return h.sessions }
 func (h *house) EndSession(id string) bool { return len(h.sessions) > 0 && h.sessions[0].ID == id }
-func (h *house) Draining() bool            { return h.drained }
-func (h *house) Drain(on bool)             { h.drained = on }
-func (h *house) LogLevel() string          { return h.level }
-func (h *house) SetLogLevel(level string)  { h.level = level }
+func (h *house) Readers() []Reader {
+	return []Reader{{ID: "r1", Stream: "live/cam1"}, {ID: "r2", Stream: "live/cam2"}}
+}
+func (h *house) Relays() []Relay {
+	return []Relay{{Direction: "pull", Stream: "live/cam2", State: "live"}, {Direction: "push", Stream: "live/cam1", State: "failed"}}
+}
+func (h *house) Draining() bool           { return h.drained }
+func (h *house) Drain(on bool)            { h.drained = on }
+func (h *house) LogLevel() string         { return h.level }
+func (h *house) SetLogLevel(level string) { h.level = level }
 
 func (h *house) Refused() map[packager.StreamName]time.Time { return maps.Clone(h.refused) }
 

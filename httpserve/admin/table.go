@@ -24,7 +24,7 @@ type operation struct {
 
 // table has all of them, in the order of docs/api.md.
 func (s *Server) table() []operation {
-	return slices.Concat(s.aboutStreams(), s.aboutPublishers(), s.aboutHappenings(), s.aboutProcess())
+	return slices.Concat(s.aboutStreams(), s.aboutPublishers(), s.aboutRelays(), s.aboutHappenings(), s.aboutProcess())
 }
 
 // lay makes routes of the table, and returns the document of them.

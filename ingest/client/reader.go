@@ -154,15 +154,15 @@ var metadata = amf.Append(nil, "onMetaData")
 // ReadTag returns the next tag: sound, pictures or metadata. Its body is valid until
 // the next call. At the end of the stream it returns io.EOF.
 func (r *Reader) ReadTag() (flv.Tag, error) {
+	if len(r.parts) > 0 {
+		tag := r.parts[0]
+		r.parts = r.parts[1:]
+		return tag, nil
+	}
+	if r.idle > 0 { // for a tag: a server that says nothing else is silent
+		r.nc.SetReadDeadline(time.Now().Add(r.idle))
+	}
 	for {
-		if len(r.parts) > 0 {
-			tag := r.parts[0]
-			r.parts = r.parts[1:]
-			return tag, nil
-		}
-		if r.idle > 0 {
-			r.nc.SetReadDeadline(time.Now().Add(r.idle))
-		}
 		m, err := r.r.ReadMessage()
 		if err != nil {
 			return flv.Tag{}, err
@@ -181,6 +181,11 @@ func (r *Reader) ReadTag() (flv.Tag, error) {
 				}
 				return nil
 			})
+			if len(r.parts) > 0 {
+				tag := r.parts[0]
+				r.parts = r.parts[1:]
+				return tag, nil
+			}
 		case chunk.TypeDataAMF0:
 			if bytes.HasPrefix(m.Body, metadata) {
 				return flv.Tag{Type: flv.TagScript, Timestamp: m.Timestamp, Body: m.Body}, nil

@@ -101,6 +101,9 @@ func (r *Reader) Ready(w *packager.Window) (bool, error) {
 	return true, nil
 }
 
+// Takes tells whether the reader takes what has that header.
+func (r *Reader) Takes(h *packager.Header) bool { return r.takes(h) }
+
 func (r *Reader) takes(h *packager.Header) bool {
 	f, _, _ := framing(h, 0)
 	return f.FourCC.Legacy() || r.o.Takes != nil && f.FourCC != 0 && r.o.Takes(f.FourCC)

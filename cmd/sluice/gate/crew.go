@@ -51,6 +51,7 @@ func (g *Gate) begin(s *publisher, to *packager.Contribution, log zerolog.Logger
 		}
 	}
 	g.publishers[s.stream] = append(crew, s)
+	g.route(s.stream)
 }
 
 // end takes note that a publisher has gone.
@@ -65,6 +66,7 @@ func (g *Gate) end(s *publisher, cause error) {
 	defer g.mu.Unlock()
 	if rest := slices.DeleteFunc(slices.Clone(g.publishers[s.stream]), func(o *publisher) bool { return o == s }); len(rest) > 0 {
 		g.publishers[s.stream] = rest
+		g.route(s.stream)
 	} else {
 		delete(g.publishers, s.stream)
 	}

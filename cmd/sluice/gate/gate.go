@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +38,9 @@ type Gate struct {
 	Suffixes access.Suffixes // which names are qualities of a stream
 	Backup   bool            // a second one may push a name, and stands by
 
+	// ID is what relays call this server. Empty: no relay comes by it.
+	ID string
+
 	// Between is what is wrong between those who publish a stream, in sentences; nil:
 	// nobody looks. Segment is how long segments should last, at least.
 	Between func(*packager.Window) []string
@@ -57,6 +61,7 @@ type Gate struct {
 	mu         sync.Mutex
 	publishers map[packager.StreamName][]*publisher // by what they are of; who came first first
 	count      int64                                // of those let in so far
+	via        map[packager.StreamName][]string     // the servers that those have come by who publish a stream, or did last
 }
 
 var ( // ingest looks for them, and goes without
@@ -112,28 +117,39 @@ func (g *Gate) Publish(ctx context.Context, r ingest.Request) (stream string, _ 
 	if p, err = g.parse(admission.Path); err != nil {
 		return "", nil, err
 	}
-	if err := g.barred(p); err != nil {
+	if err := g.barred(p); err != nil { // before it takes a turn
 		return "", nil, fmt.Errorf("%v: %w", p.name, err)
 	}
 	if err := g.turn(ctx, "your address", g.turns.visit(r.Remote, time.Now()), LongestTurn); err != nil {
 		return "", nil, fmt.Errorf("%v: %w", p.name, err)
 	}
+	sink, err := g.enter(ctx, p, r, admission.By, func(log zerolog.Logger) {
+		if !g.Access().Ended(encoder, admission) {
+			log.Warn().Msg("the webhook isn't told of the end: too many notifications wait")
+		}
+	})
+	return p.name.String(), sink, err
+}
+
+// enter lets in a publisher who may push a name. over is called when all is over.
+func (g *Gate) enter(ctx context.Context, p pushed, r ingest.Request, by string, over func(zerolog.Logger)) (ingest.Sink, error) {
+	if slices.Contains(r.Via, g.ID) {
+		return nil, fmt.Errorf("%v: %w", p.name, ErrCircle)
+	}
 	log := p.tell(g.Log.With().Str("room", "remux")).Logger()
-	s := &publisher{pushed: p, peer: r.Peer, remote: r.Remote, software: r.Software}
+	s := &publisher{pushed: p, peer: r.Peer, remote: r.Remote, software: r.Software, via: r.Via}
 	var noted *session
 	s.left = func(cause error) {
 		g.end(s, cause)
 		g.ended(noted, cause)
-		if !g.Access().Ended(encoder, admission) {
-			log.Warn().Msg("the webhook isn't told of the end: too many notifications wait")
-		}
+		over(log)
 	}
 	if err := g.await(ctx, s, log); err != nil {
-		return "", nil, fmt.Errorf("%v: %w", p.name, err)
+		return nil, fmt.Errorf("%v: %w", p.name, err)
 	}
-	log.Info().Stringer("remote", r.Remote).Str("by", admission.By).Msg("let in")
-	noted = g.began(s, r, admission.By)
-	return p.name.String(), s, nil
+	log.Info().Stringer("remote", r.Remote).Str("by", by).Msg("let in")
+	noted = g.began(s, r, by)
+	return s, nil
 }
 
 // connect leads what a publisher sends to its contribution.

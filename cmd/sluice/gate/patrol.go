@@ -70,6 +70,7 @@ func beside(all []*publisher) (n int64) {
 // A stream is shared by those who publish it: where there is no room for it, all of
 // them go, and come back as far as there is.
 func (g *Gate) Patrol() {
+	g.forgetRoutes()
 	claims, publishers := g.claims()
 	limits, away := g.Budget.Divide(claims)
 	for i, c := range claims {

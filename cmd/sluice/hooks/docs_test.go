@@ -40,6 +40,8 @@ func examples() []admin.Event {
 		{Kind: admin.Back, Stream: stream},
 		{Kind: admin.Ended, Stream: stream},
 		{Kind: admin.Refused, Remote: "198.51.100.9:1025", Text: "access denied: no stream key is right"},
+		{Kind: admin.Relaying, Stream: stream, Text: "pushing rtmp://a.example.com/…"},
+		{Kind: admin.Relaying, Stream: stream, Text: "push rtmp://a.example.com/…: the server has hung up: EOF", Over: true},
 		{Kind: admin.Reloaded},
 		{Kind: admin.Drained, Text: "no publisher is let in"},
 	}
@@ -55,6 +57,7 @@ var meaning = map[admin.Kind]string{
 	admin.Back:        "which came back",
 	admin.Ended:       "a stream is over",
 	admin.Refused:     "a publisher was refused; `stream` is there where it is known which one was meant",
+	admin.Relaying:    "a stream comes from another server, or goes to one ([relay.md](relay.md)); with `over`, it does so no longer",
 	admin.Reloaded:    "the configuration was read again",
 	admin.Drained:     "the server was drained, or is no more",
 }

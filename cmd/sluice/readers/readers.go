@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -32,7 +33,16 @@ type Readers struct {
 	Metrics *metrics.Set
 	Now     func() time.Time // the clock of all rooms
 
+	// ID is what relays call this server, and Via by which servers a stream has come, this
+	// one first; nil: no relay is told.
+	ID  string
+	Via func(packager.StreamName) []string
+	// Want is told that somebody wants a stream, and by which servers he has come; nil:
+	// nobody fetches any.
+	Want func(stream packager.StreamName, via []string)
+
 	count atomic.Int64
+	list  list
 }
 
 const (
@@ -60,23 +70,36 @@ func (r *Readers) Play(ctx context.Context, q ingest.Request) (string, ingest.So
 		}
 		return "", nil, fmt.Errorf("%v: %w", name, err)
 	}
+	if r.ID != "" && slices.Contains(q.Via, r.ID) {
+		return "", nil, fmt.Errorf("%v: this server wants it itself: relays play in a circle", name)
+	}
 	if n := r.count.Add(1); r.Most > 0 && n > int64(r.Most) {
 		r.count.Add(-1)
 		r.Metrics.Refused(metrics.Readers)
 		return "", nil, fmt.Errorf("%v: %d streams are played by RTMP already: rtmp.max_readers in the configuration is the limit", name, r.Most)
 	}
-	s, err := r.await(ctx, name, options(q, r.Start))
+	if r.Want != nil {
+		r.Want(name, q.Via)
+	}
+	d, err := r.await(ctx, name, options(q, r.Start), len(q.Via) > 0)
 	if err != nil {
 		r.count.Add(-1)
 		return "", nil, fmt.Errorf("%v: %w", name, err)
 	}
-	s.until, s.readers = until, r
+	who := r.comes(name, q, viewer, r.Now())
+	d.Skipped = func() { r.Metrics.Skipped(); who.skips.Add(1) }
+	d.Sent = func(bytes int) { who.bytes.Add(uint64(bytes)) }
+	s := &source{Drawing: d, readers: r, who: who, until: until}
+	if len(q.Via) > 0 {
+		s.via = r.via(name)
+	}
 	r.Log.Debug().Stringer("remote", q.Remote).Stringer("stream", name).Str("viewer", viewer).Msg("reader let in")
 	return name.String(), s, nil
 }
 
-// await waits until there is something to play, for as long as Wait says.
-func (r *Readers) await(ctx context.Context, name packager.StreamName, o tags.Options) (*source, error) {
+// await waits until there is something to play, for as long as Wait says. A relay begins
+// with what is live: of a stream that waits for its encoder it would have its end again.
+func (r *Readers) await(ctx context.Context, name packager.StreamName, o tags.Options, relay bool) (d Drawing, _ error) {
 	ctx, cancel := context.WithTimeout(ctx, r.Wait)
 	defer cancel()
 	reader := tags.NewReader(o)
@@ -85,17 +108,25 @@ func (r *Readers) await(ctx context.Context, name packager.StreamName, o tags.Op
 			w := stream.Window()
 			switch ready, err := reader.Ready(w); {
 			case err != nil:
-				return nil, err
-			case ready && w.State != packager.Ended:
-				return &source{stream: stream, reader: reader}, nil
+				return d, err
+			case ready && (w.State == packager.Live || w.State == packager.Waiting && !relay):
+				return Drawing{Stream: stream, Reader: reader}, nil
 			}
 		}
 		select {
 		case <-time.After(look):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: nobody publishes it", ingest.ErrNotFound)
+			return d, fmt.Errorf("%w: nobody publishes it", ingest.ErrNotFound)
 		}
 	}
+}
+
+// via are the servers that a stream has come by; nil where relays aren't told.
+func (r *Readers) via(name packager.StreamName) []string {
+	if r.Via == nil {
+		return nil
+	}
+	return r.Via(name)
 }
 
 // options are what a reader says of itself as it connects, and in its query.

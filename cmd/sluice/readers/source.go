@@ -2,80 +2,48 @@ package readers
 
 import (
 	"context"
-	"io"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/sluice-live/sluice/ingest/flv"
-	"github.com/sluice-live/sluice/packager"
-	"github.com/sluice-live/sluice/packager/tags"
 )
 
-// source is ingest's Source: the Windows of one stream, drawn for one reader.
+// source is ingest's Source: a Drawing, for as long as its reader may stay.
 type source struct {
+	Drawing
 	readers *Readers
-	stream  *packager.Stream
-	reader  *tags.Reader
-	until   time.Time // he may stay
-
-	seen *packager.Window // newest that the reader has looked at
-	loan *packager.Loan   // what of it he hasn't got yet; nil where that is nothing
-	out  int              // bytes since he was looked at
+	who     *reader
+	until   time.Time
+	via     []string // by which servers the stream comes; nil where the reader is no relay
 }
 
-// lateness is how many bytes a reader gets before it is looked whether he is late.
-const lateness = 64 << 10
-
-// Next is part of ingest.Source.
-func (s *source) Next() (flv.Drawn, bool) {
-	if s.out > lateness {
-		if s.out = 0; s.reader.Late(s.stream.Window()) {
-			s.look(s.stream.Window())
-		}
-	}
-	d, ok := s.reader.Next()
-	s.out += len(d.Body)
-	return d, ok
-}
+// errOtherWay is for relays: they must look anew whether they would play in a circle.
+var errOtherWay = errors.New("the stream comes by other servers than before")
 
 // More is part of ingest.Source.
 func (s *source) More(ctx context.Context) error {
-	s.giveBack()
-	if s.reader.Ended() {
-		return io.EOF
-	}
-	w, err := s.stream.WaitGrown(ctx, func(w *packager.Window) bool { return w != s.seen })
-	if err != nil {
+	if err := s.Drawing.More(ctx); err != nil {
 		return err
 	}
 	if s.readers.Now().After(s.until) {
 		return errUntil
 	}
-	s.look(w)
+	if s.via != nil && !slices.Equal(s.via, s.readers.via(s.who.stream)) {
+		return errOtherWay
+	}
 	return nil
 }
 
-func (s *source) look(w *packager.Window) {
-	s.giveBack()
-	if s.seen, s.out = w, 0; s.reader.Look(w) {
-		s.readers.Metrics.Skipped()
-	}
-	if held := s.reader.Held(); len(held) > 0 {
-		s.loan = s.stream.Lend(held, 0)
-	}
-}
-
-func (s *source) giveBack() {
-	if s.loan != nil {
-		s.loan.Return()
-		s.loan = nil
-	}
-}
+// Via is part of ingest.Relayed.
+func (s *source) Via() []string { return s.via }
 
 // Receive is part of ingest.Source.
-func (s *source) Receive(kind flv.Kind, on bool) { s.reader.Receive(kind, on) }
+func (s *source) Receive(kind flv.Kind, on bool) { s.Reader.Receive(kind, on) }
 
 // Close is part of ingest.Source.
 func (s *source) Close() {
-	s.giveBack()
+	s.Drawing.Close()
+	s.readers.leaves(s.who)
 	s.readers.count.Add(-1)
 }
