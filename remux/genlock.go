@@ -68,6 +68,13 @@ func (g *Genlock) member(tell func(Lock)) *member {
 	return m
 }
 
+// beginsBeside tells whether there are others to lie beside.
+func (m *member) beginsBeside() bool {
+	m.genlock.mu.Lock()
+	defer m.genlock.mu.Unlock()
+	return m.genlock.master != nil
+}
+
 // leave is called when the encoder is gone.
 func (m *member) leave() {
 	g := m.genlock
@@ -216,43 +223,69 @@ func (m *member) lay(t *timeline, l landing, now int64) {
 
 // join is lay where there is a master.
 func (m *member) join(t *timeline, l landing) {
-	g, o := m.genlock, m.genlock.master
+	g := m.genlock
+	f := m.fit(t, &l)
 	m.broken, m.keys, m.sounds, m.drift = false, keyframes{}, sounds{}, drift{}
-	ahead := g.lead - t.began.Sub(t.opened).Nanoseconds() // of the line, as this encoder has it
-	arrives := g.bends.line(l.line+t.slew.at(l.line)-t.slew.best()+ahead+o.best) - l.line
-	common := o.line + milliseconds(l.lane.last-o.last) - l.lane.line()
-	f := fit{common: common, arrives: arrives, fresh: l.fresh}
-	if l.pictured {
-		shown := l.line + l.shown
-		keys := g.keysBy(shown+arrives, o.heard)
-		var key int64
-		if key, f.keyed = keys.nearest(shown + arrives); f.keyed {
-			f.snap = key - shown - arrives
-			key, _ = keys.nearest(shown + common)
-			f.aside = key - shown - common
-			f.borne = keys.bear(shown + common)
-			f.heard = o.sounds.bear(l.sounds, common) - o.sounds.bear(l.sounds, arrives+f.snap)
-		}
-	}
 	state, by := f.lock()
 	if state == LockFree {
-		if back, ok := g.gone.goesOn(l.lane, arrives); ok {
+		if back, ok := g.gone.goesOn(l.lane, f.arrives); ok {
 			state, by = LockConstant, back
 		}
 	}
 	m.lock = Lock{State: state}
 	if state == LockConstant {
-		m.lock.Difference = time.Duration(common - by).Round(time.Millisecond)
+		m.lock.Difference = time.Duration(f.common - by).Round(time.Millisecond)
 	}
 	if state == LockFree || by < l.least {
 		m.lock = f.free()
-		if ahead > 0 {
+		if ahead := g.ahead(t); ahead > 0 {
 			t.move(ahead, ahead)
 		}
 		return
 	}
 	t.move(by, by+g.bends.at(l.line+by)-t.slew.at(l.line))
 	t.slew.member = m
+}
+
+// ahead is how far the line is ahead of the clock beyond what an encoder has it.
+func (g *Genlock) ahead(t *timeline) int64 { return g.lead - t.began.Sub(t.opened).Nanoseconds() }
+
+// fit is how an encoder would lie beside the master.
+func (m *member) fit(t *timeline, l *landing) fit {
+	g, o := m.genlock, m.genlock.master
+	f := fit{
+		common:  o.line + milliseconds(l.lane.last-o.last) - l.lane.line(),
+		arrives: g.bends.line(l.line+t.slew.at(l.line)-t.slew.best()+g.ahead(t)+o.best) - l.line,
+		fresh:   l.fresh,
+	}
+	if l.pictured {
+		shown := l.line + l.shown
+		keys := g.keysBy(shown+f.arrives, o.heard)
+		var key int64
+		if key, f.keyed = keys.nearest(shown + f.arrives); f.keyed {
+			f.snap = key - shown - f.arrives
+			key, _ = keys.nearest(shown + f.common)
+			f.aside = key - shown - f.common
+			f.borne = keys.bear(shown + f.common)
+			f.heard = o.sounds.bear(l.sounds, f.common) - o.sounds.bear(l.sounds, f.arrives+f.snap)
+		}
+	}
+	return f
+}
+
+// early tells whether the keyframe that an encoder would lie on is yet to come from the
+// master, for all that is known: how far its own are apart isn't.
+func (m *member) early(t *timeline, l *landing) bool {
+	g := m.genlock
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o := g.master
+	if o == nil || o == m || o.keys.interval() > 0 {
+		return false
+	}
+	f := m.fit(t, l)
+	state, _ := f.lock()
+	return state == LockFree && o.line < l.line+l.shown+f.arrives+int64(arrivalSlack)
 }
 
 // keysBy are the keyframes that tell where one lies that arrives at a place: the

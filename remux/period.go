@@ -128,9 +128,14 @@ func (r *Remuxer) renew(f *frame, arrived time.Duration) error {
 	return r.setTracks(k == Video)
 }
 
-// lay puts a line that is about to begin on that of the other encoders. It begins with a
-// frame, has others that wait, and may be moved by so much at least.
+// lay puts a line that is about to begin on that of the other encoders: see landing.
 func (r *Remuxer) lay(first *frame, waiting []frame, least int64, arrived time.Duration) {
+	r.line.member.lay(&r.line, r.landing(first, waiting, least, arrived), r.line.opened.UnixNano()+int64(arrived))
+}
+
+// landing is what a line lies on that of others with. It begins with a frame, has others
+// that wait, and may be moved by so much at least.
+func (r *Remuxer) landing(first *frame, waiting []frame, least int64, arrived time.Duration) landing {
 	l := landing{
 		lane: first.source.lane, line: first.place.at + r.line.mended, least: least,
 		shown:    compositionTicks(first.Composition) * int64(time.Second) / VideoTimescale,
@@ -142,7 +147,7 @@ func (r *Remuxer) lay(first *frame, waiting []frame, least int64, arrived time.D
 			l.sounds = append(l.sounds, p)
 		}
 	}
-	r.line.member.lay(&r.line, l, r.line.opened.UnixNano()+int64(arrived))
+	return l
 }
 
 // soundPrint is the fingerprint of a frame, if it is of the sound that encoders are told by.

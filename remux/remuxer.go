@@ -31,6 +31,7 @@ type Remuxer struct {
 	sources []*source // video first
 	line    timeline
 	lobby   lobby
+	rush    rush
 	period  period
 
 	monitor  monitor
@@ -296,6 +297,9 @@ func (r *Remuxer) pass(f *frame, arrived time.Duration) error {
 	if r.lobby.stage == stageFlow {
 		return r.write(f, arrived)
 	}
+	if r.line.member != nil {
+		r.rush.note(r.line.slew.best(), arrived)
+	}
 	if key := r.lobby.enter(f); key || f.source.bits.codec() == nil {
 		if err := r.peek(f, key); err != nil {
 			r.drop(f.source.unusable(err))
@@ -308,10 +312,26 @@ func (r *Remuxer) pass(f *frame, arrived time.Duration) error {
 	if err != nil {
 		r.drop(err)
 	}
-	if begins {
+	if begins && !r.rushes(arrived) {
 		return r.release(arrived)
 	}
 	return nil
+}
+
+// rushes tells whether the first period has to wait until it shows where the encoder lies
+// beside others.
+func (r *Remuxer) rushes(arrived time.Duration) bool {
+	if r.line.member == nil || r.lobby.bytes >= gatherBytes || !r.rush.patient(arrived) {
+		return false
+	}
+	if r.rush.on(arrived) {
+		return r.line.member.beginsBeside()
+	}
+	if !r.lobby.hasKey() {
+		return false
+	}
+	l := r.landing(&r.lobby.key, r.lobby.frames, math.MinInt64, arrived)
+	return r.line.member.early(&r.line, &l)
 }
 
 // peek takes from a frame that waits what it says beside its picture or sound.

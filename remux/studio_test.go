@@ -39,6 +39,7 @@ type encoder struct {
 	base    int64         // what is added to its timestamps, ms
 	behind  time.Duration // how far it looks ahead
 	jitter  time.Duration
+	burst   time.Duration // so much of what was before comes at once where it starts
 	ppm     float64
 	odd     bool             // its first keyframe is where it starts, and not where the others' are
 	mid     int              // it starts so many frames into a GOP
@@ -224,6 +225,7 @@ func (e *encoder) due(at float64) {
 		return
 	}
 	e.pending = true
+	at = max(at, e.time(e.first)+e.burst.Seconds())
 	arrives := at + e.behind.Seconds() + e.studio.rnd.Float64()*e.jitter.Seconds()
 	if arrives > e.held[0].Seconds() && arrives < e.held[1].Seconds() {
 		arrives = e.held[1].Seconds()
