@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -106,9 +107,13 @@ func text(path, id, tag, summary, contentType string, answer http.HandlerFunc, c
 	})
 	o.Responses = map[string]*huma.Response{}
 	for _, code := range append(codes, "200") {
+		kind, schema := contentType, &huma.Schema{Type: huma.TypeString}
+		if code != "200" && strings.HasPrefix(path, "/api/") {
+			kind, schema = "application/problem+json", &huma.Schema{Ref: "#/components/schemas/ErrorModel"}
+		}
 		o.Responses[code] = &huma.Response{
 			Description: map[string]string{"200": "As it is.", "503": "Not now."}[code],
-			Content:     map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: huma.TypeString}}},
+			Content:     map[string]*huma.MediaType{kind: {Schema: schema}},
 		}
 	}
 	return o
