@@ -103,7 +103,7 @@ e2e: web ## real encoders in, real players out
 	$(GO) test -count=1 -timeout 20m ./e2e/...
 
 test-players: web ## each player through seeks, pauses, restarts, other pictures, silence, the end, and WebKitGTK; our pages in all states, themes and sizes, with screenshots: takes 16 minutes
-	E2E_PLAYERS=1 $(GO) test -count=1 -v -parallel 2 -timeout 60m -run '^Test(Players|PageSights|WebKit|KeepsPace|VideoJS|EndsInMidGOP)$$' ./e2e/ | grep -v '^=== '
+	E2E_PLAYERS=1 $(GO) test -count=1 -v -parallel 2 -timeout 60m -run '^Test(Players|PageSights|PageAway|WebKit|KeepsPace|VideoJS|EndsInMidGOP)$$' ./e2e/ | grep -v '^=== '
 
 test-dashboard: web ## the dashboard in all states, on a desk and on a phone, light and dark, judged by axe-core, with screenshots in e2e/artifacts: takes two minutes
 	E2E_DASHBOARD=1 $(GO) test -count=1 -v -timeout 10m -run '^TestDashboard' ./e2e/ | grep -v '^=== '

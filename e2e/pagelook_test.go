@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -361,4 +362,44 @@ func TestPageSights(t *testing.T) {
 	b.everySight(t, "no-token", true)
 	b.open(t, closed.url(""))
 	b.everySight(t, "landing-key", false)
+}
+
+// TestPageAway: with each player the page says that the encoder is away, for longer than a
+// picture may stand still, and plays on when it is back.
+func TestPageAway(t *testing.T) {
+	if os.Getenv("E2E_PLAYERS") == "" {
+		t.Skip("E2E_PLAYERS is not set: this takes a minute (make test-players)")
+	}
+	for _, kind := range []string{"hls", "dash", "native"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			const stream = "live/away"
+			tags := clipTags(t, clip360(t))
+			s := startServer(t)
+			b := browse(t)
+			b.open(t, s.url(stream+"/#"+kind))
+			w := &wild{t: t, url: s.rtmpURL(stream)}
+			w.connect()
+			w.play(tags, 12*time.Second)
+			w.rtmp.Abort()
+			lost := time.Now()
+			b.awaitState(t, "away")
+			t.Logf("the page says that the encoder is away %v after it was lost", time.Since(lost).Round(100*time.Millisecond))
+			time.Sleep(time.Until(lost.Add(22 * time.Second)))
+			w.connect()
+			back := time.Now()
+			var encoder sync.WaitGroup
+			encoder.Go(func() { w.play(tags, 12*time.Second) })
+			from := eval[sample](t, b, "e2e.sample()")
+			eventually(t, 11*time.Second, "the picture moves", func() error {
+				if now := eval[sample](t, b, "e2e.sample()"); now.Paused || math.Abs(now.Time-from.Time) < 1 {
+					return fmt.Errorf("it was at %v, is at %v", from.Time, now.Time)
+				}
+				return nil
+			})
+			t.Logf("the picture moves %v after the encoder is back", time.Since(back).Round(100*time.Millisecond))
+			b.awaitState(t, "live")
+			encoder.Wait()
+		})
+	}
 }

@@ -169,7 +169,7 @@ function better(variants) {
 }
 
 // play plays until the stream ends or the player gives up. It resolves with
-// {ended} or {failed: {title, detail}}, and the state that was reached.
+// {ended}, {failed: {title, detail}} or neither, and the state that was reached.
 async function play(how, found, signal) {
   takeDown();
   forget();
@@ -210,7 +210,11 @@ async function play(how, found, signal) {
       stalls++;
     });
     on('ended', () => resolve({ ended: true }));
-    watch(life, (is) => resolve(is === 'live' ? { failed: { title: 'The picture stood still', detail: 'no progress for 15 s' } } : { ended: is !== 'refused' }));
+    watch(life, (is) => resolve({
+      live: { failed: { title: 'The picture stood still', detail: 'no progress for 15 s' } },
+      ended: { ended: true },
+      absent: { ended: true },
+    }[is] ?? {}));
 
     const tell = {
       failed,
@@ -234,13 +238,15 @@ async function play(how, found, signal) {
 }
 
 // watch asks the server when the picture stands still. It says so where the encoder is
-// away or the server can't be reached, and gives the answer to gone if there will be no
-// more of it. A player that jumps makes no progress.
+// away or the server can't be reached. It gives the answer to gone if there will be no
+// more of it, and "back" where the encoder is back and the player doesn't see it. A player
+// that jumps makes no progress.
 async function watch(signal, gone) {
   let last = video.currentTime;
   let since = performance.now(); // it stands still
   let asked = since;
   let list = { text: '', since }; // the playlist as it was found last, and from when on
+  let back = Infinity;           // the encoder is
   while (!signal.aborted) {
     await sleep(500, signal);
     const now = performance.now();
@@ -250,8 +256,10 @@ async function watch(signal, gone) {
     if (moves && (state === 'away' || state === 'error')) goesOn();
     if (moves || (state === 'live' && video.paused) || document.hidden) {
       since = now;
+      back = Infinity;
       continue;
     }
+    if (now - back > 3000) return gone('back'); // dash.js stands there for good
     if (now - since < (state === 'starting' ? 6000 : 1500) || now - asked < (state === 'away' ? 3000 : 1500)) continue;
     asked = now;
     const found = await look(hlsURL, signal, 8000);
@@ -265,7 +273,7 @@ async function watch(signal, gone) {
       list = { text: found.list, since: performance.now() };
       if (state === 'away' || state === 'error') {
         goesOn();
-        since = performance.now(); // the player has all its time again
+        back = since = performance.now();
       }
     } else if (performance.now() - list.since > 2500 * partTarget(found.list)) {
       show('away');
