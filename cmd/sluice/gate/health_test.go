@@ -21,6 +21,9 @@ func TestHealthOfAPublisher(t *testing.T) {
 		var told []string
 		g.Tell = func(e admin.Event) {
 			if e.Kind == admin.HealthIs {
+				if a := e.Advice; a == nil || string(a.Code) != e.Code || a.Text != e.Text || a.OBS == "" || a.FFmpeg == "" || e.Stream != "live/cam1" {
+					t.Errorf("told: %+v", e)
+				}
 				told = append(told, map[bool]string{false: "+", true: "-"}[e.Over]+e.Code)
 			}
 		}
