@@ -46,7 +46,7 @@ export class StreamPage {
       el('p', { class: 'crumb' }, el('a', { href: '#/' }, '← All streams')),
       el('div', { class: 'title' }, el('h1', {}, name), this.badge, this.actions),
       this.sentence, this.absent,
-      el('div', { class: 'first' }, el('div', { class: 'stage' }, this.preview.box, this.facts), this.health),
+      el('div', { class: 'first' }, el('div', { class: 'stage' }, this.preview.box), el('div', { class: 'stack' }, this.health, this.facts)),
       this.rest, this.events.section);
     this.first = view.querySelector('.first');
   }
