@@ -16,14 +16,21 @@ import (
 	"github.com/sluice-live/sluice/e2e/lists"
 )
 
+// denied is where nobody may watch from.
+const denied = "203.0.113.9"
+
 // The configurations in docs/proxies.md let all through that a player needs,
 // low latency included, and say whose request it is.
 func TestDocsProxies(t *testing.T) {
 	t.Parallel()
 	const stream = "live/proxied"
-	s := startServer(t, "-http-forwarded-from", "127.0.0.1/32")
+	s := startServer(t, "-http-forwarded-from", "127.0.0.1/32", "-watch-deny", denied+"/32")
 	s.pushClipLoop(t, clip360(t), stream)
 	awaitPlayable(t, s, stream)
+	claims := http.Header{"X-Forwarded-For": {denied}}
+	if r, err := s.fetch(t.Context(), http.MethodGet, s.url(stream+"/index.mpd"), claims); err != nil || r.status != http.StatusForbidden {
+		t.Fatalf("who is denied gets %d, %v", r.status, err)
+	}
 	for name, front := range map[string]func(testing.TB, string) string{
 		"caddy": startCaddy, "nginx": startNginxOfDocs,
 		"nginx that caches": func(t testing.TB, origin string) string { return "http://" + startNginx(t, origin) },
@@ -39,6 +46,9 @@ func TestDocsProxies(t *testing.T) {
 				_, err := v.get(t.Context(), "index.m3u8")
 				return err
 			})
+			if err := v.claim(t.Context()); err != nil {
+				t.Error(err)
+			}
 			if err := v.blockedReload(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -122,13 +132,23 @@ type fetched struct {
 	first, last time.Duration // since it was asked for
 }
 
-func (v *proxied) get(ctx context.Context, path string) (f fetched, err error) {
+// claim asks as somebody else: whose request it is, is the proxy's word. It is
+// the first who asks for that, so that no cache has it.
+func (v *proxied) claim(ctx context.Context) error {
+	_, err := v.get(ctx, "index.mpd", "X-Forwarded-For", denied, "Forwarded", "for="+denied)
+	return err
+}
+
+func (v *proxied) get(ctx context.Context, path string, header ...string) (f fetched, err error) {
 	if !strings.HasPrefix(path, "http") {
 		path = v.base + path
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return f, err
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
 	}
 	begin := time.Now()
 	resp, err := v.client.Do(r)

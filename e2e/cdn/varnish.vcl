@@ -16,6 +16,9 @@ backend sluice {
 }
 
 sub vcl_recv {
+    # Whose request it is, and no claim of the viewer's: with http.forwarded_from.
+    unset req.http.Forwarded;
+    set req.http.X-Forwarded-For = client.ip;
     if (req.method != "GET" && req.method != "HEAD" && req.method != "OPTIONS") {
         return (synth(405));
     }
@@ -38,7 +41,11 @@ sub vcl_backend_response {
     set beresp.do_stream = true;
     # A playlist that is out of date is of no use.
     set beresp.grace = 0s;
-    if (beresp.status >= 400) {
+    if (beresp.status == 400 || beresp.status == 401 || beresp.status == 403) {
+        # It is about whoever asked, and nobody else.
+        set beresp.ttl = 0s;
+        set beresp.uncacheable = true;
+    } elsif (beresp.status >= 400) {
         # Not stored by the origin's word; but not one by one either.
         set beresp.ttl = 1s;
         set beresp.uncacheable = false;
