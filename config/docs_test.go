@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,6 +47,16 @@ func settings() string {
 		"- Which of them you need for what you want to do is on the [other pages](README.md).\n"+
 		"- What can be changed without a restart is in [operations.md](operations.md#reload).\n")
 	c := Default()
+	var groups []string
+	for _, f := range fieldsOf(&c) {
+		if !slices.Contains(groups, f.group) {
+			groups = append(groups, f.group)
+		}
+	}
+	for i, g := range groups {
+		groups[i] = fmt.Sprintf("[%s](#%s)", g, strings.ReplaceAll(g, ".", ""))
+	}
+	fmt.Fprintf(&b, "\n%s\n", strings.Join(groups, " · "))
 	group := ""
 	for _, f := range fieldsOf(&c) {
 		if f.group != group {
