@@ -11,14 +11,15 @@ VULNFLAGS   ?=
 FLAGS       ?=
 SEEDS       ?= 1000
 RECENT      ?= $(HOME)/.cache/sluice-recent
+VERSION     ?= $(or $(shell git describe --tags --match='v[0-9]*' 2>/dev/null),0.0.0)
 COMMIT      ?= $(shell git describe --always --abbrev=40 --match=NONE --dirty 2>/dev/null)
 
 # Debian's packages that the end-to-end tests use, each by a command it brings.
 TOOLS = ffmpeg:ffmpeg chromium:chromium xmllint:libxml2-utils gst-launch-1.0:gstreamer1.0-tools \
-        varnishd:varnish nginx:nginx-light caddy:caddy curl:curl openssl:openssl mpv:mpv WebKitWebDriver:webkit2gtk-driver xvfb-run:xvfb xauth:xauth rtmpdump:rtmpdump
+        varnishd:varnish nginx:nginx-light caddy:caddy curl:curl openssl:openssl mpv:mpv WebKitWebDriver:webkit2gtk-driver xvfb-run:xvfb xauth:xauth rtmpdump:rtmpdump zsh:zsh fish:fish
 GSTREAMER = gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
-.PHONY: help run demo build web test test-players test-dashboard test-abr test-play play-load test-encoders check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers promtool deps clean
+.PHONY: help run demo build web test test-players test-dashboard test-abr test-play play-load test-encoders check unit vuln simulate fuzz soak attack e2e latency bench-latency bench bench-peers promtool release test-package deps clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -99,7 +100,7 @@ attack: ## thousands of idle connections, of publishers and viewers at once, enc
 	SLUICE_ATTACK=1 $(GO) test -count=1 -v -timeout 10m -run '^Test(F19|F20|F21|F26|F27|F28|F33|F34|F35|F36|F37)' ./cmd/sluice/... ./ingest ./httpserve | grep -v '^=== '
 
 e2e: web ## real encoders in, real players out
-	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make test-players, make test-dashboard, make test-abr, make test-play, make play-load, make test-encoders, make latency, make bench-latency; make promtool, as it needs Prometheus"
+	@echo "e2e: left out, as they want a machine to themselves: OBS (E2E_OBS=1), make test-players, make test-dashboard, make test-abr, make test-play, make play-load, make test-encoders, make latency, make bench-latency; make promtool, as it needs Prometheus; make test-package, as it needs root"
 	$(GO) test -count=1 -timeout 20m ./e2e/...
 
 test-players: web ## each player through seeks, pauses, restarts, other pictures, silence, the end, and WebKitGTK; our pages in all states, themes and sizes, with screenshots: takes 16 minutes
@@ -144,6 +145,13 @@ promtool: ## Prometheus' own tool checks the alert rules and the names of the me
 	promtool check config --syntax-only packaging/prometheus/prometheus.yml
 	PROMTOOL=1 $(GO) test -count=1 -run '^TestPromtool$$' ./ingest/metrics
 
+release: web ## binaries, tarballs and Debian packages for amd64 and arm64, SBOMs and checksums, in dist/ (VERSION=1.2.3; else the newest tag's)
+	packaging/release.sh $(VERSION)
+
+test-package: web ## the Debian package is installed, started, upgraded, removed and purged in a clean Debian (needs root and debootstrap): takes 3 minutes
+	@command -v debootstrap >/dev/null || { echo "test-package: missing: sudo apt-get install --no-install-recommends debootstrap"; exit 1; }
+	packaging/test.sh
+
 deps: ## install what the end-to-end tests need, or say what is missing
 	@missing=""; for t in $(TOOLS); do command -v $${t%%:*} >/dev/null || missing="$$missing $${t##*:}"; done; \
 	if [ -z "$$missing" ]; then for e in flvmux rtmp2sink x264enc voaacenc; do \
@@ -157,5 +165,5 @@ deps: ## install what the end-to-end tests need, or say what is missing
 	else echo "deps: missing:$$missing"; echo "  sudo apt-get install --no-install-recommends$$missing $(GSTREAMER)"; exit 1; fi
 
 clean: ## remove what was built
-	rm -rf bin web/node_modules e2e/artifacts
+	rm -rf bin dist web/node_modules e2e/artifacts
 	find web/dist -type f ! -name README -delete

@@ -14,12 +14,16 @@ import (
 const keyUsage = `sluice key NAME         make a stream key that publishes as NAME, or APP/NAME
 sluice key -user NAME   make a password for an encoder that logs in`
 
+func keyFlags() (set *flag.FlagSet, user *bool) {
+	set = flag.NewFlagSet("key", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	return set, set.Bool("user", false, "make a password for an encoder that logs in")
+}
+
 // key makes a secret for an encoder, and prints it with what the configuration
 // keeps of it.
 func key(args []string, w io.Writer) error {
-	set := flag.NewFlagSet("key", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	user := set.Bool("user", false, "")
+	set, user := keyFlags()
 	if err := set.Parse(args); err != nil || set.NArg() != 1 {
 		return errors.New(keyUsage)
 	}

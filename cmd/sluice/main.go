@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -24,18 +25,39 @@ import (
 	"github.com/sluice-live/sluice/httpserve/admin"
 )
 
-const usage = `sluice takes RTMP in and gives HLS and DASH out.
+// command is one thing that the program does.
+type command struct {
+	Name, Args, Help string
+	Server           bool // its flags are the configuration
+}
 
-  sluice [serve] [flags]   run the server
-  sluice demo [flags]      run the server and publish a built-in clip to it
-  sluice key NAME          make a stream key, and its hash for the configuration
-  sluice check [flags]     read the configuration, name all faults, and stop
-  sluice probe URL         play an HLS or DASH URL and report what comes
-  sluice sign APP/NAME     print the address of a stream with a token to watch it
-  sluice version           print the version, the commit, and the Go that it was built with
-  sluice help              list all flags
+// commands has all of them, in the order of the help. The first is done where none is named.
+var commands = []command{
+	{"serve", "[flags]", "run the server", true},
+	{"demo", "[flags]", "run the server and publish a built-in clip to it", true},
+	{"key", "NAME", "make a stream key, and its hash for the configuration", false},
+	{"check", "[flags]", "read the configuration, name all faults, and stop", true},
+	{"probe", "URL", "play an HLS or DASH URL and report what comes", false},
+	{"sign", "APP/NAME", "print the address of a stream with a token to watch it", false},
+	{"completion", "SHELL", "print a script that completes all of this in bash, zsh or fish", false},
+	{"version", "", "print the version, the commit, and the Go that it was built with", false},
+	{"help", "", "list all flags", false},
+}
 
-`
+// usage has a line for each command.
+func usage() string {
+	var b strings.Builder
+	b.WriteString("sluice takes RTMP in and gives HLS and DASH out.\n\n")
+	for i, c := range commands {
+		name := c.Name
+		if i == 0 {
+			name = "[" + name + "]"
+		}
+		fmt.Fprintf(&b, "  sluice %-18s%s\n", name+" "+c.Args, c.Help)
+	}
+	b.WriteString("\n")
+	return b.String()
+}
 
 func main() {
 	collectOften()
@@ -62,9 +84,14 @@ func collectOften() {
 	}
 }
 
+// known tells whether a word is a command.
+func known(word string) bool {
+	return slices.ContainsFunc(commands, func(c command) bool { return c.Name == word })
+}
+
 func run(ctx context.Context, args []string) error {
-	command := "serve"
-	if len(args) > 0 && slices.Contains([]string{"serve", "demo", "check", "probe", "sign", "key", "version", "help"}, args[0]) {
+	command := commands[0].Name
+	if len(args) > 0 && known(args[0]) {
 		command, args = args[0], args[1:]
 	}
 	switch command {
@@ -72,13 +99,15 @@ func run(ctx context.Context, args []string) error {
 		printVersion(os.Stdout)
 		return nil
 	case "help":
-		fmt.Print(usage)
+		fmt.Print(usage())
 		config.Help(os.Stdout)
 		return nil
 	case "probe":
 		return probe.Run(ctx, args, os.Stdout)
 	case "key":
 		return key(args, os.Stdout)
+	case "completion":
+		return completion(args, os.Stdout)
 	case "sign":
 		return sign(args, os.Environ(), time.Now(), os.Stdout)
 	}
@@ -87,7 +116,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if len(rest) > 0 {
-		return fmt.Errorf("unknown command or argument %q\n\n%s", rest[0], usage)
+		return fmt.Errorf("unknown command or argument %q\n\n%s", rest[0], usage())
 	}
 	if command == "check" {
 		fmt.Println("the configuration is good")

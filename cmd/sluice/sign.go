@@ -23,17 +23,28 @@ the first of watch.token_keys.
 
 `
 
-// sign prints an address with a token.
-func sign(args, environ []string, now time.Time, w io.Writer) error {
-	flags := flag.NewFlagSet("sign", flag.ContinueOnError)
-	expires := flags.Duration("expires", time.Hour, "how long one can enter with the token")
-	viewer := flags.String("viewer", "", "id of the viewer, which the watermark shows")
-	base := flags.String("base", "", "address of the server, such as https://example.com")
-	file := flags.String("config", "", "configuration file to read")
+// signing is what the flags of sign say.
+type signing struct {
+	expires            time.Duration
+	viewer, base, file string
+}
+
+func signFlags() (*flag.FlagSet, *signing) {
+	flags, s := flag.NewFlagSet("sign", flag.ContinueOnError), new(signing)
+	flags.DurationVar(&s.expires, "expires", time.Hour, "how long one can enter with the token")
+	flags.StringVar(&s.viewer, "viewer", "", "id of the viewer, which the watermark shows")
+	flags.StringVar(&s.base, "base", "", "address of the server, such as https://example.com")
+	flags.StringVar(&s.file, "config", "", "configuration file to read")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), signUsage)
 		flags.PrintDefaults()
 	}
+	return flags, s
+}
+
+// sign prints an address with a token.
+func sign(args, environ []string, now time.Time, w io.Writer) error {
+	flags, said := signFlags()
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -45,8 +56,8 @@ func sign(args, environ []string, now time.Time, w io.Writer) error {
 		return err
 	}
 	var fileArgs []string
-	if *file != "" {
-		fileArgs = []string{"-config", *file}
+	if said.file != "" {
+		fileArgs = []string{"-config", said.file}
 	}
 	cfg, _, err := config.Load(fileArgs, environ)
 	if err != nil {
@@ -60,16 +71,16 @@ func sign(args, environ []string, now time.Time, w io.Writer) error {
 		return errors.New("watch.token_keys in the configuration is empty: put a key there, such as `openssl rand -hex 32` prints")
 	}
 	token, err := watching.Signed{
-		ACL: []string{"/" + stream.String() + "/*"}, Expires: now.Add(*expires), Viewer: *viewer,
+		ACL: []string{"/" + stream.String() + "/*"}, Expires: now.Add(said.expires), Viewer: said.viewer,
 	}.Sign(keys[0])
 	if err != nil {
 		return err
 	}
-	if *base == "" {
-		*base = serverURL(cfg.HTTP)
+	if said.base == "" {
+		said.base = serverURL(cfg.HTTP)
 	}
 	for _, file := range []string{"", "index.m3u8", "index.mpd"} {
-		fmt.Fprintf(w, "%s/%s/%s?token=%s\n", strings.TrimSuffix(*base, "/"), stream, file, url.QueryEscape(token))
+		fmt.Fprintf(w, "%s/%s/%s?token=%s\n", strings.TrimSuffix(said.base, "/"), stream, file, url.QueryEscape(token))
 	}
 	return nil
 }

@@ -17,8 +17,14 @@ const wantedGo = "go1.26.10"
 // -ldflags "-X main.commit=…".
 var commit string
 
-// moduleVersion is what the Go tool wrote into the binary.
+// release is the version, for builds that know it otherwise: -ldflags "-X main.release=…".
+var release string
+
+// moduleVersion is what the build says, or else the Go tool, which wrote it into the binary.
 func moduleVersion() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info.Main.Version
 	}

@@ -21,13 +21,26 @@ const usage = `sluice probe [-for 10s] [-v] URL plays an HLS or DASH URL and rep
   -v              a line for each segment
 `
 
+// wish is what the flags say.
+type wish struct {
+	length  time.Duration
+	verbose bool
+}
+
+// Flags are those of the command line.
+func Flags() (*flag.FlagSet, *wish) {
+	flags, said := flag.NewFlagSet("probe", flag.ContinueOnError), new(wish)
+	flags.SetOutput(io.Discard) // main prints the error
+	flags.DurationVar(&said.length, "for", 10*time.Second, "how long to play")
+	flags.BoolVar(&said.verbose, "v", false, "a line for each segment")
+	return flags, said
+}
+
 // Run plays the URL in args, as those of the command line, and writes a report
 // to out. It returns flag.ErrHelp, or an error if what it played has faults.
 func Run(ctx context.Context, args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("probe", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // main prints the error
-	length := flags.Duration("for", 10*time.Second, "")
-	verbose := flags.Bool("v", false, "")
+	flags, said := Flags()
+	length, verbose := &said.length, &said.verbose
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

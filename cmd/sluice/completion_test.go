@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// script writes the completion of a shell to a file, and looks for the shell. Where tests decide
+// (CI), it must be there.
+func script(t *testing.T, shell string) string {
+	t.Helper()
+	if _, err := exec.LookPath(shell); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	path := filepath.Join(t.TempDir(), "_sluice")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := completion([]string{shell}, f); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// typed are command lines, and what each shell must offer, or must not.
+var typed = []struct{ line, offered, not string }{
+	{"sluice pro", "probe", "serve"},
+	{"sluice -rtmp-ad", "-rtmp-addr", "-http-addr"},
+	{"sluice serve -http-hol", "-http-hold-timeout", "-rtmp-addr"},
+	{"sluice check -window-seg", "-window-segments", "-rtmp-addr"},
+	{"sluice sign -exp", "-expires", "-rtmp-addr"},
+	{"sluice key -us", "-user", "-rtmp-addr"},
+	{"sluice completion fi", "fish", "bash"},
+}
+
+// inShell runs a shell, which must be done soon.
+func inShell(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	c := exec.CommandContext(ctx, name, args...)
+	c.Env = append(os.Environ(), "HOME="+t.TempDir(), "TERM=dumb")
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	return string(out)
+}
+
+func TestBash(t *testing.T) {
+	path := script(t, "bash")
+	for _, c := range typed {
+		args := append([]string{"--norc", "-c", `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sluice; echo "${COMPREPLY[@]}"`, "bash", path},
+			strings.Fields(c.line)...)
+		out := strings.Fields(inShell(t, "bash", args...))
+		if !slices.Contains(out, c.offered) || slices.Contains(out, c.not) {
+			t.Errorf("%s: %q is offered, want %s", c.line, out, c.offered)
+		}
+	}
+	// A file where one is wanted.
+	out := inShell(t, "bash", "--norc", "-c", `source "$1"; COMP_WORDS=(sluice -config "$1"); COMP_CWORD=2; _sluice; echo "${COMPREPLY[@]}"`, "bash", path)
+	if strings.TrimSpace(out) != path {
+		t.Errorf("behind -config: %q", out)
+	}
+}
+
+func TestFish(t *testing.T) {
+	path := script(t, "fish")
+	for _, c := range typed {
+		out := inShell(t, "fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", path, c.line)
+		if !strings.Contains(out, c.offered) || strings.Contains(out, c.not+"\t") {
+			t.Errorf("%s: %q is offered, want %s", c.line, out, c.offered)
+		}
+	}
+}
+
+// zsh completes only on a terminal: it has one made.
+func TestZsh(t *testing.T) {
+	path := script(t, "zsh")
+	const session = `
+zmodload zsh/zpty || exit 1
+zpty z zsh -f -i
+zpty -w z 'PS1=; unsetopt zle_bracketed_paste; autoload -U compinit; compinit -u -D; source '$1'; echo re""ady'
+zpty -r z said '*ready*' || exit 1
+zpty -n -w z "$2"$'\t'
+sleep 0.3
+zpty -n -w z $'\x15echo do""ne\n'
+zpty -r z said '*done*'
+print -r -- $said
+zpty -d z`
+	for _, c := range typed {
+		out := inShell(t, "zsh", "-f", "-c", session, "zsh", path, c.line)
+		if !strings.Contains(out, c.offered) || strings.Contains(out, c.not) {
+			t.Errorf("%s: %q, want %s", c.line, out, c.offered)
+		}
+	}
+}
+
+// Each command and each flag is in each script, and in the help.
+func TestCompletionHasAll(t *testing.T) {
+	all := completions()
+	for _, shell := range shells {
+		var b strings.Builder
+		if err := completion([]string{shell}, &b); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range all.Commands {
+			if !strings.Contains(b.String(), c.Name) || !strings.Contains(usage(), "sluice "+c.Name) && !strings.Contains(usage(), "["+c.Name+"]") {
+				t.Errorf("%s doesn't know %s", shell, c.Name)
+			}
+		}
+		for _, f := range all.Server {
+			if !strings.Contains(b.String(), f.Name) {
+				t.Errorf("%s doesn't know -%s", shell, f.Name)
+			}
+		}
+	}
+	for _, args := range [][]string{nil, {"tcsh"}, {"bash", "zsh"}} {
+		if err := completion(args, nil); err == nil {
+			t.Errorf("%q is taken", args)
+		}
+	}
+}
