@@ -25,15 +25,18 @@ func capabilities(connect amf.Object, codecs []flv.FourCC) amf.Object {
 			audio = append(audio, amf.Property{Name: name, Value: canForward})
 		}
 	}
-	// CapsExMask. We ask nobody to reconnect.
-	const multitrack, modEx, timestampNanoOffset = 2, 4, 8
+	// CapsExMask. reconnect: who can is asked to, before this server stops.
+	const modEx, timestampNanoOffset = 4, 8
 	return amf.Object{
 		{Name: "fourCcList", Value: list},
 		{Name: "videoFourCcInfoMap", Value: video},
 		{Name: "audioFourCcInfoMap", Value: audio},
-		{Name: "capsEx", Value: float64(multitrack | modEx | timestampNanoOffset)},
+		{Name: "capsEx", Value: float64(reconnect | multitrack | modEx | timestampNanoOffset)},
 	}
 }
+
+// Bits of CapsExMask that count here, too, when peers have them.
+const reconnect, multitrack = 1, 2
 
 // enhanced tells whether the object of a connect command says anything of Enhanced RTMP.
 func enhanced(connect amf.Object) bool {

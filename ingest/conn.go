@@ -73,6 +73,9 @@ type conn struct {
 	ackWindow  uint64
 	netStreams uint32 // ids given out
 	held       atomic.Int64
+
+	moves bool                   // it understands when it is asked to reconnect
+	move  atomic.Pointer[string] // where to; nil: it needn't, or was asked already
 }
 
 func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc net.Conn, log zerolog.Logger) *conn {
@@ -189,6 +192,7 @@ func (c *conn) connect(ctx context.Context) (connected, error) {
 			software: short(cmd.object.String("flashVer")), tcURL: cmd.object.String("tcUrl"),
 			page: cmd.object.String("pageUrl"), abilities: abilities(cmd.object), via: viaOf(cmd.object),
 		}
+		c.moves = s.abilities.Reconnect
 		s.app, s.query, _ = strings.Cut(cmd.object.String("app"), "?")
 		s.app = strings.Trim(s.app, "/")
 		s.app = strings.TrimSuffix(s.app, "/_definst_")
@@ -316,6 +320,29 @@ func (c *conn) Silent() time.Duration {
 
 // Held is part of Peer.
 func (c *conn) Held() int { return int(c.held.Load()) }
+
+// Reconnect is part of Peer.
+func (c *conn) Reconnect(tcURL string) bool {
+	if c.moves {
+		c.move.Store(&tcURL)
+	}
+	return c.moves
+}
+
+// askToMove says what Reconnect has left to say: in this goroutine, so that a peer that
+// doesn't read holds nobody else up.
+func (c *conn) askToMove() error {
+	to := c.move.Swap(nil)
+	if to == nil {
+		return nil
+	}
+	o := info("status", "NetConnection.Connect.ReconnectRequest", "this server is about to stop")
+	if *to != "" {
+		o = append(o, amf.Property{Name: "tcUrl", Value: *to})
+	}
+	c.reply(commandStream, 0, "onStatus", 0, amf.Null{}, o)
+	return c.flush()
+}
 
 // Hang is part of Peer.
 func (c *conn) Hang(cause error) { c.hang(cause) }
@@ -480,6 +507,11 @@ func (c *conn) read() (chunk.Message, error) {
 			return chunk.Message{}, c.server.counted(err)
 		}
 		c.pace.complete = true
+		if c.move.Load() != nil {
+			if err := c.askToMove(); err != nil {
+				return chunk.Message{}, err
+			}
+		}
 		if n := c.reader.Received(); n-c.acked >= c.ackWindow {
 			c.acked = n
 			c.write(control(chunk.TypeAck, uint32(n)))

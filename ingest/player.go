@@ -54,6 +54,8 @@ type Abilities struct {
 	Codecs []flv.FourCC
 	All    bool // any codec
 	Tracks bool // several tracks of a kind
+
+	Reconnect bool // it comes by another connection when it is asked to
 }
 
 // Takes tells whether a codec is among them.
@@ -99,9 +101,8 @@ func abilities(connect amf.Object) (a Abilities) {
 			}
 		}
 	}
-	const multitrack = 2 // CapsExMask
 	caps, _ := connect.Get("capsEx")
 	mask, _ := caps.(float64)
-	a.Tracks = uint32(mask)&multitrack != 0
+	a.Tracks, a.Reconnect = uint32(mask)&multitrack != 0, uint32(mask)&reconnect != 0
 	return a
 }

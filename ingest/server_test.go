@@ -77,7 +77,7 @@ func TestEncoders(t *testing.T) {
 				2/0 window ack size 2500000
 				2/0 set peer bandwidth 2500000 2
 				2/0 set chunk size 65536
-				3/0 _result 1 {fmsVer=FMS/3,0,1,123, capabilities=31, mode=1} {level=status, code=NetConnection.Connect.Success, description=Connection succeeded., objectEncoding=0, fourCcList=[avc1 hvc1 mp4a], videoFourCcInfoMap={avc1=4, hvc1=4}, audioFourCcInfoMap={mp4a=4}, capsEx=14}`},
+				3/0 _result 1 {fmsVer=FMS/3,0,1,123, capabilities=31, mode=1} {level=status, code=NetConnection.Connect.Success, description=Connection succeeded., objectEncoding=0, fourCcList=[avc1 hvc1 mp4a], videoFourCcInfoMap={avc1=4, hvc1=4}, audioFourCcInfoMap={mp4a=4}, capsEx=15}`},
 			releasePublishCreate,
 			{[]chunk.Message{command(8, 1, "publish", 5, amf.Null{}, "key", "live")}, started},
 		}},

@@ -76,6 +76,11 @@ type Peer interface {
 	// Held is how many bytes of memory it had for what it receives when it read
 	// last: its buffer and unfinished messages.
 	Held() int
+	// Reconnect asks an encoder to come by another connection, to that address or, where
+	// it is empty, to where it came. The encoder hears it when it sends next, goes on until its
+	// next keyframe, and leaves when it is let in elsewhere (Enhanced RTMP v2, "Reconnect
+	// Request"). The answer is whether it understands that: few do.
+	Reconnect(tcURL string) bool
 	// Hang ends the connection. Its Sink is closed with that cause, by its own
 	// goroutine.
 	Hang(cause error)

@@ -254,6 +254,7 @@ func (a *app) run(ctx context.Context) error {
 	webhook := &herald{lost: a.lost}
 	a.manager.Ready(a.status())
 	a.obey(ctx, webhook)
+	fresh := failed.Load() == nil && a.await(publishing, webhook) // some streams have just ended
 	a.ready.Store(false)
 	live := a.live()
 	a.manager.Stopping(stopTime, fmt.Sprintf("stopping: %d live streams end, their viewers fetch the rest", live))
@@ -265,7 +266,7 @@ func (a *app) run(ctx context.Context) error {
 	a.gate.Patrol() // so that the ends are told
 	a.feed.Close()  // who listens would hold up the end
 	a.lines.Close()
-	if live > 0 {
+	if live > 0 || fresh {
 		time.Sleep(drainTime)
 	}
 	quiet()

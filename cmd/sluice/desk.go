@@ -97,16 +97,18 @@ func (d desk) Reload(ctx context.Context) error {
 	}
 }
 
-// Drain lets no publishers in, or lets them in again.
-func (d desk) Drain(on bool) {
-	d.Gate.Drain(on)
-	if on {
-		d.app.log.Warn().Msg("drained by the operator: no publisher is let in")
-		d.app.feed.Tell(admin.Event{Kind: admin.Drained, Text: "no publisher is let in"})
-	} else {
-		d.app.log.Info().Msg("publishers are let in again")
-		d.app.feed.Tell(admin.Event{Kind: admin.Drained, Text: "publishers are let in again"})
-	}
+// Drain lets no publishers in.
+func (d desk) Drain(to string) {
+	d.Gate.Drain(to)
+	d.app.log.Warn().Msg("drained: no publisher is let in")
+	d.app.feed.Tell(admin.Event{Kind: admin.Drained, Text: "no publisher is let in"})
+}
+
+// Undrain lets them in again.
+func (d desk) Undrain() {
+	d.Gate.Undrain()
+	d.app.log.Info().Msg("publishers are let in again")
+	d.app.feed.Tell(admin.Event{Kind: admin.Drained, Text: "publishers are let in again"})
 }
 
 // LogLevel is from what level on the log has all.

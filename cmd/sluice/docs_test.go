@@ -125,7 +125,7 @@ func TestDocsNames(t *testing.T) {
 	metrics, makefile := read(t, "docs/metrics.md"), read(t, "Makefile")
 	setting := regexp.MustCompile("`(?:" + strings.Join(tops, "|") + `)(?:\.[a-z0-9_]+)+`)
 	known := func(command string) bool {
-		return strings.Contains(usage, "\n  sluice "+command[strings.LastIndexByte(command, ' ')+1:]+" ")
+		return strings.Contains(usage(), "\n  sluice "+command[strings.LastIndexByte(command, ' ')+1:]+" ")
 	}
 	seen := make(map[string]int)
 	for _, p := range pages(t) {

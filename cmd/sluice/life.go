@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -83,4 +84,35 @@ func (a *app) serves(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("the last walk through all rooms was %v ago: something holds it up", late.Round(time.Second))
 	}
 	return a.ports.Answer(ctx)
+}
+
+// await gives publishers time to leave by themselves, before the server stops. The answer
+// is whether there were any.
+func (a *app) await(ctx context.Context, h *herald) (some bool) {
+	most := a.cfg.RTMP.DrainTime
+	if most == 0 || a.gate.Publishing() == 0 {
+		return false
+	}
+	if !a.gate.Draining() { // else an operator has said where encoders are to go
+		desk{a.gate, a}.Drain("")
+	}
+	a.manager.Stopping(most+stopTime, fmt.Sprintf("stopping: waits for %s to leave, for %v at most", count(a.gate.Publishing(), "publisher"), most))
+	ctx, leave := context.WithTimeout(ctx, most)
+	defer leave()
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for a.gate.Publishing() > 0 {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+		leave()
+	})
+	a.obey(ctx, h)
+	looking.Wait()
+	return true
 }

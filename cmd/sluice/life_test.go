@@ -79,7 +79,7 @@ func TestManagerHears(t *testing.T) {
 	hangup <- syscall.SIGHUP
 	m.until("RELOADING=1")
 	m.until("READY=1")
-	desk{a.gate, a}.Drain(true)
+	desk{a.gate, a}.Drain("")
 	m.until("drained")
 	cancel()
 	if said := m.until("STOPPING=1"); !strings.Contains(said, "EXTEND_TIMEOUT_USEC=30000000") {

@@ -206,6 +206,7 @@ type ear struct {
 func (q *ear) Silent() time.Duration { return time.Since(time.Unix(0, q.heard.Load())) }
 func (q *ear) Held() int             { return 0 }
 func (q *ear) Hang(error)            { q.hung.Store(true) }
+func (q *ear) Reconnect(string) bool { return false }
 
 // push is the life of an encoder.
 func (e *pusher) push(until int64) {

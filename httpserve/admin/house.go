@@ -56,7 +56,10 @@ type Process interface {
 	Settings() []Setting
 	Reload(context.Context) error
 	Draining() bool
-	Drain(on bool)
+	// Drain lets no publishers in, and asks encoders that understand it to come elsewhere:
+	// to an address, or, where that is empty, to where they came.
+	Drain(to string)
+	Undrain()
 	LogLevel() string
 	SetLogLevel(string)
 }

@@ -41,7 +41,8 @@ func (h *house) Relays() []Relay {
 	return []Relay{{Direction: "pull", Stream: "live/cam2", State: "live"}, {Direction: "push", Stream: "live/cam1", State: "failed"}}
 }
 func (h *house) Draining() bool           { return h.drained }
-func (h *house) Drain(on bool)            { h.drained = on }
+func (h *house) Drain(string)             { h.drained = true }
+func (h *house) Undrain()                 { h.drained = false }
 func (h *house) LogLevel() string         { return h.level }
 func (h *house) SetLogLevel(level string) { h.level = level }
 

@@ -16,7 +16,7 @@ func (s *Server) aboutProcess() []operation {
 		on("GET", "/api/v1/config", "getConfig", "Server", "The configuration in force", s.settings),
 		on("POST", "/api/v1/reload", "reload", "Server", "Read the configuration again, as SIGHUP does", s.reload, http.StatusConflict),
 		on("GET", "/api/v1/drain", "getDrain", "Server", "Whether the server is drained", s.drained),
-		on("PUT", "/api/v1/drain", "drain", "Server", "Drain the server: it is not ready, and lets no more publishers in; those that publish go on", s.drain),
+		on("PUT", "/api/v1/drain", "drain", "Server", "Drain the server: it is not ready, lets no more publishers in, and asks encoders that understand it to reconnect; others go on", s.drain),
 		on("DELETE", "/api/v1/drain", "undrain", "Server", "Let publishers in again", s.undrain),
 		on("GET", "/api/v1/log/level", "getLogLevel", "Server", "How much is logged", s.logLevel),
 		on("PUT", "/api/v1/log/level", "setLogLevel", "Server", "Log more or less, until the server ends", s.setLogLevel),
@@ -49,13 +49,17 @@ func (s *Server) drained(context.Context, *none) (*output[drainState], error) {
 	return &output[drainState]{drainState{s.House.Draining()}}, nil
 }
 
-func (s *Server) drain(ctx context.Context, _ *none) (*output[drainState], error) {
-	s.House.Drain(true)
+type drainWish struct {
+	To string `query:"to" maxLength:"1024" pattern:"^(rtmps?://.+)?$" doc:"Where encoders are asked to go, as rtmp://HOST/APP; empty: where they came, for a balancer that knows who is ready."`
+}
+
+func (s *Server) drain(ctx context.Context, w *drainWish) (*output[drainState], error) {
+	s.House.Drain(w.To)
 	return s.drained(ctx, nil)
 }
 
 func (s *Server) undrain(ctx context.Context, _ *none) (*output[drainState], error) {
-	s.House.Drain(false)
+	s.House.Undrain()
 	return s.drained(ctx, nil)
 }
 

@@ -39,6 +39,8 @@ type Publisher struct {
 	mu sync.Mutex // one writes at a time
 	w  *chunk.Writer
 
+	asked chan string
+
 	gone chan struct{} // closed when the server is heard no longer
 	why  error         // since when gone is closed
 }
@@ -95,7 +97,7 @@ func publish(nc net.Conn, app, name, tcURL string, t Tells) (*Publisher, error) 
 	if err := handshake.Dial(nc, 0, rand.Reader); err != nil {
 		return nil, err
 	}
-	p := &Publisher{nc: nc, w: chunk.NewWriter(nc), name: name, gone: make(chan struct{})}
+	p := &Publisher{nc: nc, w: chunk.NewWriter(nc), name: name, gone: make(chan struct{}), asked: make(chan string, 1)}
 	r := chunk.NewReader(nc, chunk.DefaultLimits())
 	p.w.SetChunkSize(chunkSize)
 	p.command(0, "connect", 1, t.add(amf.Object{
@@ -165,8 +167,15 @@ func (p *Publisher) heed(m chunk.Message) error {
 	case chunk.TypeCommandAMF0:
 		c, _ := amf.Decode(m.Body)
 		if len(c) > 1 && c[0] == "onStatus" {
-			if info, _ := c[len(c)-1].(amf.Object); info.String("level") == "error" {
+			info, _ := c[len(c)-1].(amf.Object)
+			if info.String("level") == "error" {
 				return &RefusedError{"publish", info.String("code"), info.String("description")}
+			}
+			if info.String("code") == "NetConnection.Connect.ReconnectRequest" {
+				select {
+				case p.asked <- info.String("tcUrl"):
+				default: // it has been asked already
+				}
 			}
 		}
 	}
@@ -291,6 +300,24 @@ func (p *Publisher) Close() error {
 
 // Hurry ends a Flush that waits, within a second. It may be called from anywhere.
 func (p *Publisher) Hurry() { p.nc.SetWriteDeadline(time.Now().Add(time.Second)) }
+
+// Asked has where the server wants us to come next, once it does: "" is where we came
+// (Enhanced RTMP v2, "Reconnect Request"). Who follows publishes there from a keyframe on, and
+// closes this publication then by Leave.
+func (p *Publisher) Asked() <-chan string { return p.asked }
+
+// Leave closes the connection without a goodbye, when the server has read all: the stream
+// goes on elsewhere.
+func (p *Publisher) Leave() error {
+	if tcp, ok := p.nc.(interface{ CloseWrite() error }); ok {
+		tcp.CloseWrite()
+		p.nc.SetReadDeadline(time.Now().Add(time.Second))
+		<-p.gone
+		return p.nc.Close()
+	}
+	p.Abort()
+	return nil
+}
 
 // Abort closes the connection without a goodbye.
 func (p *Publisher) Abort() {

@@ -35,6 +35,7 @@ type Reader struct {
 type Tells struct {
 	Codecs []flv.FourCC  // that it takes, or may send, beside those that are older; empty: nothing of Enhanced RTMP
 	Tracks bool          // several of a kind
+	Asks   bool          // a Publisher: it heeds Asked
 	Idle   time.Duration // longest that ReadTag waits; 0 is for ever
 	Limits chunk.Limits  // of what a Reader takes; zero: the usual ones
 
@@ -53,9 +54,16 @@ func (t Tells) add(connect amf.Object) amf.Object {
 		}
 		connect = append(connect, amf.Property{Name: "fourCcList", Value: list})
 	}
+	const reconnect, multitrack = 1, 2 // CapsExMask
+	caps := 0.0
+	if t.Asks {
+		caps += reconnect
+	}
 	if t.Tracks {
-		const multitrack = 2.0
-		connect = append(connect, amf.Property{Name: "capsEx", Value: multitrack})
+		caps += multitrack
+	}
+	if caps > 0 {
+		connect = append(connect, amf.Property{Name: "capsEx", Value: caps})
 	}
 	if len(t.Via) > 0 {
 		connect = append(connect, amf.Property{Name: "sluiceVia", Value: strings.Join(t.Via, ",")})

@@ -52,6 +52,7 @@ type Gate struct {
 	turns    turns
 	sessions sessions
 	refused  refused
+	draining draining
 
 	ailments ailments // patrol's
 	lives    lives    // patrol's

@@ -33,6 +33,7 @@ func (p *peer) speak()                { now := time.Now(); p.heard.Store(&now) }
 func (p *peer) Silent() time.Duration { return time.Since(*p.heard.Load()) }
 func (p *peer) Held() int             { return 0 }
 func (p *peer) Hang(cause error)      { p.hung <- cause }
+func (p *peer) Reconnect(string) bool { return false }
 
 func newGate() *Gate {
 	return &Gate{

@@ -88,6 +88,7 @@ func (g *Gate) Patrol() {
 		}
 	}
 	g.forget(claims)
+	g.moveOn()
 }
 
 // sendAway ends publishers by their next tags, so that their encoders hear why. One whose

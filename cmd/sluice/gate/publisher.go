@@ -25,6 +25,7 @@ type publisher struct {
 	since        time.Time             // by the clock of all rooms
 	number       int64                 // counts those who were let in
 	away         atomic.Pointer[error] // why it is sent away
+	asked        atomic.Bool           // to come by another connection
 	over         chan struct{}         // closed when its place is free again
 	lock         atomic.Pointer[remux.Lock]
 	left         func(cause error) // what is to be done when all is over

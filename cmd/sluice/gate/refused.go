@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sluice-live/sluice/httpserve/admin"
@@ -21,7 +20,6 @@ const mostRefused = 1024
 // refused are the streams that nobody may publish for a while, and who was refused of
 // late.
 type refused struct {
-	draining atomic.Bool
 
 	mu    sync.Mutex
 	until map[packager.StreamName]time.Time
@@ -76,18 +74,9 @@ func (g *Gate) Refusals() []admin.Refusal {
 	return list
 }
 
-// Draining is part of admin.Process.
-func (g *Gate) Draining() bool { return g.refused.draining.Load() }
-
-// Drain lets no publishers in, or lets them in again. Those that publish go on.
-func (g *Gate) Drain(on bool) { g.refused.draining.Store(on) }
-
 func (all *refused) expire(now time.Time) {
 	maps.DeleteFunc(all.until, func(_ packager.StreamName, until time.Time) bool { return !until.After(now) })
 }
-
-// errDraining is for those who come when no more are let in.
-var errDraining = errors.New("this server is about to stop, and lets nobody in: try again in a while, or another one")
 
 // barred tells why nobody may push a name now, if it is so.
 func (g *Gate) barred(p pushed) error {

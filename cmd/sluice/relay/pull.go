@@ -305,5 +305,8 @@ func (p *peer) Silent() time.Duration { return time.Since(p.began) - time.Durati
 // Held is part of ingest.Peer.
 func (p *peer) Held() int { return int(p.held.Load()) }
 
+// Reconnect is part of ingest.Peer: it is we who fetch.
+func (*peer) Reconnect(string) bool { return false }
+
 // Hang is part of ingest.Peer.
 func (p *peer) Hang(cause error) { p.hang(cause) }
