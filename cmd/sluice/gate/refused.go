@@ -20,7 +20,6 @@ const mostRefused = 1024
 // refused are the streams that nobody may publish for a while, and who was refused of
 // late.
 type refused struct {
-
 	mu    sync.Mutex
 	until map[packager.StreamName]time.Time
 	late  []admin.Refusal // oldest first
