@@ -387,6 +387,7 @@ func TestPushSlow(t *testing.T) {
 			t.Errorf("a viewer missed %d", missed)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		for i, tape := range slow.all {
 			video := of(flv.TagVideo, tape.tags)
 			for j := 1; j < len(video); j++ {
@@ -411,12 +412,15 @@ func TestPushRefused(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); h.publish(p, 5*time.Minute) }()
 		<-done
+		n.mu.Lock()
 		var least, most time.Duration = time.Hour, 0
 		for i := 1; i < len(n.when); i++ {
 			least, most = min(least, n.when[i].Sub(n.when[i-1])), max(most, n.when[i].Sub(n.when[i-1]))
 		}
 		t.Logf("%d tries in 5 minutes, %v to %v apart", len(n.when), least, most)
-		if k := len(n.when); k < 15 || k > 32 || least < 700*time.Millisecond || most > 20*time.Second {
+		k := len(n.when)
+		n.mu.Unlock()
+		if k < 15 || k > 32 || least < 700*time.Millisecond || most > 20*time.Second {
 			t.Errorf("%d tries, %v to %v apart", k, least, most)
 		}
 		if r := h.app.relay.List()[0]; !strings.Contains(r.Why, "NetStream.Publish.BadName") || strings.Contains(r.Why, "SECRET") || r.Again == nil {
