@@ -379,7 +379,7 @@ func (a *app) whereToWatch() string {
 	return ""
 }
 
-// banner prints what to paste into an encoder and a browser.
+// banner prints what to paste into an encoder and a browser, and where the dashboard is.
 func (a *app) banner(w io.Writer) {
 	host := lanAddress()
 	fmt.Fprintf(w, "sluice %s\n\n", moduleVersion())
@@ -399,6 +399,9 @@ func (a *app) banner(w io.Writer) {
 	}
 	if a.ports.Addr.HTTPS != nil {
 		fmt.Fprintf(w, "            https://%s/live/cam1/\n", hostPort(host, a.ports.Addr.HTTPS, 443))
+	}
+	if a.ports.Addr.Admin != nil {
+		fmt.Fprintf(w, "  Manage    http://%s/\n", hostPort(host, a.ports.Addr.Admin, 80))
 	}
 	fmt.Fprintln(w)
 }
