@@ -138,7 +138,7 @@ func newBroadcast(t *testing.T, seed uint64) *broadcast {
 			}
 			switch r.IntN(12) {
 			case 0:
-				e.first, p.exact = 300, false
+				e.first, p.exact = 300*p.fps/1000*(1000/p.fps), false // a picture lies there
 			case 1:
 				e.gop, p.exact = e.gop+1, false
 			case 2:
