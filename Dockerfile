@@ -1,11 +1,12 @@
-FROM node:20-slim AS web
+# What is built is for TARGETARCH, and built by the machine's own kind: nothing is emulated.
+FROM --platform=$BUILDPLATFORM node:20-slim AS web
 WORKDIR /web
 COPY web/package.json web/package-lock.json web/.npmrc web/build.mjs ./
 RUN npm ci
 COPY web ./
 RUN npm run build
 
-FROM golang:1.26 AS build
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 # The image pins its own Go (GOTOOLCHAIN=local), in silence also where go.mod asks for a later one.
 ENV GOTOOLCHAIN=auto
 WORKDIR /src
@@ -15,7 +16,8 @@ COPY . .
 COPY --from=web /web/dist web/dist
 # docker build --build-arg COMMIT=$(git rev-parse HEAD): what `sluice version` tells; .git doesn't come along.
 ARG COMMIT=""
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -X main.commit=$COMMIT" -o /sluice ./cmd/sluice
+ARG TARGETOS TARGETARCH
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -X main.commit=$COMMIT" -o /sluice ./cmd/sluice
 # Where acme.cache is by default, for the user that can make no directory.
 RUN mkdir -p /owned/acme
 
