@@ -50,7 +50,7 @@ func (s *Server) drained(context.Context, *none) (*output[drainState], error) {
 }
 
 type drainWish struct {
-	To string `query:"to" maxLength:"1024" pattern:"^(rtmps?://.+)?$" doc:"Where encoders are asked to go, as rtmp://HOST/APP; empty: where they came, for a balancer that knows who is ready."`
+	To string `query:"to" maxLength:"1024" pattern:"^(rtmps?://.+)?$" example:"rtmp://other.example/live" doc:"Where encoders are asked to go, as rtmp://HOST/APP; empty: where they came, for a balancer that knows who is ready."`
 }
 
 func (s *Server) drain(ctx context.Context, w *drainWish) (*output[drainState], error) {
