@@ -70,7 +70,10 @@ func TestDashboardWhole(t *testing.T) {
 	if os.Getenv("E2E_DASHBOARD") == "" {
 		t.Skip("make test-dashboard")
 	}
-	s := startServer(t, "-publish-backup", "-window-grace", "5m", "-window-linger", "5m")
+	other := startServer(t)
+	down := freeAddr(t)
+	s := startServer(t, "-publish-backup", "-window-grace", "5m", "-window-linger", "5m",
+		"-push", "live/studio="+other.rtmpURL("live/copy")+",live/studio=rtmp://"+down+"/live/SECRET")
 	b := browse(t)
 	b.size(t, 1280, 900)
 	b.open(t, s.dashboard(""))
@@ -94,6 +97,7 @@ func TestDashboardWhole(t *testing.T) {
 	b.awaitText(t, 20*time.Second, ".stream", "Ended")
 	b.awaitTrue(t, 20*time.Second, "[...document.querySelectorAll('.stream[data-state=live] video')].every((v) => v.currentTime > 0)", "the previews play")
 	b.gallery(t, "list")
+	start(t, "ffmpeg", "-nostdin", "-v", "error", "-i", s.rtmpURL("live/studio"), "-f", "null", "-")
 
 	for _, page := range []struct{ name, hash, text string }{
 		{"healthy", "#/stream/live/studio", "Nothing is wrong"},
@@ -103,6 +107,8 @@ func TestDashboardWhole(t *testing.T) {
 		{"absent", "#/stream/live/nobody", "Not there"},
 		{"activity", "#/activity", "Its encoder was lost"},
 		{"server", "#/server", "The server takes publishers"},
+		{"relays", "#/server", "goes to"},
+		{"readers", "#/stream/live/studio", "Played by RTMP"},
 	} {
 		b.open(t, s.dashboard(page.hash))
 		b.awaitText(t, 10*time.Second, "main", page.text)
@@ -113,6 +119,11 @@ func TestDashboardWhole(t *testing.T) {
 	}
 
 	b.open(t, s.dashboard("#/stream/live/studio"))
+	b.awaitText(t, 10*time.Second, "main", "Failed")
+	b.awaitText(t, 10*time.Second, "main", down)
+	if text := eval[string](t, b, "document.body.textContent"); strings.Contains(text, "SECRET") {
+		t.Error("a stream key is shown")
+	}
 	b.awaitText(t, 10*time.Second, "main", "Stands by")
 	b.click(t, "[data-focus^=switch]")
 	b.gallery(t, "question")

@@ -3,6 +3,7 @@
 import { el, put, table, unless } from './dom.js';
 import { ask } from './api.js';
 import { question, say, tell } from './question.js';
+import { relays } from './relays.js';
 import { day, lasting, since } from './words.js';
 
 const levels = { debug: 'debug: all', info: 'info: what happens', warn: 'warn: what may be wrong', error: 'error: what is wrong here' };
@@ -14,6 +15,7 @@ export class ServerPage {
   constructor(view) {
     this.about = el('section', { class: 'panel' });
     this.drain = el('section', { class: 'panel' });
+    this.relays = el('section', { class: 'panel', hidden: true });
     this.settings = el('section', { class: 'panel' });
     this.level = el('select', { id: 'level', onchange: () => tell(`log/level?level=${this.level.value}`, 'PUT', `The log has ${this.level.value} and worse, until the server ends.`) },
       Object.entries(levels).map(([value, words]) => el('option', { value }, words)));
@@ -22,11 +24,11 @@ export class ServerPage {
         el('section', { class: 'panel' }, el('h2', {}, 'Log and configuration'),
           el('p', { class: 'field' }, el('label', { for: 'level' }, 'How much is logged'), this.level),
           el('p', { class: 'field' }, el('button', { type: 'button', onclick: () => this.askReload() }, 'Read the configuration again…'))))),
-      this.settings);
+      this.relays, this.settings);
   }
 
   async look(signal, server) {
-    const [{ level }, { settings }] = await Promise.all([ask('log/level', { signal }), ask('config', { signal })]);
+    const [{ level }, { settings }, passed] = await Promise.all([ask('log/level', { signal }), ask('config', { signal }), ask('relays', { signal })]);
     if (document.activeElement !== this.level) this.level.value = level;
     const port = (n) => (n ? String(n) : 'none');
     put(this.about, el('h2', {}, 'About'), el('dl', { class: 'facts' }, [
@@ -39,6 +41,8 @@ export class ServerPage {
       el('p', { class: 'field' }, server.draining
         ? el('button', { type: 'button', 'data-focus': 'drain', class: 'primary', onclick: () => tell('drain', 'DELETE', 'Publishers are let in again.') }, 'Let publishers in again')
         : el('button', { type: 'button', 'data-focus': 'drain', class: 'danger', onclick: () => this.askDrain() }, 'Drain…'))));
+    this.relays.hidden = !passed.relays.length;
+    unless(this.relays, passed, () => put(this.relays, el('h2', {}, 'Relays'), relays(passed.relays, true)));
     unless(this.settings, settings, () => put(this.settings, el('details', {},
       el('summary', {}, el('h2', {}, `Configuration in force: ${settings.length} settings`)),
       table('Configuration', ['Setting', 'Value'], settings.map(({ path, value, secret }) => [el('code', {}, path), value && !secret ? value : el('span', { class: 'dim' }, value || 'empty')])))));

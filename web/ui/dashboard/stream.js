@@ -8,6 +8,7 @@ import { Groups } from './gop.js';
 import { Preview } from './preview.js';
 import { how, playerPage } from './publish.js';
 import { question, say, tell } from './question.js';
+import { readers, relays } from './relays.js';
 import { Timeline } from './timeline.js';
 import { bits, bytes, clock, count, day, frames, lasting, latency, path, seconds, severities, since, states, viewers } from './words.js';
 
@@ -38,10 +39,12 @@ export class StreamPage {
     this.tracks = el('section', { class: 'panel' });
     this.publishers = el('section', { class: 'panel' });
     this.sessions = el('section', { class: 'panel' });
+    this.relays = el('section', { class: 'panel', hidden: true });
+    this.readers = el('section', { class: 'panel', hidden: true });
     this.events = new EventList({ only: name, most: 30, title: 'What happened' });
     this.rest = el('div', { class: 'rest' },
       el('div', { class: 'charts' }, Object.values(this.charts).map(({ figure }) => figure)),
-      this.groups.section, this.timeline.section, this.tracks, this.publishers, this.sessions);
+      this.groups.section, this.timeline.section, this.tracks, this.publishers, this.sessions, this.relays, this.readers);
     put(view,
       el('p', { class: 'crumb' }, el('a', { href: '#/' }, '← All streams')),
       el('div', { class: 'title' }, el('h1', {}, name), this.badge, this.actions),
@@ -54,11 +57,12 @@ export class StreamPage {
   async look(signal, server) {
     const one = query({ app: this.app, name: this.key, limit: 1 });
     const rendition = this.groups.choice.value;
-    let stream, history, timeline, pictures;
+    const of = query({ stream: this.name });
+    let stream, history, timeline, pictures, passed, read;
     try {
-      [stream, history, timeline, pictures] = await Promise.all([
+      [stream, history, timeline, pictures, passed, read] = await Promise.all([
         ask(`streams/${this.path}`, { signal }), ask(`history?${one}`, { signal }), ask(`streams/${this.path}/timeline`, { signal }),
-        ask(`streams/${this.path}/frames?${query({ rendition })}`, { signal }),
+        ask(`streams/${this.path}/frames?${query({ rendition })}`, { signal }), ask(`relays?${of}`, { signal }), ask(`readers?${of}`, { signal }),
       ]);
     } catch (error) {
       if (error instanceof Fault && error.status === 404) return this.gone(server, signal);
@@ -67,6 +71,7 @@ export class StreamPage {
     this.absent.hidden = true;
     this.first.hidden = this.rest.hidden = false;
     this.show(stream, server);
+    this.showPassedOn(passed.relays, read.readers);
     const series = history.streams.find(({ name }) => name === this.name);
     if (series) for (const [key, chart] of Object.entries(this.charts)) chart.draw(series[key], Date.parse(history.at) / 1000, history.step);
     this.groups.offer(stream.renditions.filter(({ width }) => width));
@@ -208,6 +213,15 @@ export class StreamPage {
         one.ended ? one.why : el('span', { class: 'ending' }, 'goes on ', el('button', { type: 'button', 'data-focus': `end-${one.id}`, onclick: () => this.askEndSession(one) }, 'End…')),
       ]))
       : el('p', { class: 'dim' }, 'None.')));
+  }
+
+  showPassedOn(passed, read) {
+    const shown = read.slice(0, 50);
+    this.relays.hidden = !passed.length;
+    this.readers.hidden = !read.length;
+    unless(this.relays, passed, () => put(this.relays, el('h2', {}, 'Relays'), relays(passed, false)));
+    unless(this.readers, [read.length, shown], () => put(this.readers, el('h2', {}, 'Played by RTMP'), readers(shown),
+      read.length > shown.length && el('p', { class: 'dim' }, `And ${count(read.length - shown.length)} more.`)));
   }
 
   askEndSession({ id, remote }) {

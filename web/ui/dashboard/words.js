@@ -54,6 +54,7 @@ export const events = {
   ended: 'Is over',
   health: 'Health',
   switched: 'Another encoder is on air',
+  relay: 'Relay',
   refused: 'A publisher was refused',
   reloaded: 'The configuration was read again',
   drain: 'Drain',
