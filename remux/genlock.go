@@ -273,18 +273,23 @@ func (m *member) fit(t *timeline, l *landing) fit {
 	return f
 }
 
-// early tells whether the keyframe that an encoder would lie on is yet to come from the
-// master, for all that is known: how far its own are apart isn't.
-func (m *member) early(t *timeline, l *landing) bool {
+// early tells whether it doesn't show yet where an encoder lies. While it rushes, arrival
+// says nothing: then timestamps alone tell, where the same sound or the same keyframes bear them
+// out. Later, the keyframe that it would lie on may yet have to come from the master,
+// for all that is known: how far its own are apart isn't.
+func (m *member) early(t *timeline, l *landing, rushes bool) bool {
 	g := m.genlock
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	o := g.master
-	if o == nil || o == m || o.keys.interval() > 0 {
+	if o == nil || o == m || !rushes && o.keys.interval() > 0 {
 		return false
 	}
 	f := m.fit(t, l)
 	state, _ := f.lock()
+	if rushes {
+		return state != LockCommon || f.heard <= 0 && (f.borne <= 0 || f.fresh)
+	}
 	return state == LockFree && o.line < l.line+l.shown+f.arrives+int64(arrivalSlack)
 }
 

@@ -145,6 +145,8 @@ func TestGenlockBreaks(t *testing.T) {
 			[]LockState{LockMaster, LockCommon, LockNone, LockNone}, []LockState{LockMaster, LockMaster, LockCommon, LockConstant}, []int{0, 1, 2, 3}},
 		{"all go, one after the other", []encoder{{ends: 31 * sec}, {ends: 44 * sec, starts: 2 * sec}, {starts: 30 * sec, ends: 59 * sec}, {starts: 50 * sec}},
 			[]LockState{LockMaster, LockCommon, LockNone, LockNone}, nil, []int{0, 1, 2, 3}},
+		{"the master goes while another comes with a burst", []encoder{{ends: 3550 * ms}, {starts: 2 * sec, burst: 1500 * ms}, {starts: 32 * sec}},
+			[]LockState{LockMaster, LockMaster, LockNone}, []LockState{LockMaster, LockMaster, LockCommon}, []int{0, 1, 2}},
 		{"one goes and comes back, between two keyframes", []encoder{{gop: 120}, {base: 98765, starts: 3 * sec, ends: 31 * sec}, {base: 98765, starts: 33 * sec}},
 			[]LockState{LockMaster, LockConstant, LockNone}, []LockState{LockMaster, LockConstant, LockConstant}, []int{0, 1, 2}},
 	} {

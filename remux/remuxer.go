@@ -324,14 +324,12 @@ func (r *Remuxer) rushes(arrived time.Duration) bool {
 	if r.line.member == nil || r.lobby.bytes >= gatherBytes || !r.rush.patient(arrived) {
 		return false
 	}
-	if r.rush.on(arrived) {
-		return r.line.member.beginsBeside()
-	}
+	on := r.rush.on(arrived)
 	if !r.lobby.hasKey() {
-		return false
+		return on && r.line.member.beginsBeside()
 	}
 	l := r.landing(&r.lobby.key, r.lobby.frames, math.MinInt64, arrived)
-	return r.line.member.early(&r.line, &l)
+	return r.line.member.early(&r.line, &l, on)
 }
 
 // peek takes from a frame that waits what it says beside its picture or sound.
