@@ -47,7 +47,7 @@ func testMain(m *testing.M) int {
 	// Tests wait for media to pass, not for the processor: with the default,
 	// the number of processors, they would wait for each other instead.
 	if !isSet("test.parallel") {
-		flag.Set("test.parallel", "16")
+		flag.Set("test.parallel", "12")
 	}
 	dir, err := os.MkdirTemp("", "sluice-e2e-")
 	if err != nil {
