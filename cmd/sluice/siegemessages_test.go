@@ -25,6 +25,7 @@ func TestF36Messages(t *testing.T) {
 	quietly(t)
 	const most = 15 // percent of a core, all of it: handshakes, too
 	during := time.Duration(siege(2, 10)) * time.Second
+	const enough = 3 * time.Second // for a peer's messages to be too many, on a machine that has other work
 	for _, row := range []struct {
 		name      string
 		typ       chunk.Type
@@ -52,10 +53,15 @@ func TestF36Messages(t *testing.T) {
 				w.WriteMessage(message)
 				w.Flush()
 			}
-			sent, peers := int64(0), 0
+			sent, peers, stayed := int64(0), 0, 0
 			began, cpu := time.Now(), c.cpu()
 			for time.Since(began) < during {
-				sent += flood(t, c.rtmp, row.published, b.Bytes(), began.Add(during))
+				came := time.Since(began)
+				n, away := flood(t, c.rtmp, row.published, b.Bytes(), began.Add(during))
+				if !away && came < during-enough {
+					stayed++
+				}
+				sent += n
 				peers++
 				time.Sleep(time.Second / 10) // as fast as one address may come back
 			}
@@ -65,8 +71,8 @@ func TestF36Messages(t *testing.T) {
 			if share > most {
 				t.Errorf("%.1f %% of a core", share)
 			}
-			if peers < int(during.Seconds()) {
-				t.Errorf("%d peers in %v: they were not sent away", peers, during)
+			if stayed > 0 || peers < 2 {
+				t.Errorf("%d of %d peers were not sent away within %v", stayed, peers, enough)
 			}
 			if err := failed(); err != nil {
 				t.Error(err)
@@ -76,8 +82,9 @@ func TestF36Messages(t *testing.T) {
 }
 
 // flood connects, publishes if it shall, and sends b again and again until it is
-// sent away or the time is over. It returns how many bytes it got rid of.
-func flood(t *testing.T, addr string, published bool, b []byte, until time.Time) (sent int64) {
+// sent away or the time is over. It returns how many bytes it got rid of, and
+// whether it was sent away.
+func flood(t *testing.T, addr string, published bool, b []byte, until time.Time) (sent int64, away bool) {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -90,13 +97,13 @@ func flood(t *testing.T, addr string, published bool, b []byte, until time.Time)
 			if time.Now().Before(until) {
 				t.Errorf("not let in: %v", err)
 			}
-			return 0
+			return 0, false
 		}
 	} else {
 		io.WriteString(nc, "\x03"+strings.Repeat("\x00", 1536))
 		hello := make([]byte, 1+2*1536)
 		if _, err := io.ReadFull(nc, hello); err != nil {
-			return 0
+			return 0, false
 		}
 		nc.Write(hello[1 : 1+1536])
 	}
@@ -114,9 +121,10 @@ func flood(t *testing.T, addr string, published bool, b []byte, until time.Time)
 			break
 		}
 	}
+	away = time.Now().Before(until)
 	nc.Close()
 	<-heard
-	return sent
+	return sent, away
 }
 
 // cpu is what the server has used so far.
