@@ -57,6 +57,7 @@ func TestOddSound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays for a minute")
 	}
+	t.Parallel()
 	s := startServer(t)
 	b := browse(t)
 	stereo := []string{"-ac", "2"}

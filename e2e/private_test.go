@@ -71,6 +71,7 @@ func TestPrivate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays for a minute")
 	}
+	t.Parallel()
 	const stream = "live/private"
 	hook := &tokens{asked: make(map[string]int)}
 	door := httptest.NewServer(hook)

@@ -175,6 +175,7 @@ func TestF14Crash(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays for half a minute")
 	}
+	t.Parallel()
 	const stream = "live/crash"
 	clip := clip360(t)
 	s := startServer(t, "-window-part-duration", "1s")
