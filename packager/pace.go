@@ -54,10 +54,12 @@ func (b *beat) hurry(several bool, now func() time.Time) {
 	b.paced = min(max(b.paced+2*int64(passed), b.head-far), b.head)
 }
 
-// pace lets the renditions keep pace with the one that a sample has come for.
-func (p *publication) pace(w *writer) error {
+// pace lets the renditions keep pace with the one that a sample has come for, and that
+// one itself, where the sample is too late to be written: pictures may be so up to the
+// next keyframe.
+func (p *publication) pace(w *writer, inTime bool) error {
 	for _, o := range p.writers {
-		if o == w {
+		if o == w && inTime {
 			continue
 		}
 		behind := time.Duration(p.beat.paced - o.place())

@@ -125,6 +125,33 @@ func TestF31TracksFallSilent(t *testing.T) {
 	}
 }
 
+// Pictures that were held up can't be decoded before their next keyframe. Where the sound
+// goes meanwhile, nothing else comes, and their rendition keeps pace with the silence.
+func TestF31LatePicturesKeepPace(t *testing.T) {
+	set := settings
+	set.Segments = 100
+	f := paced{}
+	f.s, f.feed = publish(t, set, video, audible())
+	f.feed.watch = func() { keepsPace(t, f.s.Window(), 30) }
+	const stops, soundEnds, keyframe = 9 * 30, 13, 16 * 30
+	picture := func(n int64) {
+		f.write(remux.Sample{DTS: start.Unix()*90000 + n*3000, Duration: 3000, Sync: n%240 == 0}, fmt.Appendf(nil, "video %d", n))
+	}
+	for n, unit := int64(0), int64(0); n < soundEnds*30; n++ {
+		for ; unit*1024*30 <= n*48000; unit++ {
+			f.write(remux.Sample{Track: 1, DTS: start.Unix()*48000 + unit*1024, Duration: 1024, Sync: true}, fmt.Appendf(nil, "audio %d", unit))
+		}
+		if n < stops {
+			picture(n)
+		}
+	}
+	for n := int64(stops); n < keyframe+60; n++ {
+		picture(n)
+	}
+	f.p.Close(nil)
+	keepsPace(t, f.s.Window(), 30)
+}
+
 // Sound that there is no silence for, and whose units may last as they like, keeps pace
 // by gaps.
 func TestSoundWithoutSilence(t *testing.T) {

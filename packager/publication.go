@@ -121,7 +121,7 @@ func (p *publication) put(c *Contribution, s *remux.Sample) error {
 	if err != nil {
 		return err
 	}
-	if err := p.pace(w); err != nil {
+	if err := p.pace(w, inTime); err != nil {
 		return err
 	}
 	if !inTime {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,10 +140,7 @@ func (v *pacer) checkLag(name string, a, b *lists.Playlist) {
 	case bPeriod > aPeriod && aEnd.Before(bBegin):
 		aEnd = bBegin
 	}
-	part := max(a.PartTarget, b.PartTarget)
-	if part == 0 { // whole segments are all there is
-		part = float64(max(a.Target, b.Target))
-	}
+	part := max(grain(a), grain(b))
 	late := 2 * time.Second
 	v.sim.mu.Lock()
 	if time.Now().Before(v.sim.lateness) {
@@ -152,6 +150,16 @@ func (v *pacer) checkLag(name string, a, b *lists.Playlist) {
 	if lag := aEnd.Sub(bEnd); lag.Abs() > seconds(3*part)+late {
 		v.sim.violate("N10", "%s is %v behind v1: parts are of %v s, v1 is at %v, period %d, the other in %d\n\tv1 %s\n\tand %s", name, lag, part, aEnd.Format("15:04:05.000"), aPeriod, bPeriod, draw(a), draw(b))
 	}
+}
+
+// grain is how much a playlist grows by, s: whole segments are all there is where no part
+// is listed, as even one frame may last longer than the target.
+func grain(p *lists.Playlist) float64 {
+	parts := func(s lists.Segment) bool { return len(s.Parts) > 0 }
+	if parts(p.Open) || slices.ContainsFunc(p.Segments, parts) {
+		return p.PartTarget
+	}
+	return float64(p.Target)
 }
 
 // draw is the end of a playlist in few words: number, period, time and length of

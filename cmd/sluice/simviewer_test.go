@@ -154,10 +154,11 @@ func (v *viewer) look(ctx context.Context, q request, a *answer) {
 	}
 	v.sim.checkPlaylist(v.rendition, p, before, a)
 	v.last = p
+	goesOn := before != nil && media(before) // one with gaps alone may go, and come back
 	for i := range p.Segments {
 		if s := &p.Segments[i]; !v.have[s.URI] {
 			v.have[s.URI] = true
-			v.download(ctx, s, before != nil)
+			v.download(ctx, s, goesOn)
 			if q.msn == s.MSN && q.part < 0 && v.track == video {
 				v.checkPrompt(a, v.tail)
 			}
