@@ -30,11 +30,11 @@ func (p *publication) foresee() {
 	}
 }
 
-// foreseeLike lets the next segment of a picture that is in step with the leader have the
-// start that the leader's has, to the tick.
+// foreseeLike lets the next segment of a picture have the start that the leader's has, to
+// the tick, unless the last one was seen to be out of step with it.
 func (w *writer) foreseeLike(leader *writer) {
 	f := &w.foresight
-	if f.promise == 0 || w.open == nil || leader.open == nil || w == leader || !w.isVideo() || w.step.even < evenSteps || w.part.timescale != leader.part.timescale {
+	if f.promise == 0 || w.open == nil || leader.open == nil || w == leader || !w.isVideo() || w.step.even < 0 || w.part.timescale != leader.part.timescale {
 		return
 	}
 	promise := leader.foresight.promise

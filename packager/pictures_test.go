@@ -88,6 +88,40 @@ func segments(t *testing.T, w *packager.Window, id packager.RenditionID) []*pack
 	return r.Segments
 }
 
+// TestSecondSegmentsStartAlike: the first frames of an encoder are where its milliseconds are,
+// and those behind them where they should be, 60 ticks later here. The second segment of
+// each picture starts at one tick in names and manifests, too.
+func TestSecondSegmentsStartAlike(t *testing.T) {
+	var tracks []remux.Track
+	for _, id := range []string{"v1", "v2", "v3"} {
+		track := video
+		track.ID = id
+		tracks = append(tracks, track)
+	}
+	s, f := publish(t, settings, tracks...)
+	for n := range int64(30 * 9) {
+		late := int64(60)
+		if n < 9 {
+			late = 0
+		}
+		for i := range tracks {
+			f.write(remux.Sample{Track: i, DTS: start.Unix()*90000 + n*3000 + late, Duration: 3000, Sync: n%60 == 0}, fmt.Appendf(nil, "picture %d of %d", n, i))
+		}
+	}
+	w := s.Window()
+	first := w.Renditions[0].Segments
+	if len(first) < 3 {
+		t.Fatalf("%d segments", len(first))
+	}
+	for _, r := range w.Renditions[1:] {
+		for i, s := range r.Segments {
+			if s.Start != first[i].Start || s.PTS != first[i].PTS {
+				t.Errorf("segment %d of %s starts at %d and is shown at %d; that of the first picture at %d and %d", s.MSN, r.ID, s.Start, s.PTS, first[i].Start, first[i].PTS)
+			}
+		}
+	}
+}
+
 // TestTwoPictures: a second picture has the numbers of the first, and its segments
 // begin at keyframes of its own, which lie where those of the first do.
 func TestTwoPictures(t *testing.T) {

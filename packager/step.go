@@ -8,7 +8,7 @@ import (
 
 // step is how the keyframes of a follower lie to the leader's.
 type step struct {
-	even int // segments in a row that began at the same moment
+	even int // segments in a row that began at the same moment; -1 where the last one didn't
 }
 
 // evenSteps is how many segments a picture is in step before its keyframes count for all.
@@ -17,9 +17,9 @@ const evenSteps = 2
 // note takes a segment that begins with a sample, ns behind the one before it should end.
 func (t *step) note(off, frame time.Duration, keyframe bool) {
 	if keyframe && off.Abs() <= frame/2 {
-		t.even++
+		t.even = max(t.even, 0) + 1
 	} else {
-		t.even = 0
+		t.even = -1
 	}
 }
 
