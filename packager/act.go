@@ -19,45 +19,66 @@ type Act struct {
 	seen MSN // the newest segment that was looked at
 }
 
-// actsBehind returns the acts of w, which follows old. Streams with one picture have none.
+// actsBehind returns the acts of w, which follows old: the same list as long as nothing is
+// new, since this is asked for each part. Streams with one picture have none.
 func actsBehind(old []Act, w *Window) []Act {
 	period, newest, start, pictures := newestOfPictures(w)
 	if period == nil || pictures < 2 && len(old) == 0 {
 		return old
 	}
-	acts := slices.DeleteFunc(slices.Clone(old), func(t Act) bool { return !listsPeriod(w, t.Period) })
+	acts := listed(old, w)
 	n := len(acts)
 	if n == 0 || acts[n-1].Period != period {
-		if !begun(w, period) {
-			return acts
-		}
-		fresh := len(picturesOf(w, func(r *Rendition) bool { return r.closedIn(period) })) == 0
-		if now := picturesOf(w, func(r *Rendition) bool { return r.closedIn(period) || fresh && !r.Away }); len(now) > 0 {
-			acts = append(acts, Act{Period: period, MSN: newest, Start: period.Start, Pictures: now, First: true, seen: newest})
-		}
-		return acts
+		return firstAct(acts, w, period, newest)
 	}
-	last := &acts[n-1]
-	before := last.Pictures
-	now := picturesOf(w, func(r *Rendition) bool {
+	var room [8]RenditionID
+	before, seen := acts[n-1].Pictures, acts[n-1].seen
+	now := appendPictures(room[:0], w, func(r *Rendition) bool {
 		was := slices.Contains(before, r.ID)
 		if r.Open < newest && !r.Away { // it hasn't come that far
 			return was || r.mediaIn(period, newest-1)
 		}
 		// What is told once of a segment is taken back only where there is nothing.
-		return r.mediaIn(period, newest) && (was || newest > last.seen)
+		return r.mediaIn(period, newest) && (was || newest > seen)
 	})
 	none := !slices.ContainsFunc(w.Renditions, func(r Rendition) bool { return r.mediaIn(period, newest-1) && r.isPicture() })
+	last := acts[n-1]
 	switch {
 	case len(now) == 0 || slices.Equal(now, before) || none && newest > last.MSN: // all were away: they come back one behind the other
-		last.seen = max(last.seen, newest)
+		if newest > seen {
+			last.seen = newest
+			acts = append(slices.Clone(acts[:n-1]), last)
+		}
 	case last.MSN == newest:
-		last.Pictures = now
+		last.Pictures = slices.Clone(now)
 		last.Revision++
+		acts = append(slices.Clone(acts[:n-1]), last)
 	default:
-		acts = append(acts, Act{Period: period, MSN: newest, Start: start, Pictures: now, seen: newest})
+		acts = append(slices.Clip(acts), Act{Period: period, MSN: newest, Start: start, Pictures: slices.Clone(now), seen: newest})
 	}
 	return prune(acts, w)
+}
+
+// firstAct adds the act with which a period begins, once all that come have begun it.
+func firstAct(acts []Act, w *Window, period *Period, newest MSN) []Act {
+	if !begun(w, period) {
+		return acts
+	}
+	fresh := len(appendPictures(nil, w, func(r *Rendition) bool { return r.closedIn(period) })) == 0
+	now := appendPictures(nil, w, func(r *Rendition) bool { return r.closedIn(period) || fresh && !r.Away })
+	if len(now) == 0 {
+		return acts
+	}
+	return append(slices.Clip(acts), Act{Period: period, MSN: newest, Start: period.Start, Pictures: now, First: true, seen: newest})
+}
+
+// listed returns the acts whose periods are.
+func listed(acts []Act, w *Window) []Act {
+	gone := func(t Act) bool { return !listsPeriod(w, t.Period) }
+	if !slices.ContainsFunc(acts, gone) {
+		return acts
+	}
+	return slices.DeleteFunc(slices.Clone(acts), gone)
 }
 
 // newestOfPictures returns the newest period, its newest segment that a picture has begun,
@@ -112,7 +133,8 @@ func (r *Rendition) closedIn(p *Period) bool {
 	return slices.ContainsFunc(r.Segments, func(s *Segment) bool { return s.Header.Period == p && !s.Gap() })
 }
 
-func picturesOf(w *Window, has func(*Rendition) bool) (ids []RenditionID) {
+// appendPictures appends the ids of those pictures to an empty list, in order.
+func appendPictures(ids []RenditionID, w *Window, has func(*Rendition) bool) []RenditionID {
 	for i := range w.Renditions {
 		if r := &w.Renditions[i]; r.isPicture() && has(r) {
 			ids = append(ids, r.ID)
