@@ -81,14 +81,12 @@ func checkBandwidth(t testing.TB, s *server, w *watcher) {
 	}
 	var peak, average float64
 	for _, h := range w.playlists {
-		var most, bits, seconds float64
+		var bits, seconds float64
 		for _, seg := range h.last.Segments {
-			n := float64(len(w.files[seg.URI]) * 8)
-			most = max(most, n/seg.Duration)
-			bits += n
+			bits += float64(len(w.files[seg.URI]) * 8)
 			seconds += seg.Duration
 		}
-		peak += most
+		peak += peakRate(h.last, w.files)
 		average += bits / seconds
 	}
 	for attribute, is := range map[string]float64{"BANDWIDTH": peak, "AVERAGE-BANDWIDTH": average} {
@@ -101,6 +99,25 @@ func checkBandwidth(t testing.TB, s *server, w *watcher) {
 			t.Errorf("%s is %.0f, measured %.0f", attribute, declared, is)
 		}
 	}
+}
+
+// peakRate is the highest bit rate of segments one behind the other that last from half the
+// target duration to one and a half of it together (RFC 8216bis, section 4.1).
+func peakRate(list *lists.Playlist, files map[string][]byte) (most float64) {
+	target := float64(list.Target)
+	for i := range list.Segments {
+		var bits, seconds float64
+		for _, seg := range list.Segments[i:] {
+			bits += float64(len(files[seg.URI]) * 8)
+			if seconds += seg.Duration; seconds > 1.5*target {
+				break
+			}
+			if seconds >= 0.5*target {
+				most = max(most, bits/seconds)
+			}
+		}
+	}
+	return most
 }
 
 func hasReordering(units []accessUnit) bool {

@@ -102,7 +102,7 @@ func (w *writer) endSegment() {
 	w.msn++
 	w.change = changeSegment
 	if !s.Gap() {
-		w.rate.add(s.Size, s.Seconds())
+		w.rate.add(s.Size, s.Seconds(), w.beat.target)
 	}
 	if w.frameRate == (remux.Rational{}) && !s.Gaps {
 		w.frameRate = measureFrameRate(s)

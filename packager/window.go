@@ -104,7 +104,8 @@ type Rendition struct {
 	Growing []byte
 
 	FrameRate     remux.Rational // measured; zero for audio and at first
-	Peak, Average int            // bit/s of the closed segments of the publication
+	Peak, Average int            // bit/s of the closed segments of the publication; see Bandwidth
+	Measured      float64        // s of them
 }
 
 // Rendition returns the rendition of that id, also a former one.

@@ -251,8 +251,9 @@ func (w *writer) snapshot(r *Rendition) {
 		Open:      w.msn,
 		NextPart:  w.part.number,
 		FrameRate: w.frameRate,
-		Peak:      w.rate.peak,
-		Average:   w.rate.average(),
+		Peak:      w.rate.highest(),
+		Average:   w.rate.all.rate(),
+		Measured:  w.rate.all.seconds,
 	}
 	if s := w.open; s != nil {
 		n := len(s.Parts)

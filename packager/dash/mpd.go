@@ -370,7 +370,8 @@ func representation(r run) *mpd.RepresentationType {
 	rep := mpd.NewRepresentation()
 	rep.Id = string(r.rendition.ID)
 	rep.Codecs = t.Codecs
-	rep.Bandwidth = uint32(max(r.rendition.Peak, 1))
+	peak, _ := r.rendition.Bandwidth()
+	rep.Bandwidth = uint32(max(peak, 1))
 	if p := t.Picture; p.Width > 0 {
 		rep.Width, rep.Height = uint32(p.Width), uint32(p.Height)
 		if p.SAR[0] > 0 && p.SAR[1] > 0 {

@@ -16,7 +16,7 @@ func like(r packager.Rendition, id packager.RenditionID, codecs string, height, 
 	h := *r.Header
 	h.Track.Codecs = codecs
 	h.Track.Picture.Width, h.Track.Picture.Height = height*16/9, height
-	r.ID, r.Header, r.Peak, r.Average = id, &h, peak, peak
+	r.ID, r.Header, r.Peak, r.Average, r.Measured = id, &h, peak, peak, 60
 	return r
 }
 

@@ -31,7 +31,7 @@ func Multivariant(w *packager.Window) []byte {
 	if len(pictures) == 0 { // variants of their own
 		for _, group := range sounds {
 			for _, r := range group.renditions {
-				pictures = append(pictures, variant{Quality: packager.Quality{Rendition: r}})
+				pictures = append(pictures, variantOf(packager.Quality{Rendition: r}))
 			}
 		}
 		sounds = nil
@@ -80,15 +80,22 @@ type group struct {
 // variant is a picture, or a sound where there is none.
 type variant struct {
 	packager.Quality
-	named bool // players are told what it is called: there are several
-	score int  // the better the higher; 0 where bit rates say that
+	peak, average int  // bit/s that it needs
+	named         bool // players are told what it is called: there are several
+	score         int  // the better the higher; 0 where bit rates say that
+}
+
+func variantOf(q packager.Quality) variant {
+	v := variant{Quality: q}
+	v.peak, v.average = q.Bandwidth()
+	return v
 }
 
 // choices returns what a player chooses from: each picture is a variant, with each
 // group of sounds. What has no media is not among them.
 func choices(w *packager.Window) (pictures []variant, sounds []group) {
 	for _, q := range w.Qualities() {
-		pictures = append(pictures, variant{Quality: q})
+		pictures = append(pictures, variantOf(q))
 	}
 	rank(pictures)
 	for _, set := range w.Sets() {
@@ -118,7 +125,7 @@ func rank(pictures []variant) {
 	if len(pictures) < 2 {
 		return
 	}
-	slices.SortStableFunc(pictures, func(a, b variant) int { return cmp.Compare(b.Peak, a.Peak) })
+	slices.SortStableFunc(pictures, func(a, b variant) int { return cmp.Compare(b.peak, a.peak) })
 	families := false
 	for i := range pictures {
 		pictures[i].named = true
@@ -134,7 +141,7 @@ func rank(pictures []variant) {
 	first, known := len(pictures)-1, slices.ContainsFunc(pictures, isH264)
 	for i := len(pictures) - 1; i >= 0; i-- {
 		v, least := pictures[i], known && !isH264(pictures[first])
-		if (!known || isH264(v)) && (least || v.Peak <= usual) {
+		if (!known || isH264(v)) && (least || v.peak <= usual) {
 			first = i
 		}
 	}
@@ -157,7 +164,7 @@ func merits(v variant) []int {
 	if rangeOf(v.Rendition) != remux.SDR {
 		wide = 1
 	}
-	return []int{p.Width * p.Height, rate, wide, slices.Index(newer, v.Family()), v.Peak}
+	return []int{p.Width * p.Height, rate, wide, slices.Index(newer, v.Family()), v.peak}
 }
 
 func appendAudio(b []byte, group string, r *packager.Rendition, isDefault bool) []byte {
@@ -182,12 +189,13 @@ func appendAudio(b []byte, group string, r *packager.Rendition, isDefault bool) 
 func appendVariant(b []byte, r variant, sounds group, ranges bool, captions string) []byte {
 	peak, average, codecs := 0, 0, r.Newest().Track.Codecs
 	for _, s := range sounds.renditions {
-		peak, average = max(peak, s.Peak), max(average, s.Average)
+		most, usual := s.Bandwidth()
+		peak, average = max(peak, most), max(average, usual)
 		if c := s.Newest().Track.Codecs; !slices.Contains(strings.Split(codecs, ","), c) {
 			codecs += "," + c
 		}
 	}
-	peak, average = peak+r.Peak, average+r.Average
+	peak, average = peak+r.peak, average+r.average
 	b = fmt.Appendf(b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=%q", max(peak, 1), max(average, 1), codecs)
 	if p := r.Newest().Track.Picture; p.Width > 0 {
 		b = fmt.Appendf(b, ",RESOLUTION=%dx%d", p.Width, p.Height)
