@@ -45,6 +45,35 @@ func ParseAddress(raw string) (a Address, err error) {
 	return a, nil
 }
 
+// Elsewhere is the address that a server names as it asks to come by another connection
+// (Enhanced RTMP v2, "Reconnect Request"): rtmp://HOST[:PORT]/APP, or "" for the same. The name
+// of the stream stays, and so does who logs in. What was hidden from the network stays hidden:
+// from rtmps nobody is led to rtmp. The error repeats nothing of the text.
+func (a Address) Elsewhere(tcURL string) (Address, error) {
+	if tcURL == "" {
+		return a, nil
+	}
+	const most = 1 << 10
+	if len(tcURL) > most {
+		return a, errors.New("the address is too long")
+	}
+	base, query, _ := strings.Cut(tcURL, "?")
+	to, err := ParseAddress(strings.TrimRight(base, "/") + "/name")
+	switch {
+	case err != nil:
+		return a, err
+	case to.User != "" || strings.Contains(to.App+to.Host, "#"):
+		return a, errors.New("the address must be rtmp://HOST/APP")
+	case a.TLS && !to.TLS:
+		return a, errors.New("the scheme must be rtmps, as it is now")
+	}
+	if query != "" {
+		to.App += "?" + query
+	}
+	to.Name, to.User, to.Password = a.Name, a.User, a.Password
+	return to, nil
+}
+
 func (a Address) scheme() string {
 	if a.TLS {
 		return "rtmps"

@@ -52,6 +52,11 @@ type Abilities struct {
 	Tracks bool // several of a kind
 }
 
+// Covers tells whether they have all that others have.
+func (a Abilities) Covers(b Abilities) bool {
+	return (a.All || !b.All) && (a.Tracks || !b.Tracks) && !slices.ContainsFunc(b.Codecs, func(c flv.FourCC) bool { return !a.Takes(c) })
+}
+
 // Takes tells whether a codec is among them.
 func (a Abilities) Takes(c flv.FourCC) bool { return a.All || slices.Contains(a.Codecs, c) }
 
@@ -259,6 +264,9 @@ func (p *Publisher) Add(d flv.Drawn) {
 	defer p.mu.Unlock()
 	p.w.WriteShared(m, head)
 }
+
+// Remote is the server's address.
+func (p *Publisher) Remote() net.Addr { return p.nc.RemoteAddr() }
 
 // Size is how many bytes the next Flush sends.
 func (p *Publisher) Size() int {

@@ -57,7 +57,8 @@ type Reader struct {
 	state  packager.State
 	placed bool // the tracks have a place in the Windows
 
-	last int64 // time of the tag that was given out last
+	last   int64 // time of the tag that was given out last
+	starts bool  // see Starts
 }
 
 // NewReader returns a Reader that has seen no Window.
@@ -362,7 +363,7 @@ func (r *Reader) Next() (flv.Drawn, bool) {
 		}
 		if len(r.due) > 0 {
 			d := r.due[0]
-			r.due = r.due[1:]
+			r.due, r.starts = r.due[1:], false
 			return d, true
 		}
 		t := r.earliest()
@@ -376,8 +377,28 @@ func (r *Reader) Next() (flv.Drawn, bool) {
 		if t.mute {
 			continue
 		}
+		r.starts = t == r.tracks[0] && (u.sync || t.kind == flv.Audio) // pictures are before sound
 		return r.frame(t, &u), true
 	}
+}
+
+// Starts tells whether the tag that Next has returned last is one that somebody can begin with who
+// has had nothing, behind an Introduction.
+func (r *Reader) Starts() bool { return r.starts }
+
+// Introduction is what somebody needs who has had nothing, before the tag that Next has
+// returned last: metadata and configurations. Nothing of it is given out by Next for that.
+func (r *Reader) Introduction() []flv.Drawn {
+	due := r.due
+	defer func() { r.due = due }()
+	r.due = nil
+	r.tell()
+	for _, t := range r.tracks {
+		if t.header != nil {
+			r.instruct(t, r.last)
+		}
+	}
+	return r.due
 }
 
 // begin settles where timestamps begin: with the first picture, and no sound is

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/sluice-live/sluice/cmd/sluice/readers"
@@ -103,7 +102,7 @@ var errOtherWay = errors.New("the stream comes by other servers than before: the
 // something fails.
 func (p *push) once(ctx context.Context, stream *packager.Stream) error {
 	via := p.relay.Gate.Via(p.Stream)
-	tells := client.Tells{Via: via}
+	tells := client.Tells{Via: via, Asks: true}
 	if p.Enhanced || enhanced(stream.Window()) {
 		tells.Codecs, tells.Tracks = remux.Codecs(), true
 	}
@@ -120,69 +119,22 @@ func (p *push) once(ctx context.Context, stream *packager.Stream) error {
 		to.Close()
 		return untaken(stream.Window())
 	}
-	drawing := &readers.Drawing{Stream: stream, Reader: reader, Skipped: p.skips, Sent: p.passed}
-	defer drawing.Close()
+	s := &sending{push: p, to: to, at: p.To, tells: tells}
+	s.from = &readers.Drawing{Stream: stream, Reader: reader, Skipped: p.skips, Sent: p.passed}
+	defer s.leaving.Wait()
+	defer s.from.Close()
 	p.begins("pushing")
-	err = p.copy(ctx, to, drawing, func() bool { return slices.Equal(via, p.relay.Gate.Via(p.Stream)) })
+	err = s.copy(ctx)
 	switch {
 	case errors.Is(err, errOver), ctx.Err() != nil, errors.Is(err, errOtherWay):
-		to.Close()
+		s.to.Close()
 	default:
-		if why := to.Why(); why != nil && !errors.Is(why, io.EOF) {
+		if why := s.to.Why(); why != nil && !errors.Is(why, io.EOF) {
 			err = why // that it can't be written to is what follows from it
 		}
-		to.Abort()
+		s.to.Abort()
 	}
 	return err
-}
-
-// copy writes what is drawn.
-func (p *push) copy(ctx context.Context, to *client.Publisher, from *readers.Drawing, sameWay func() bool) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(ctx, to.Hurry)() // a write that waits does so no longer
-	watch := make(chan struct{})
-	defer func() { cancel(nil); <-watch }()
-	go func() {
-		defer close(watch)
-		select {
-		case <-to.Gone():
-			cancel(fmt.Errorf("the server has hung up: %v", to.Why()))
-		case <-ctx.Done():
-		}
-	}()
-	for {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		some := false
-		for size := 0; size < batch; {
-			d, ok := from.Next()
-			if !ok {
-				break
-			}
-			to.Add(d)
-			size += len(d.Head) + len(d.Body)
-			some = true
-		}
-		if some {
-			if err := to.Flush(); err != nil {
-				return err
-			}
-			continue
-		}
-		err := from.More(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case errors.Is(err, io.EOF):
-			return errOver
-		case err != nil:
-			return err
-		case !sameWay():
-			return errOtherWay
-		}
-	}
 }
 
 // enhanced tells whether a stream has what only Enhanced RTMP can say.
