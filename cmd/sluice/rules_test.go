@@ -21,8 +21,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/sluice-live/sluice/cmd/sluice/gate"
+	"github.com/sluice-live/sluice/cmd/sluice/systemd"
 	"github.com/sluice-live/sluice/config"
 	watching "github.com/sluice-live/sluice/httpserve/access"
+	"github.com/sluice-live/sluice/httpserve/admin"
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/access"
 	"github.com/sluice-live/sluice/ingest/client"
@@ -46,7 +48,8 @@ func rule(t *testing.T, change func(*config.Config)) *regime {
 	c.RTMP.Addr, c.RTMP.TLSAddr, c.HTTP.Addr, c.Admin.Addr = "127.0.0.1:0", "", "127.0.0.1:0", ""
 	change(&c)
 	log := &book{lines: make(chan string, 1000)}
-	a, err := listen(c, zerolog.New(log))
+	lines := admin.NewLog()
+	a, err := listenOn(c, new(systemd.Sockets), zerolog.New(io.MultiWriter(log, lines)), lines)
 	if err != nil {
 		t.Fatal(err)
 	}
