@@ -10,6 +10,7 @@ const config = {
   backBufferLength: 30,        // s kept behind; hls.js keeps everything by default
   maxLiveSyncPlaybackRate: 1.1, // catch up gently; 1 would never catch up
   liveSyncOnStallIncrease: 0.3, // s farther from live after a stall; not a whole one
+  errorPenaltyExpireMs: 30_000, // until a quality that was lost may be chosen again; by default never
 };
 
 // by hls.js's ErrorTypes
@@ -37,6 +38,17 @@ export async function playHLS(video, url, tell, signal, found) {
     hls.nextLoadLevel = other;
     hls.startLoad();
   };
+  // hls.js leaves parts that are gaps out, and goes elsewhere only when a whole segment is one:
+  // by then what is buffered near live is played.
+  hls.on(Hls.Events.LEVEL_UPDATED, (_, { details, level }) => {
+    const gone = (d) => d?.partList?.at(-1)?.gap;
+    if (level !== hls.loadLevel || !gone(details)) return;
+    const others = [...hls.levels.keys()].filter((i) => i !== level && !gone(hls.levels[i].details));
+    if (!others.length) return;
+    hls.loadLevel = -1; // one that was chosen by hand can't be had
+    hls.levels[level].loadError++; // or it would be chosen again
+    hls.nextLoadLevel = others.findLast((i) => i < level) ?? others[0];
+  });
   hls.on(Hls.Events.ERROR, async (_, data) => {
     const message = [data.details, data.error?.message ?? data.reason, data.response?.code].filter(Boolean).join(': ');
     if (data.details === Hls.ErrorDetails.INTERNAL_ABORTED) return; // a request that it needs no more, as after a jump
