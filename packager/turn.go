@@ -4,8 +4,16 @@ import "github.com/sluice-live/sluice/remux"
 
 // turn is a period that begins while several publishers are on air, since the decoder
 // of one of their renditions must begin anew. It begins where a segment of all does, so
-// each rendition goes over to it between two of its own: nothing is lost, and none
-// waits for another.
+// each rendition goes over to it between two of its own: of the others nothing is lost, and
+// none waits for another.
+//
+// Where the new configuration comes when the leader has begun that segment already, the
+// rendition that changes is lost until the next one begins. That can't be had for less: the
+// leader's first parts of the segment have been told and fetched in the period before, so
+// the period can't begin in front of them; a header of another decoder without a period would
+// be an EXT-X-MAP without the DISCONTINUITY that it needs (RFC 8216bis, section 6.2.1), or one
+// with a DISCONTINUITY that the other renditions don't have; and to hold the leader back until
+// all have begun would cost all viewers that latency at each segment, for what is rare.
 type turn struct {
 	tracks map[RenditionID]remux.Track // that are new
 	from   MSN                         // the first segment of the period; 0 until the leader has come there
