@@ -66,12 +66,12 @@ vuln: ## known vulnerabilities in what the program uses; left out, and says so, 
 # What the race detector makes slow, or whose figures say nothing under it: with it these run
 # shorter or not at all, and as a whole without. In those ALONE nothing happens at once, and it has nothing to see.
 WHOLE = Simulation|Faults|F21|F28|F33Flapping|F35Health|F36|F37
-ALONE = F31TracksFallSilent|F31Contract|S1NoScraps|S1PartsAtEveryFrameRate|PicturesComeAndGo|PictureJoins
+ALONE = F31TracksFallSilent|F31Contract|S1NoScraps|S1PartsAtEveryFrameRate|PicturesComeAndGo|PictureJoins|PathAllocations|EveryNumberIsTold|ImportLaw|DocsNames|DocsLinks
 
 unit: ## the tests but the end-to-end ones, under the race detector; simulation, sieges and long tables as a whole without it
 	@echo "unit: left out, as they take minutes: make attack (sieges by thousands of peers), make simulate (a thousand seeds), make soak"
 	$(GO) test -race -skip '^Test($(ALONE))$$' $$($(GO) list ./... | grep -v /e2e)
-	$(GO) test -run '^Test($(WHOLE))' ./cmd/sluice
+	$(GO) test -run '^Test($(WHOLE)|($(ALONE))$$)' ./cmd/sluice
 	$(GO) test -run '^Test($(ALONE)|F10ClockDrift)$$' ./packager/... ./remux
 
 simulate: ## the server in fake time, with one encoder and with several, a virtual hour of faults for each of SEEDS (1000) seeds: takes about an hour on two cores
