@@ -10,7 +10,7 @@ const colours = { live: 'live', failed: 'waiting' };
 export function relays(list, whose) {
   return table('Relays', [...(whose ? ['Stream'] : []), 'Way', 'Server', 'State', 'Since', 'Passed on', 'Skips', 'Failures'], list.map((one) => [
     ...(whose ? [el('a', { href: `#/stream/${path(one.stream)}` }, one.stream)] : []),
-    one.direction === 'pull' ? `comes from${one.onDemand ? ', on demand' : ''}` : 'goes to', el('code', {}, one.server),
+    el('span', { class: 'way' }, one.direction === 'pull' ? `comes from${one.onDemand ? ', on demand' : ''}` : 'goes to'), el('code', { class: 'server' }, one.server),
     el('span', {}, el('span', { class: 'badge', 'data-is': colours[one.state] ?? 'ended' }, words[one.state]), one.why ? ` ${one.why}${one.again ? `; tried again at ${clock(one.again)}` : ''}` : ''),
     el('time', { datetime: one.since }, clock(one.since)), one.bytes ? bytes(one.bytes) : '–', count(one.skips ?? 0), count(one.failures ?? 0),
   ]));
