@@ -48,6 +48,7 @@ type RTMP struct {
 	WriteTimeout      time.Duration `yaml:"write_timeout"`
 	MessageTimeout    time.Duration `yaml:"message_timeout"`   // on the slowest line a keyframe arrives sooner
 	DrainTime         time.Duration `yaml:"drain_time"`        // none: who stops a server by hand doesn't want to wait
+	UpgradeTime       time.Duration `yaml:"upgrade_time"`      // the longest event of a day ends in it, and no old version stays for ever
 	MaxBitrate        int           `yaml:"max_bitrate"`       // more than any encoder for the web makes
 	MaxMessageSize    Size          `yaml:"max_message_size"`  // a keyframe of 4K fits; the wire has 24 bits for the length
 	MaxChunkStreams   int           `yaml:"max_chunk_streams"` // each holds state; the protocol would allow 65,598

@@ -39,6 +39,7 @@ func (c *Config) faults() []fault {
 	fs.positive("rtmp.write_timeout", c.RTMP.WriteTimeout)
 	fs.positive("rtmp.message_timeout", c.RTMP.MessageTimeout)
 	between(&fs, "rtmp.drain_time", c.RTMP.DrainTime, 0, 24*time.Hour)
+	between(&fs, "rtmp.upgrade_time", c.RTMP.UpgradeTime, time.Second, 30*24*time.Hour)
 	atLeast(&fs, "rtmp.max_bitrate", c.RTMP.MaxBitrate, 0)
 	between(&fs, "rtmp.max_message_size", c.RTMP.MaxMessageSize, 1*MiB, 16*MiB)
 	between(&fs, "rtmp.max_chunk_streams", c.RTMP.MaxChunkStreams, 1, 65598)

@@ -56,10 +56,16 @@ type handlerFunc func(http.ResponseWriter, *http.Request) error
 func (s *Server) handle(h handlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		err := h(w, r)
+		if s.Elsewhere != nil && !begun(w) && (errors.Is(err, errNoStream) || errors.Is(err, errNoMedia)) {
+			if s.Elsewhere(w, r) {
+				return
+			}
+			err = h(w, r) // it may have come here meanwhile
+		}
 		if err == nil || r.Context().Err() != nil {
 			return
 		}
-		if w, ok := w.(*statusWriter); ok && w.begun {
+		if begun(w) {
 			panic(http.ErrAbortHandler) // or what was sent would pass for whole
 		}
 		code := status(err)
@@ -73,6 +79,12 @@ func (s *Server) handle(h handlerFunc) http.HandlerFunc {
 		explain(head, code)
 		http.Error(w, err.Error(), code)
 	}
+}
+
+// begun tells whether something of an answer is sent.
+func begun(w http.ResponseWriter) bool {
+	sw, ok := w.(*statusWriter)
+	return ok && sw.begun
 }
 
 // explain adds the header that belongs to a status.

@@ -26,8 +26,12 @@ type Server struct {
 	Watermark    bool                           // the player page shows who watches, where that is known
 	Publishing   func() web.Publishing          // what the front page tells of how to publish; nil: nothing
 	Wanted       func(packager.StreamName) bool // told that a viewer asks for a stream; tells whether it is fetched for that, and may yet come. nil: none is
-	Proxies      address.Networks               // whose X-Forwarded-For and Forwarded are believed
-	Waits        Waits
+	// Elsewhere answers a request for a stream, or a file of one, that isn't here, and tells
+	// whether it has: else nothing was written. nil: there is nobody else.
+	Elsewhere func(http.ResponseWriter, *http.Request) bool
+
+	Proxies address.Networks // whose X-Forwarded-For and Forwarded are believed
+	Waits   Waits
 
 	waiters   waiters
 	audiences audiences

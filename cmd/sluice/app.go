@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-live/sluice/cmd/sluice/readers"
 	"github.com/sluice-live/sluice/cmd/sluice/relay"
 	"github.com/sluice-live/sluice/cmd/sluice/systemd"
+	"github.com/sluice-live/sluice/cmd/sluice/upgrade"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/config/address"
 	"github.com/sluice-live/sluice/httpserve"
@@ -74,6 +75,9 @@ type app struct {
 	hooks   *hooks.Hooks
 	told    atomic.Pointer[config.Hooks] // what hooks go by
 
+	renew <-chan os.Signal // to let a new process take over
+	up    upgrading
+
 	ports   *ports.Ports
 	manager *systemd.Manager // nil: nobody has started us who wants to know how we are
 	beat    atomic.Int64     // when expire was last through all rooms, ns since 1970
@@ -87,14 +91,20 @@ func listen(cfg config.Config, log zerolog.Logger) (*app, error) {
 // listenOn does so where some of them may be open already. lines has what log writes; it
 // may be nil.
 func listenOn(cfg config.Config, open *systemd.Sockets, log zerolog.Logger, lines *admin.Log) (*app, error) {
+	return listenBehind(nil, upgrade.Inheritance{}, cfg, open, log, lines)
+}
+
+// listenBehind does so in the place of another process.
+func listenBehind(before *upgrade.Neighbour, from upgrade.Inheritance, cfg config.Config, open *systemd.Sockets, log zerolog.Logger, lines *admin.Log) (*app, error) {
 	a := &app{cfg: cfg, level: cfg.Log.Level, log: log, lines: lines, clock: machineClock(), metrics: metrics.New(), reload: make(chan chan<- error)}
+	a.clock.ahead(from.Clock)
 	a.began, a.feed = a.clock.now().UTC(), admin.NewFeed(a.clock.now)
 	a.hooks = hooks.New(a.feed, a.clock.now, log.With().Str("room", "hooks").Logger(), a.metrics)
 	err := a.tellHooks(cfg.Hooks)
 	if err != nil {
 		return nil, err
 	}
-	if a.rules, err = newRules(cfg.Publish, cfg.Watch, cfg.ABR); err != nil {
+	if a.rules, err = rulesBehind(from.Secret, cfg.Publish, cfg.Watch, cfg.ABR); err != nil {
 		return nil, err
 	}
 	set := settings(cfg.Window)
@@ -133,6 +143,10 @@ func listenOn(cfg config.Config, open *systemd.Sockets, log zerolog.Logger, line
 		Watermark:    cfg.Watch.Watermark,
 	}
 	a.http.Publishing = a.publishing
+	a.http.Elsewhere = a.elsewhere
+	if a.up.before = before; before != nil {
+		a.gate.Claim = a.claim
+	}
 	a.preview = &httpserve.Server{
 		Catalog: a.catalog, Hold: cfg.HTTP.HoldTimeout, WriteTimeout: cfg.HTTP.WriteTimeout, Log: a.http.Log, Metrics: a.metrics, Now: a.clock.now,
 	}
@@ -217,10 +231,15 @@ func (a *app) rooms() ports.Rooms {
 // run serves until ctx ends, then stops in order: publishers first, so that
 // all streams end properly; viewers when they could fetch those ends.
 func (a *app) run(ctx context.Context) error {
+	if err := a.succeed(ctx); err != nil {
+		a.ports.Close()
+		return err
+	}
 	a.ready.Store(true)
 	a.beat.Store(time.Now().UnixNano())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	a.up.stop = cancel
 	// Publishers have a context of their own: how many are live is counted
 	// before they are told to end.
 	publishing, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -256,6 +275,12 @@ func (a *app) run(ctx context.Context) error {
 	a.obey(ctx, webhook)
 	fresh := failed.Load() == nil && a.await(publishing, webhook) // some streams have just ended
 	a.ready.Store(false)
+	var before sync.WaitGroup
+	if n := a.up.before; n != nil && a.up.other.Load() == n { // what is there ends with this process
+		last, done := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.RTMP.DrainTime+stopTime)
+		defer done()
+		before.Go(func() { n.Stop(last) })
+	}
 	live := a.live()
 	a.manager.Stopping(stopTime, fmt.Sprintf("stopping: %d live streams end, their viewers fetch the rest", live))
 	a.log.Info().Int("live", live).Msg("stopping")
@@ -269,9 +294,15 @@ func (a *app) run(ctx context.Context) error {
 	if live > 0 || fresh {
 		time.Sleep(drainTime)
 	}
+	before.Wait()
 	quiet()
 	relays.Wait()
+	a.up.all.Wait()
 	a.shutdown()
+	if b := a.up.behind; b != nil {
+		b.Close()
+	}
+	a.up.serving.Wait()
 	viewers.Wait()
 	webhook.running.Wait()
 	telling.Wait()
@@ -298,6 +329,12 @@ func (a *app) shutdown() {
 		})
 	}
 	all.Wait()
+}
+
+// elsewhere has another process answer, if there is one.
+func (a *app) elsewhere(w http.ResponseWriter, r *http.Request) bool {
+	n := a.up.other.Load()
+	return n != nil && n.Forward(w, r)
 }
 
 // live counts the streams that have a publisher.
@@ -344,7 +381,7 @@ func (a *app) expire(ctx context.Context) {
 			a.http.ForgetAudiences()
 			a.history.Look(a.clock.now(), a.catalog.Streams(), a.http.Watching)
 			a.beat.Store(time.Now().UnixNano())
-			if len(a.catalog.Streams()) == 0 {
+			if len(a.catalog.Streams()) == 0 && a.up.other.Load() == nil {
 				a.clock.settle()
 			}
 		case <-ctx.Done():

@@ -49,6 +49,7 @@ type marked struct {
 	name  string
 	head  []flv.Tag // configurations
 	moves bool      // it understands when it is asked to reconnect
+	home  string    // where it goes that is asked to come again where it came; "": it isn't
 	sent  int
 	moved bool
 }
@@ -98,6 +99,9 @@ func (m *marked) push(ctx context.Context, server string, frames int) error {
 		if m.moves {
 			select {
 			case next = <-p.Asked():
+				if m.home != "" {
+					next = m.home
+				}
 			default:
 			}
 		}
@@ -107,7 +111,8 @@ func (m *marked) push(ctx context.Context, server string, frames int) error {
 			if err != nil {
 				return fmt.Errorf("where it was asked to go: %w", err)
 			}
-			if err := p.Leave(); err != nil {
+			// The server may have closed this connection by then, where it is the same.
+			if err := p.Leave(); err != nil && m.home == "" {
 				return err
 			}
 			p, next, m.moved = q, "", true

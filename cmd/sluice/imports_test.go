@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 	"web":                   {},
 	"cmd/sluice/readers":    {"httpserve/access", "httpserve/admin", "ingest", "ingest/flv", "ingest/metrics", "packager", "packager/tags"},
 	"cmd/sluice/relay":      {"cmd/sluice/readers", "config/address", "httpserve/admin", "ingest", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/metrics", "ingest/rate", "packager", "packager/tags", "remux"},
-	"cmd/sluice": {"cmd/sluice/gate", "cmd/sluice/hooks", "cmd/sluice/memory", "cmd/sluice/ports", "cmd/sluice/probe", "cmd/sluice/readers", "cmd/sluice/relay", "cmd/sluice/systemd", "config", "config/address", "httpserve", "httpserve/access", "httpserve/admin",
+	"cmd/sluice": {"cmd/sluice/gate", "cmd/sluice/hooks", "cmd/sluice/memory", "cmd/sluice/ports", "cmd/sluice/probe", "cmd/sluice/readers", "cmd/sluice/relay", "cmd/sluice/systemd", "cmd/sluice/upgrade", "config", "config/address", "httpserve", "httpserve/access", "httpserve/admin",
 		"ingest", "ingest/access", "ingest/chunk", "ingest/client", "ingest/flv", "ingest/metrics", "packager", "web"},
 	"cmd/sluice/cert":    {"config", "ingest/metrics"},
 	"cmd/sluice/door":    {"config/address", "ingest/metrics", "ingest/rate"},
@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 	"cmd/sluice/memory":  {"config", "ingest/metrics", "packager"},
 	"cmd/sluice/ports":   {"cmd/sluice/cert", "cmd/sluice/door", "cmd/sluice/systemd", "config", "config/address", "ingest/gather", "ingest/metrics", "ingest/rtmpt"},
 	"cmd/sluice/systemd": {},
+	"cmd/sluice/upgrade": {},
 	"cmd/sluice/probe":   {"packager/health", "remux"},                 // otherwise it sees servers from outside
 	"e2e":                {"e2e/lists", "ingest/flv", "ingest/client"}, // otherwise it sees the program from outside
 	"e2e/lists":          {},                                           // shares nothing with what writes what it reads
@@ -74,7 +75,7 @@ var doors = map[string][]string{
 	"golang.org/x/sys":                    {"ingest/gather", "cmd/sluice/systemd"},
 	"github.com/pires/go-proxyproto":      {"cmd/sluice/door"},
 	"github.com/prometheus/client_golang": {"ingest/metrics"},
-	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice", "cmd/sluice/cert", "cmd/sluice/gate", "cmd/sluice/hooks", "cmd/sluice/ports", "cmd/sluice/readers", "cmd/sluice/relay"},
+	"github.com/rs/zerolog":               {"ingest", "httpserve", "cmd/sluice", "cmd/sluice/cert", "cmd/sluice/gate", "cmd/sluice/hooks", "cmd/sluice/ports", "cmd/sluice/readers", "cmd/sluice/relay", "cmd/sluice/upgrade"},
 	"github.com/quic-go/quic-go":          {"cmd/sluice/ports"},
 	"go.yaml.in/yaml":                     {"config"},
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-live/sluice/cmd/sluice/memory"
 	"github.com/sluice-live/sluice/cmd/sluice/probe"
 	"github.com/sluice-live/sluice/cmd/sluice/systemd"
+	"github.com/sluice-live/sluice/cmd/sluice/upgrade"
 	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/httpserve/admin"
 )
@@ -111,6 +112,34 @@ func run(ctx context.Context, args []string) error {
 	case "sign":
 		return sign(args, os.Environ(), time.Now(), os.Stdout)
 	}
+	open, before, err := inherited(command)
+	if err != nil {
+		return err
+	}
+	err = begin(ctx, command, args, open, before)
+	if err != nil && before != nil {
+		before.Fail(err)
+	}
+	return err
+}
+
+// inherited is what a server was started with: its sockets, and the process before it.
+func inherited(command string) (*systemd.Sockets, *upgrade.Neighbour, error) {
+	if command != "serve" {
+		return new(systemd.Sockets), nil, nil
+	}
+	open, err := systemd.Inherited(os.Getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	if other := open.Other(); other != nil {
+		return open, upgrade.NewNeighbour(upgrade.NewWire(other)), nil
+	}
+	return open, nil, nil
+}
+
+// begin does what is done by the configuration.
+func begin(ctx context.Context, command string, args []string, open *systemd.Sockets, before *upgrade.Neighbour) error {
 	cfg, rest, err := config.Load(args, os.Environ())
 	if err != nil {
 		return err
@@ -122,10 +151,12 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println("the configuration is good")
 		return nil
 	}
-	hangup := make(chan os.Signal, 1)
+	hangup, renew := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	if command == "serve" {
 		signal.Notify(hangup, syscall.SIGHUP)
 		defer signal.Stop(hangup)
+		upgrade.Notify(renew)
+		defer signal.Stop(renew)
 	}
 	setLevel(cfg.Log)
 	lines := admin.NewLog()
@@ -134,19 +165,21 @@ func run(ctx context.Context, args []string) error {
 		log.Warn().Msg(note)
 	}
 	sayExposure(log, cfg, thisContainer())
-	open, err := systemd.Inherited(os.Getenv)
-	if err != nil {
-		return err
-	}
 	manager, err := systemd.NewManager(os.Getenv)
 	if err != nil {
 		return err
 	}
-	a, err := listenOn(cfg, open, log, lines)
+	var from upgrade.Inheritance
+	if before != nil {
+		if from, err = before.Begin(ctx); err != nil {
+			return err
+		}
+	}
+	a, err := listenBehind(before, from, cfg, open, log, lines)
 	if err != nil {
 		return err
 	}
-	a.manager, a.again = manager, hangup
+	a.manager, a.again, a.renew = manager, hangup, renew
 	a.reread = func() (config.Config, error) {
 		cfg, _, err := config.Load(args, os.Environ())
 		return cfg, err

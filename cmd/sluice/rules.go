@@ -40,8 +40,16 @@ type rules struct {
 }
 
 func newRules(p config.Publish, w config.Watch, a config.ABR) (*rules, error) {
-	r := &rules{secret: make([]byte, 32), suffixes: a.Suffixes}
-	rand.Read(r.secret) // it can't fail
+	return rulesBehind(nil, p, w, a)
+}
+
+// rulesBehind takes the secret of a process before this one, nil where there is none.
+func rulesBehind(secret []byte, p config.Publish, w config.Watch, a config.ABR) (*rules, error) {
+	r := &rules{secret: secret, suffixes: a.Suffixes}
+	if len(secret) == 0 {
+		r.secret = make([]byte, 32)
+		rand.Read(r.secret) // it can't fail
+	}
 	// Tokens are dated by others.
 	r.publishers.Store(access.NewPublishers(access.Settings{Now: time.Now}))
 	r.viewers.Store(watching.NewViewers(watching.Settings{}, time.Now))
@@ -136,6 +144,8 @@ func (a *app) obey(ctx context.Context, h *herald) {
 			a.manager.Reloading()
 			_ = a.readAgain() // it was logged
 			a.manager.Ready(a.status())
+		case <-a.renew:
+			a.up.all.Go(func() { a.upgrade(ctx) })
 		case answer := <-a.reload:
 			answer <- a.readAgain()
 		case <-ctx.Done():

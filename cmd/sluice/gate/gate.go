@@ -46,6 +46,10 @@ type Gate struct {
 	Between func(*packager.Window) []string
 	Segment time.Duration
 
+	// Claim takes a stream over from another process, if that has it, for somebody who is to
+	// push a name; packager.ErrBusy where its publisher is there yet. nil: there is none.
+	Claim func(ctx context.Context, stream, pushed packager.StreamName) error
+
 	// Tell is told of what happens; nil: nobody listens.
 	Tell func(admin.Event)
 
@@ -197,6 +201,9 @@ func (g *Gate) late(log zerolog.Logger) func() {
 // it is clear that the one before is dead.
 func (g *Gate) await(ctx context.Context, s *publisher, log zerolog.Logger) error {
 	latest := time.Now().Add(LongestTurn)
+	if err := g.claim(ctx, s.pushed); err != nil {
+		return err
+	}
 	for asked := false; ; {
 		if err := g.turnOf(ctx, s.pushed, latest); err != nil {
 			return err

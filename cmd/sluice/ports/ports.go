@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -46,13 +48,17 @@ type Ports struct {
 	Addr struct{ RTMP, RTMPS, HTTP, HTTPS, Admin net.Addr } // nil when off
 	read []*cert.Files                                      // certificates on disk; nil where there is none
 	asks []asking                                           // see Answer
+
+	sockets   map[string]syscall.Conn // see Sockets
+	listeners []*resting
+	leaving   atomic.Bool // another process accepts
 }
 
 // Open opens all ports that the configuration names, or none. Sockets that are open
 // already take the place of addresses, where they are called as the listeners are: rtmp,
 // rtmps, http, https, http3, admin.
 func Open(c config.Config, r Rooms, open *systemd.Sockets, m *metrics.Set, log zerolog.Logger) (*Ports, error) {
-	o := &opening{cfg: c, rooms: r, handed: open, metrics: m, log: log, ports: new(Ports)}
+	o := &opening{cfg: c, rooms: r, handed: open, metrics: m, log: log, ports: &Ports{sockets: make(map[string]syscall.Conn)}}
 	err := o.open()
 	if left := open.Left(); err == nil && len(left) > 0 {
 		err = fmt.Errorf("sockets were handed to us that no listener uses: %q: they must be called rtmp, rtmps, http, https, http3 or admin, "+
@@ -124,6 +130,9 @@ func (o *opening) open() error {
 				return fmt.Errorf("http.http3: %w", err)
 			}
 		}
+		if s, ok := pc.(syscall.Conn); ok {
+			o.ports.sockets["http3"] = s
+		}
 		quic, advertise := QUIC(o.rooms.Viewers, pc, httpTLS, NewQUICDoor(viewers, o.cfg.HTTP.MaxPerAddress))
 		o.ports.Ways = append(o.ports.Ways, quic)
 		secure = advertise(o.rooms.Viewers)
@@ -135,7 +144,7 @@ func (o *opening) open() error {
 	}
 	rtmp := func(l net.Listener) { o.ports.RTMP = append(o.ports.RTMP, l) }
 	web := func(h http.Handler) func(net.Listener) {
-		return func(l net.Listener) { o.ports.Ways = append(o.ports.Ways, TCP(h, l, o.rooms.Log)) }
+		return func(l net.Listener) { o.ports.Ways = append(o.ports.Ways, TCP(o.ports.shown(h), l, o.rooms.Log)) }
 	}
 	addr := &o.ports.Addr
 	for _, port := range []struct {
@@ -167,6 +176,10 @@ func (o *opening) open() error {
 			}
 		}
 		*port.bound = l.Addr()
+		if t, ok := l.(*net.TCPListener); ok {
+			r := newResting(t)
+			o.ports.sockets[port.name], o.ports.listeners, l = t, append(o.ports.listeners, r), r
+		}
 		o.ports.asks = append(o.ports.asks, asking{port.name, l.Addr(), port.door.Proxied(loopback)})
 		if port.door == encoders {
 			l = o.gathered(l)
@@ -227,7 +240,7 @@ func (o *opening) gathered(l net.Listener) net.Listener {
 // operators serves those who come in by a listener.
 func (o *opening) operators(l net.Listener) {
 	c := &counter{Listener: l, most: spareDescriptors * 3 / 8}
-	s := newServer(o.rooms.Operators(c.attend), o.rooms.Log)
+	s := newServer(o.ports.shown(o.rooms.Operators(c.attend)), o.rooms.Log)
 	s.ConnContext = c.remember
 	o.ports.Ways = append(o.ports.Ways, serverWay(s, c))
 }

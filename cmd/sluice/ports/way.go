@@ -17,6 +17,8 @@ type Way struct {
 	Serve    func() error                // until it is closed, which is no error
 	Shutdown func(context.Context) error // lets requests under way end
 	Close    func() error
+
+	datagrams bool // two processes can't share its socket
 }
 
 // HeaderTimeout is for TLS, and for each request's header.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,7 @@ import (
 type Manager struct {
 	conn *net.UnixConn
 	dog  time.Duration
+	past atomic.Bool // another process is the service: nothing is told any more
 }
 
 // writeTimeout is for a manager that doesn't read. It lives, or the machine has worse to do.
@@ -74,12 +76,25 @@ func (m *Manager) Status(text string) { m.tell("STATUS=" + text) }
 func (m *Manager) Alive() { m.tell("WATCHDOG=1") }
 
 // Successor tells that another process is the service from now on.
-func (m *Manager) Successor(pid int) { m.tell(fmt.Sprintf("MAINPID=%d", pid)) }
+func (m *Manager) Successor(pid int) {
+	m.tell(fmt.Sprintf("MAINPID=%d", pid))
+	if m != nil {
+		m.past.Store(true)
+	}
+}
+
+// Again tells that this process is the service again.
+func (m *Manager) Again() {
+	if m != nil {
+		m.past.Store(false)
+	}
+	m.tell(fmt.Sprintf("MAINPID=%d", os.Getpid()))
+}
 
 // tell sends assignments. Nothing can be done where they don't arrive: a manager that misses
 // them acts by itself.
 func (m *Manager) tell(lines ...string) {
-	if m == nil {
+	if m == nil || m.past.Load() {
 		return
 	}
 	for i, line := range lines {

@@ -21,7 +21,11 @@ const mostSockets = 64
 type Sockets struct {
 	streams   map[string]net.Listener
 	datagrams map[string]net.PacketConn
+	other     *net.UnixConn
 }
+
+// otherProcess is what the socket is called by which a process before this one is reached.
+const otherProcess = "upgrade"
 
 // Inherited takes over the sockets that env tells of, if it tells this process: LISTEN_PID
 // is its number, or LISTEN_PPID that of the process that has started it. A program that
@@ -68,6 +72,18 @@ func Take(files ...*os.File) (*Sockets, error) {
 // unit that opens both, is that of HTTP/3.
 func (s *Sockets) add(f *os.File) error {
 	name := f.Name()
+	if name == otherProcess {
+		nc, err := net.FileConn(f)
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if s.other, ok = nc.(*net.UnixConn); !ok {
+			nc.Close()
+			return errors.New("it isn't a connection to another process of this machine")
+		}
+		return nil
+	}
 	if l, err := net.FileListener(f); err == nil {
 		if _, ok := l.Addr().(*net.TCPAddr); !ok {
 			l.Close()
@@ -109,6 +125,14 @@ func (s *Sockets) UDP(name string) net.PacketConn {
 	return pc
 }
 
+// Other returns the connection to the process before this one, which is the caller's from
+// then on, or nil.
+func (s *Sockets) Other() *net.UnixConn {
+	other := s.other
+	s.other = nil
+	return other
+}
+
 // Left are the names of those that nobody has taken.
 func (s *Sockets) Left() (names []string) {
 	for name := range s.streams {
@@ -128,5 +152,8 @@ func (s *Sockets) Close() {
 	}
 	for _, pc := range s.datagrams {
 		pc.Close()
+	}
+	if s.other != nil {
+		s.other.Close()
 	}
 }

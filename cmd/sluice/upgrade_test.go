@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sluice-live/sluice/ingest/flv"
+)
+
+// asProgram in the environment lets the test binary be the program: an upgrade starts it
+// again.
+const asProgram = "RUN_AS_SLUICE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// serverProcess is a process of the server, and those that come behind it.
+type serverProcess struct {
+	*exec.Cmd
+	rtmp, web string
+	log       *syncBuffer
+	config    string
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// until waits for a line of the log.
+func (p *serverProcess) until(t *testing.T, text string, patience time.Duration) {
+	t.Helper()
+	for end := time.Now().Add(patience); !strings.Contains(p.log.String(), text); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%q never came:\n%s", text, p.log)
+		}
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func startProgram(t *testing.T, env ...string) *serverProcess {
+	t.Helper()
+	p := &serverProcess{rtmp: freePort(t), web: freePort(t), log: new(syncBuffer), config: filepath.Join(t.TempDir(), "sluice.yaml")}
+	p.write(t, "")
+	p.Cmd = exec.Command(os.Args[0], "serve", "-config", p.config)
+	p.Env = append(os.Environ(), append(env, asProgram+"=1")...)
+	// A pipe that lives as long as the last of the processes.
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Stdout, p.Stderr = w, w
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	done := make(chan struct{})
+	go func() { defer close(done); io.Copy(p.log, r) }()
+	t.Cleanup(func() {
+		for _, pid := range append(p.successors(), p.Process.Pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		_ = p.Wait()
+		<-done
+		r.Close()
+		if t.Failed() {
+			t.Log(p.log)
+		}
+	})
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		nc, err := net.Dial("tcp", p.web)
+		if err == nil {
+			nc.Close()
+			return p
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it doesn't start: %v\n%s", err, p.log)
+		}
+	}
+}
+
+func (p *serverProcess) write(t *testing.T, more string) {
+	t.Helper()
+	text := fmt.Sprintf("rtmp: {addr: %q, tls_addr: \"\"}\nhttp: {addr: %q}\nadmin: {addr: \"\"}\nwindow: {segment_min_duration: 1s, part_duration: 200ms, grace: 3s}\nlog: {format: json}\n%s", p.rtmp, p.web, more)
+	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var successorPID = regexp.MustCompile(`"pid":(\d+)`)
+
+// successors are the processes that the log tells of.
+func (p *serverProcess) successors() (pids []int) {
+	for _, m := range successorPID.FindAllStringSubmatch(p.log.String(), -1) {
+		pid, _ := strconv.Atoi(m[1])
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
+// crowd is twenty encoders and a viewer of each, under which something happens.
+type crowd struct {
+	encoders []*marked
+	mu       sync.Mutex
+	found    map[string]int
+	all      sync.WaitGroup
+}
+
+func gather20(ctx context.Context, t *testing.T, p *serverProcess, moves, frames int) *crowd {
+	head := clipBeginning(t)
+	head = slices.DeleteFunc(head, func(tag flv.Tag) bool { return tag.Type != flv.TagVideo || tag.Body[1] != 0 })
+	c := &crowd{found: make(map[string]int)}
+	for i := range 20 {
+		m := &marked{name: fmt.Sprintf("cam%02d", i), head: head, moves: i < moves, home: "rtmp://" + p.rtmp + "/live"}
+		c.encoders = append(c.encoders, m)
+		c.all.Go(func() {
+			mine := make(map[string]int)
+			if err := watch(ctx, "http://"+p.web, m.name, mine); err != nil {
+				t.Errorf("a viewer of %s: %v", m.name, err)
+			}
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			for mark, n := range mine {
+				c.found[mark] += n
+			}
+		})
+		c.all.Go(func() {
+			if err := m.push(ctx, m.home, frames); err != nil {
+				t.Errorf("%s: %v", m.name, err)
+			}
+		})
+	}
+	return c
+}
+
+func (c *crowd) check(t *testing.T, moved bool) {
+	t.Helper()
+	c.all.Wait()
+	http.DefaultClient.CloseIdleConnections()
+	for _, m := range c.encoders {
+		if m.moved != (m.moves && moved) {
+			t.Errorf("%s moved: %v", m.name, m.moved)
+		}
+		var lost, doubled []int
+		for n := range m.sent {
+			switch c.found[fmt.Sprintf("<%s#%06d>", m.name, n)] {
+			case 0:
+				lost = append(lost, n)
+			case 1:
+			default:
+				doubled = append(doubled, n)
+			}
+		}
+		if len(lost)+len(doubled) > 0 {
+			t.Errorf("%s: of %d access units are lost %v, doubled %v", m.name, m.sent, lost, doubled)
+		}
+	}
+}
+
+// An upgrade under twenty encoders and their viewers: ten encoders come by another
+// connection when they are asked to, ten end where they are. No access unit is lost or
+// doubled, no playlist goes back, and no viewer sees an error. The old process ends by itself.
+func TestUpgradeLosesNothing(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+	defer cancel()
+	p := startProgram(t)
+	c := gather20(ctx, t, p, 10, 225)
+	time.Sleep(3 * time.Second)
+	if err := p.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	p.until(t, "the new process serves", 10*time.Second)
+	c.check(t, true)
+	p.until(t, "this process has no stream left", 15*time.Second)
+	if err := p.Wait(); err != nil {
+		t.Errorf("the old process: %v", err)
+	}
+	answer, err := http.Get("http://" + p.web + "/")
+	if err != nil || answer.StatusCode != 200 {
+		t.Errorf("the new process: %v, %v", answer, err)
+	} else {
+		answer.Body.Close()
+	}
+	http.DefaultClient.CloseIdleConnections()
+	for _, pid := range p.successors() {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+	}
+}
+
+// Reading the configuration again under the same crowd changes nothing for anybody.
+func TestReloadLosesNothing(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+	defer cancel()
+	p := startProgram(t)
+	c := gather20(ctx, t, p, 10, 125)
+	time.Sleep(2 * time.Second)
+	p.write(t, "publish: {from: [any]}\nwatch: {from: [loopback]}\n")
+	for range 3 {
+		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	p.until(t, "the configuration was read again: who may publish", 5*time.Second)
+	c.check(t, false)
+	_ = p.Process.Signal(syscall.SIGTERM)
+}
+
+// Where the new process can't serve, the old one goes on, and says why.
+func TestUpgradeFails(t *testing.T) {
+	t.Parallel()
+	p := startProgram(t)
+	p.write(t, "no_such_setting: 1\n")
+	if err := p.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	p.until(t, "the upgrade failed: this process serves on", 10*time.Second)
+	if log := p.log.String(); !regexp.MustCompile(`"error":"it ended before it was ready: exit status 1: .*no_such_setting`).MatchString(log) {
+		t.Errorf("the reason isn't in the log:\n%s", log)
+	}
+	answer, err := http.Get("http://" + p.web + "/")
+	if err != nil || answer.StatusCode != 200 {
+		t.Fatalf("the old process: %v, %v", answer, err)
+	}
+	answer.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	// Mended, it succeeds; and where the new one dies then, the old one serves again.
+	p.write(t, "")
+	if err := p.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	p.until(t, "the new process serves", 10*time.Second)
+}

@@ -1,0 +1,431 @@
+package packager
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sluice-live/sluice/remux"
+)
+
+// A stream that rests goes from one process to another: its newest Window, and what its
+// writers go by. The other one goes on with it as with an encoder that comes back.
+//
+//	Catalog ── HandOver ──▶ handed ── gob ──▶ Adopt ──▶ Catalog
+//
+// Periods and headers are what segments point to: each is handed over once, and named by
+// its place in a list.
+
+// handoverFormat changes where the same fields mean something else.
+const handoverFormat = 1
+
+// mostHanded bounds the periods, headers and segments of a stream that is handed over.
+const mostHanded = 1 << 16
+
+var (
+	errNotAtRest = errors.New("the stream has a publisher")
+	errFormat    = errors.New("the stream was handed over in another format")
+)
+
+// handed is a stream at rest, but for its segments, which follow one by one: their bytes
+// needn't be in memory twice.
+type handed struct {
+	Format      int
+	Media       int64 // the least numbers of what comes
+	Sequence    int64
+	Known       bool // there is a stream; else that is all
+	Ended       bool
+	Periods     []Period
+	Headers     []handedHeader
+	Window      handedWindow
+	Publication handedPublication // zero of one that has ended
+	Segments    int               // that follow
+}
+
+type handedHeader struct {
+	Period, Before int // −1: none
+	Track          remux.Track
+	Bytes          []byte
+}
+
+type handedWindow struct {
+	Renditions, Former []handedRendition
+	Acts               []handedAct
+	LeftOut            []string
+	Captions           remux.Captions
+	TargetDuration     int
+	PartTarget, Grain  time.Duration
+	Late, Extent       time.Duration
+	Changed            time.Time
+	Numbers            int
+	Begun              bool
+}
+
+// handedRendition has its segments in the list of all, those that are listed no longer
+// first.
+type handedRendition struct {
+	Rendition
+	Header            int // −1: none
+	Retired, Segments int
+	Until             time.Time // of a former one
+}
+
+type handedAct struct {
+	Act
+	Period int
+	Seen   MSN
+}
+
+type handedPublication struct {
+	Target                       int
+	Step, PartTarget, SegmentMax time.Duration
+	Leading                      time.Duration
+	Picture                      bool
+	Segment                      time.Duration // see regularity
+	Sure                         bool
+	Alike, Needed                int
+	Opening                      opening
+	ID, Sequence                 int64
+	Number                       MSN
+	Listed                       int
+	Writers                      []handedWriter
+}
+
+type handedWriter struct {
+	Order, Header int
+	Leads         bool
+	Fragment      uint32
+	End           int64
+	Lasts         uint32
+	Late          time.Duration
+	Bytes         int
+	Seconds       float64
+}
+
+type handedSegment struct {
+	Segment
+	Header int
+}
+
+// HandOver returns how a stream that rests is written, for Adopt of another Catalog. It
+// stays what it is: see Release. Of a stream that isn't there, the numbers are written.
+func (c *Catalog) HandOver(name StreamName) (write func(io.Writer) error, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[name]
+	if !ok {
+		least := c.clock().or(c.ahead[name])
+		return func(w io.Writer) error {
+			return gob.NewEncoder(w).Encode(handed{Format: handoverFormat, Media: least.media, Sequence: least.discontinuity})
+		}, nil
+	}
+	if e.state == Live {
+		return nil, errNotAtRest
+	}
+	e.since = c.now() // it is not to end on the way
+	least := c.clock().or(e.least)
+	h := &hander{headers: make(map[*Header]int), periods: make(map[*Period]int)}
+	h.Format, h.Known, h.Ended, h.Media, h.Sequence = handoverFormat, true, e.state == Ended, least.media, least.discontinuity
+	h.window(e.stream.Window(), e.publication)
+	if p := e.publication; p != nil {
+		p.mu.Lock()
+		h.publication(p)
+		p.mu.Unlock()
+	}
+	h.Segments = len(h.segments)
+	return h.write, nil
+}
+
+// Release forgets a stream that was handed over. It doesn't end: viewers find it elsewhere.
+func (c *Catalog) Release(name StreamName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.entries[name]; ok && e.state != Live {
+		delete(c.entries, name)
+	}
+	delete(c.ahead, name)
+}
+
+// Quiet tells whether nothing is left that viewers could ask for, or that another process
+// would have to know.
+func (c *Catalog) Quiet() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.entries) == 0 && !slices.ContainsFunc(slices.Collect(maps.Values(c.ahead)), func(n numbers) bool { return n.ahead(c.clock()) > 0 })
+}
+
+// hander makes a handed.
+type hander struct {
+	handed
+	headers  map[*Header]int
+	periods  map[*Period]int
+	segments []*Segment
+}
+
+func (h *hander) period(p *Period) int {
+	if p == nil {
+		return -1
+	}
+	i, ok := h.periods[p]
+	if !ok {
+		i = len(h.Periods)
+		h.periods[p], h.Periods = i, append(h.Periods, *p)
+	}
+	return i
+}
+
+func (h *hander) header(x *Header) int {
+	if x == nil {
+		return -1
+	}
+	i, ok := h.headers[x]
+	if !ok {
+		i = len(h.Headers)
+		h.headers[x] = i
+		h.Headers = append(h.Headers, handedHeader{h.period(x.Period), h.period(x.Before), x.Track, x.Bytes})
+	}
+	return i
+}
+
+func (h *hander) rendition(r *Rendition) handedRendition {
+	out := handedRendition{Rendition: *r, Header: h.header(r.Header), Retired: len(r.Retired), Segments: len(r.Segments)}
+	out.Rendition.Header, out.Rendition.Segments, out.Rendition.Retired = nil, nil, nil
+	for _, list := range [][]*Segment{r.Retired, r.Segments} {
+		for _, s := range list {
+			h.header(s.Header)
+			h.segments = append(h.segments, s)
+		}
+	}
+	return out
+}
+
+func (h *hander) window(w *Window, p *publication) {
+	out := &h.Window
+	for i := range w.Renditions {
+		out.Renditions = append(out.Renditions, h.rendition(&w.Renditions[i]))
+	}
+	for i := range w.Former {
+		r := h.rendition(&w.Former[i])
+		r.Until = w.Changed.Add(2 * (w.Extent + w.Longest()))
+		if p != nil && i < len(p.former) {
+			r.Until = p.former[i].until
+		}
+		out.Former = append(out.Former, r)
+	}
+	for _, a := range w.Acts {
+		t := handedAct{a, h.period(a.Period), a.seen}
+		t.Act.Period = nil
+		out.Acts = append(out.Acts, t)
+	}
+	out.LeftOut, out.Captions = w.LeftOut, w.Captions
+	out.TargetDuration, out.PartTarget, out.Grain, out.Late, out.Extent = w.TargetDuration, w.PartTarget, w.Grain, w.Late, w.Extent
+	out.Changed, out.Numbers, out.Begun = w.Changed, w.numbers, w.begun
+}
+
+func (h *hander) publication(p *publication) {
+	b := &p.beat
+	out := &h.Publication
+	*out = handedPublication{
+		Target: b.target, Step: b.grid.step, PartTarget: b.grid.target, SegmentMax: b.segmentMax,
+		Leading: b.leading.last, Picture: b.leading.video,
+		Segment: b.regularity.segment, Sure: b.regularity.sure, Alike: b.regularity.alike, Needed: b.regularity.needed,
+		Opening: b.opening, ID: b.id, Sequence: b.sequence, Number: b.number, Listed: p.retention.listed,
+	}
+	for _, w := range p.writers {
+		out.Number = max(out.Number, w.msn)
+		out.Writers = append(out.Writers, handedWriter{
+			Order: w.order, Header: h.header(w.header), Leads: w == p.leader, Fragment: w.part.sequence,
+			End: w.newest.end, Lasts: w.newest.lasts, Late: w.late, Bytes: w.rate.bytes, Seconds: w.rate.seconds,
+		})
+	}
+}
+
+func (h *hander) write(to io.Writer) error {
+	e := gob.NewEncoder(to)
+	if err := e.Encode(&h.handed); err != nil {
+		return err
+	}
+	for _, s := range h.segments {
+		out := handedSegment{*s, h.headers[s.Header]}
+		out.Segment.Header = nil
+		if err := e.Encode(&out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Adopt takes a stream that another Catalog's HandOver has written. It waits for its
+// encoder, or has ended, as it did there. A stream that is here already stays.
+func (c *Catalog) Adopt(name StreamName, from io.Reader) error {
+	in, err := receive(from)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.entries[name]; ok {
+		return errors.New("the stream is here already")
+	}
+	least := numbers{in.Media, in.Sequence}
+	if !in.Known {
+		c.remember(name, least)
+		return nil
+	}
+	e := &entry{stream: newStream(name), state: Ended, since: c.now(), least: least}
+	w := in.stand(name)
+	if in.Ended {
+		w.State = Ended
+		e.stream.window.Store(w)
+	} else {
+		w.State = Waiting
+		e.stream.window.Store(w)
+		e.publication = in.publish(e.stream, c.settings, c.now)
+		e.publication.rest()
+		e.state = Waiting
+	}
+	c.entries[name] = e
+	return nil
+}
+
+// received is a handed, put together again.
+type received struct {
+	handed
+	periods  []*Period
+	headers  []*Header
+	segments []*Segment
+}
+
+func receive(from io.Reader) (*received, error) {
+	in, d := new(received), gob.NewDecoder(from)
+	if err := d.Decode(&in.handed); err != nil {
+		return nil, fmt.Errorf("a stream that is handed over: %w", err)
+	}
+	if in.Format != handoverFormat || len(in.Periods) > mostHanded || len(in.Headers) > mostHanded || in.Segments > mostHanded {
+		return nil, errFormat
+	}
+	for i := range in.Periods {
+		in.periods = append(in.periods, &in.Periods[i])
+	}
+	for _, h := range in.Headers {
+		period, before := at(in.periods, h.Period), at(in.periods, h.Before)
+		if period == nil || h.Track.Codec == nil || h.Track.Timescale == 0 {
+			return nil, errFormat
+		}
+		in.headers = append(in.headers, &Header{Period: period, Track: remux.Received(h.Track), Bytes: h.Bytes, Before: before})
+	}
+	for range in.Segments {
+		var s handedSegment
+		if err := d.Decode(&s); err != nil {
+			return nil, fmt.Errorf("a stream that is handed over: %w", err)
+		}
+		whole := s.Segment
+		if whole.Header = at(in.headers, s.Header); whole.Header == nil {
+			return nil, errFormat
+		}
+		in.segments = append(in.segments, &whole)
+	}
+	return in, in.fits()
+}
+
+// fits tells whether all that is counted is there.
+func (in *received) fits() error {
+	n, most := 0, len(in.segments)
+	for _, list := range [][]handedRendition{in.Window.Renditions, in.Window.Former} {
+		for _, r := range list {
+			if r.Retired < 0 || r.Segments < 0 || r.Retired > most || r.Segments > most {
+				return errFormat
+			}
+			n += r.Retired + r.Segments
+		}
+	}
+	bad := func(w handedWriter) bool { return at(in.headers, w.Header) == nil }
+	if n != most || !in.Ended && (len(in.Publication.Writers) != len(in.Window.Renditions) || slices.ContainsFunc(in.Publication.Writers, bad)) {
+		return errFormat
+	}
+	return nil
+}
+
+// at is the element of that index, or nil.
+func at[T any](list []*T, i int) *T {
+	if i < 0 || i >= len(list) {
+		return nil
+	}
+	return list[i]
+}
+
+// stand makes the Window that there was.
+func (in *received) stand(name StreamName) *Window {
+	from := &in.Window
+	w := newWindow(name)
+	left := in.segments
+	take := func(n int) []*Segment {
+		list := left[:n:n]
+		left = left[n:]
+		return list
+	}
+	for _, list := range []struct {
+		from []handedRendition
+		to   *[]Rendition
+	}{{from.Renditions, &w.Renditions}, {from.Former, &w.Former}} {
+		for i := range list.from {
+			r := list.from[i].Rendition
+			r.Header = at(in.headers, list.from[i].Header)
+			r.Retired = take(list.from[i].Retired)
+			r.Segments = take(list.from[i].Segments)
+			*list.to = append(*list.to, r)
+		}
+	}
+	for _, t := range from.Acts {
+		a := t.Act
+		if a.Period, a.seen = at(in.periods, t.Period), t.Seen; a.Period != nil {
+			w.Acts = append(w.Acts, a)
+		}
+	}
+	w.LeftOut, w.Captions = from.LeftOut, from.Captions
+	w.TargetDuration, w.PartTarget, w.Grain, w.Late, w.Extent = from.TargetDuration, from.PartTarget, from.Grain, from.Late, from.Extent
+	w.Changed, w.numbers, w.begun = from.Changed, from.Numbers, from.Begun
+	return w
+}
+
+// publish makes the publication that rests behind that Window.
+func (in *received) publish(s *Stream, set Settings, now func() time.Time) *publication {
+	from, w := &in.Publication, s.Window()
+	p := &publication{stream: s, common: common{set: set, now: now, beat: newBeat(set)}, changed: w.Changed, begun: w.begun}
+	p.retention = retention{stream: s, most: set.Segments, listed: min(from.Listed, set.Segments), extent: w.Extent, held: p.held}
+	if set.Genlock {
+		p.genlock = remux.NewGenlock()
+	}
+	b := &p.beat
+	if b.target = from.Target; b.target > 0 {
+		b.segmentMax = from.SegmentMax
+	}
+	b.grid, b.leading = grid{from.Step, from.PartTarget}, frames{from.Leading, from.Picture}
+	b.regularity = regularity{from.Segment, from.Sure, from.Alike, from.Needed}
+	b.opening, b.id, b.number, b.sequence = from.Opening, from.ID, from.Number, from.Sequence
+	for i := range w.Former {
+		p.former.add(&w.Former[i], in.Window.Former[i].Until)
+	}
+	for i := range w.Renditions {
+		r, h := &w.Renditions[i], from.Writers[i]
+		wr := &writer{
+			common: &p.common, id: r.ID, order: h.Order, header: at(in.headers, h.Header), msn: r.Open,
+			shelf:     shelf{closed: slices.Concat(r.Retired, r.Segments), listed: len(r.Retired)},
+			frameRate: r.FrameRate, late: h.Late, rate: rate{peak: r.Peak, bytes: h.Bytes, seconds: h.Seconds},
+		}
+		wr.part.number, wr.part.sequence, wr.part.timescale = r.NextPart, h.Fragment, wr.header.Track.Timescale
+		wr.newest.end, wr.newest.lasts = h.End, h.Lasts
+		p.writers = append(p.writers, wr)
+		if h.Leads {
+			p.leader = wr
+		}
+	}
+	if p.leader == nil && len(p.writers) > 0 {
+		p.leader = p.writers[0]
+	}
+	return p
+}
