@@ -100,7 +100,7 @@ type handedWriter struct {
 	Leads         bool
 	Fragment      uint32
 	End           int64
-	Lasts         uint32
+	Lasts, Came   uint32
 	Late          time.Duration
 	Bytes         int
 	Seconds       float64
@@ -239,7 +239,7 @@ func (h *hander) publication(p *publication) {
 		out.Number = max(out.Number, w.msn)
 		out.Writers = append(out.Writers, handedWriter{
 			Order: w.order, Header: h.header(w.header), Leads: w == p.leader, Fragment: w.part.sequence,
-			End: w.newest.end, Lasts: w.newest.lasts, Late: w.late, Bytes: w.rate.bytes, Seconds: w.rate.seconds,
+			End: w.newest.end, Lasts: w.newest.lasts, Came: w.newest.came, Late: w.late, Bytes: w.rate.bytes, Seconds: w.rate.seconds,
 		})
 	}
 }
@@ -285,7 +285,6 @@ func (c *Catalog) Adopt(name StreamName, from io.Reader) error {
 		w.State = Waiting
 		e.stream.window.Store(w)
 		e.publication = in.publish(e.stream, c.settings, c.now)
-		e.publication.rest()
 		e.state = Waiting
 	}
 	c.entries[name] = e
@@ -418,7 +417,7 @@ func (in *received) publish(s *Stream, set Settings, now func() time.Time) *publ
 			frameRate: r.FrameRate, late: h.Late, rate: rate{peak: r.Peak, bytes: h.Bytes, seconds: h.Seconds},
 		}
 		wr.part.number, wr.part.sequence, wr.part.timescale = r.NextPart, h.Fragment, wr.header.Track.Timescale
-		wr.newest.end, wr.newest.lasts = h.End, h.Lasts
+		wr.newest.end, wr.newest.lasts, wr.newest.came = h.End, h.Lasts, h.Came
 		p.writers = append(p.writers, wr)
 		if h.Leads {
 			p.leader = wr
