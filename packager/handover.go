@@ -102,8 +102,9 @@ type handedWriter struct {
 	End           int64
 	Lasts, Came   uint32
 	Late          time.Duration
-	Bytes         int
-	Seconds       float64
+	Peak          int
+	Bytes         [3]int // see rate: of all, last and short
+	Seconds       [3]float64
 }
 
 type handedSegment struct {
@@ -239,7 +240,8 @@ func (h *hander) publication(p *publication) {
 		out.Number = max(out.Number, w.msn)
 		out.Writers = append(out.Writers, handedWriter{
 			Order: w.order, Header: h.header(w.header), Leads: w == p.leader, Fragment: w.part.sequence,
-			End: w.newest.end, Lasts: w.newest.lasts, Came: w.newest.came, Late: w.late, Bytes: w.rate.bytes, Seconds: w.rate.seconds,
+			End: w.newest.end, Lasts: w.newest.lasts, Came: w.newest.came, Late: w.late, Peak: w.rate.peak,
+			Bytes: [3]int{w.rate.all.bytes, w.rate.last.bytes, w.rate.short.bytes}, Seconds: [3]float64{w.rate.all.seconds, w.rate.last.seconds, w.rate.short.seconds},
 		})
 	}
 }
@@ -414,7 +416,8 @@ func (in *received) publish(s *Stream, set Settings, now func() time.Time) *publ
 		wr := &writer{
 			common: &p.common, id: r.ID, order: h.Order, header: at(in.headers, h.Header), msn: r.Open,
 			shelf:     shelf{closed: slices.Concat(r.Retired, r.Segments), listed: len(r.Retired)},
-			frameRate: r.FrameRate, late: h.Late, rate: rate{peak: r.Peak, bytes: h.Bytes, seconds: h.Seconds},
+			frameRate: r.FrameRate, late: h.Late,
+			rate: rate{peak: h.Peak, all: amount{h.Bytes[0], h.Seconds[0]}, last: amount{h.Bytes[1], h.Seconds[1]}, short: amount{h.Bytes[2], h.Seconds[2]}},
 		}
 		wr.part.number, wr.part.sequence, wr.part.timescale = r.NextPart, h.Fragment, wr.header.Track.Timescale
 		wr.newest.end, wr.newest.lasts, wr.newest.came = h.End, h.Lasts, h.Came
