@@ -60,6 +60,11 @@ func TestManager(t *testing.T) {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
+	m.Status("nobody asks any more") // another process is the service
+	m.Again()
+	if got := heard(); got != "MAINPID="+itoa(os.Getpid()) {
+		t.Errorf("%q", got)
+	}
 	m.Reloading()
 	if got := heard(); !strings.HasPrefix(got, "RELOADING=1\nMONOTONIC_USEC=") || strings.Contains(got, "USEC=0\n") {
 		t.Errorf("%q", got)
