@@ -51,6 +51,7 @@ func (w *writer) gapEnd() (end int64, closes bool) {
 	step := int64(w.beat.grid.step)
 	const sliver = int64(10 * time.Millisecond)
 	end = begin + ((place-begin+sliver)/step+1)*step
+	end = min(end, place+int64(w.beat.grid.target))
 	// No scrap is left in front of the segment's end.
 	if last := w.segmentEnd(begin); last <= end || last-end < step/2 && last-place <= int64(w.beat.grid.target) {
 		return max(last, place), true
