@@ -87,8 +87,9 @@ func (s *simulation) checkOrder(g *lists.Segment, before time.Time) time.Time {
 	return g.Date
 }
 
-// checkDate holds a segment's date to the true time of its first frame.
-func (s *simulation) checkDate(g *lists.Segment, first placed) {
+// checkDate holds a segment's date to the true time of its first frame, or of where that
+// is decoded, in front of a hole.
+func (s *simulation) checkDate(g *lists.Segment, first placed, hole time.Duration) {
 	if first.captured == 0 {
 		return // it begins with silence, or with nothing that is known
 	}
@@ -97,7 +98,7 @@ func (s *simulation) checkDate(g *lists.Segment, first placed) {
 	session := s.sessions[first.unit.session]
 	f := session.frames[first.unit.track][first.unit.index]
 	off := time.Duration(g.Date.UnixNano() - f.captured - session.stepped)
-	right := off.Abs() <= most || session.unknowable(f.at) || off > 0 && off <= most+s.inherited(session)
+	right := off <= most && off >= -most-hole || session.unknowable(f.at) || off > 0 && off <= most+s.inherited(session)
 	s.mu.Unlock()
 	if !right {
 		s.violate("PDT", "%s is dated %v off the true time of %v, at %.3f of it", g.URI, off, first.unit, f.at)

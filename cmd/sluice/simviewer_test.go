@@ -302,7 +302,11 @@ func (v *viewer) download(ctx context.Context, s *lists.Segment, goesOn bool) {
 		v.sim.violate("EXTINF", "%s says %.5f and lasts %.5f, %.5f of it gaps", s.URI, s.Duration, d, gaps)
 	}
 	if !unknown && !(len(s.Parts) > 0 && s.Parts[0].Gap) {
-		v.sim.checkDate(s, earliest)
+		hole := time.Duration(0) // in front of the first picture, where one that depends on others begins a segment
+		if samples[0].offset > 4*samples[0].duration {
+			hole = seconds(late)
+		}
+		v.sim.checkDate(s, earliest, hole)
 	}
 }
 
