@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -152,6 +153,8 @@ func watch(ctx context.Context, web, name string, found map[string]int) error {
 		return answer.StatusCode, string(b), err
 	}
 	have := make(map[string]bool)
+	named := make(map[int]string) // by media sequence number
+	discontinuities := 0          // as the newest list counts them
 	for begun := false; ; {
 		code, list, err := get("v1.m3u8")
 		switch {
@@ -162,7 +165,17 @@ func watch(ctx context.Context, web, name string, found map[string]int) error {
 		case code == 200:
 			begun = true
 		}
-		for _, line := range mediaLine.FindAllString(list, -1) {
+		first, before := tagNumber(list, "#EXT-X-MEDIA-SEQUENCE"), tagNumber(list, "#EXT-X-DISCONTINUITY-SEQUENCE")
+		if now := before + strings.Count(list, "#EXT-X-DISCONTINUITY\n"); code == 200 && now < discontinuities {
+			return fmt.Errorf("there were %d discontinuities, and are %d", discontinuities, now)
+		} else if code == 200 {
+			discontinuities = now
+		}
+		for i, line := range mediaLine.FindAllString(list, -1) {
+			if was, ok := named[first+i]; ok && was != line {
+				return fmt.Errorf("segment %d is %s, and was %s", first+i, line, was)
+			}
+			named[first+i] = line
 			if have[line] {
 				continue
 			}
@@ -184,6 +197,14 @@ func watch(ctx context.Context, web, name string, found map[string]int) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// tagNumber is what a tag of a playlist says, 0 where it isn't there.
+func tagNumber(list, tag string) int {
+	_, rest, _ := strings.Cut(list, tag+":")
+	digits, _, _ := strings.Cut(rest, "\n")
+	n, _ := strconv.Atoi(digits)
+	return n
 }
 
 // A server that is told to stop isn't ready, and lets nobody in. Encoders that understand it go on

@@ -267,10 +267,29 @@ func TestUpgradeFails(t *testing.T) {
 	}
 	answer.Body.Close()
 	http.DefaultClient.CloseIdleConnections()
-	// Mended, it succeeds; and where the new one dies then, the old one serves again.
+	// Mended, it succeeds; and where the new one dies while the old one has streams yet, the
+	// old one serves again.
 	p.write(t, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	head := clipBeginning(t)
+	head = slices.DeleteFunc(head, func(tag flv.Tag) bool { return tag.Type != flv.TagVideo || tag.Body[1] != 0 })
+	m := &marked{name: "cam00", head: head, home: "rtmp://" + p.rtmp + "/live"}
+	pushed := make(chan struct{})
+	go func() { defer close(pushed); _ = m.push(ctx, m.home, 1000) }()
+	p.until(t, `"message":"publishing"`, 10*time.Second)
 	if err := p.Process.Signal(syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}
 	p.until(t, "the new process serves", 10*time.Second)
+	pids := p.successors()
+	_ = syscall.Kill(pids[len(pids)-1], syscall.SIGKILL)
+	p.until(t, "the new process is gone: this one serves again", 10*time.Second)
+	if answer, err = http.Get("http://" + p.web + "/live/cam00/v1.m3u8"); err != nil || answer.StatusCode != 200 {
+		t.Fatalf("the old process, again: %v, %v", answer, err)
+	}
+	answer.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	cancel()
+	<-pushed
 }
