@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -38,25 +37,8 @@ func TestMain(m *testing.M) {
 type serverProcess struct {
 	*exec.Cmd
 	rtmp, web string
-	log       *syncBuffer
+	log       *journal
 	config    string
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // until waits for a line of the log.
@@ -81,7 +63,7 @@ func freePort(t *testing.T) string {
 
 func startProgram(t *testing.T, env ...string) *serverProcess {
 	t.Helper()
-	p := &serverProcess{rtmp: freePort(t), web: freePort(t), log: new(syncBuffer), config: filepath.Join(t.TempDir(), "sluice.yaml")}
+	p := &serverProcess{rtmp: freePort(t), web: freePort(t), log: new(journal), config: filepath.Join(t.TempDir(), "sluice.yaml")}
 	p.write(t, "")
 	p.Cmd = exec.Command(os.Args[0], "serve", "-config", p.config)
 	p.Env = append(os.Environ(), append(env, asProgram+"=1")...)
