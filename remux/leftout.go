@@ -1,7 +1,6 @@
 package remux
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -31,7 +30,7 @@ func sound(text string) leftOut   { return leftOut{trackKey{kind: Audio}, text} 
 
 // on says of which track an error is, where that is a sentence on what is left out.
 func (k trackKey) on(err error) error {
-	if l := (leftOut{}); errors.As(err, &l) {
+	if l, ok := err.(leftOut); ok {
 		return l.of(k.number)
 	}
 	return err
@@ -57,15 +56,13 @@ var (
 
 // unusable says of a configuration or a format what to set instead.
 func (k trackKey) unusable(err error) error {
-	var unsupported *flv.UnsupportedError
-	var object errObjectType
-	var channels errChannels
-	switch {
-	case errors.As(err, &object), errors.As(err, &channels): // they say it
+	switch err.(type) {
+	case errObjectType, errChannels: // they say it
 		return sound("the sound is left out: " + err.Error()).of(k.number)
-	case errors.As(err, &unsupported) && k.kind == Video:
-		return picture("the picture is left out: " + err.Error() + ": set the encoder's video codec to H.264").of(k.number)
-	case errors.As(err, &unsupported):
+	case *flv.UnsupportedError:
+		if k.kind == Video {
+			return picture("the picture is left out: " + err.Error() + ": set the encoder's video codec to H.264").of(k.number)
+		}
 		return sound("the sound is left out: " + err.Error() + ": set the encoder's audio codec to AAC").of(k.number)
 	}
 	return k.on(err)
@@ -83,6 +80,7 @@ func (r *reports) leaveOut(l leftOut) {
 
 // takenIn forgets what was left out of a track that is there now.
 func (r *reports) takenIn(k trackKey) {
+	r.foreign = foreign{}
 	before := len(r.leftOut)
 	if r.leftOut = slices.DeleteFunc(r.leftOut, func(l leftOut) bool { return l.track == k }); len(r.leftOut) < before {
 		r.tellLeftOut()

@@ -38,7 +38,7 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 		u, rest, err := s.bits.next(data, f.Keyframe)
 		data = rest
 		if err != nil {
-			r.drop(s.unusable(err))
+			r.dropOf(s.trackKey, err)
 		}
 		if u == nil {
 			behind += s.lane.usual

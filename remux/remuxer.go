@@ -51,7 +51,9 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 	now := r.now()
 	for p, err := range flv.Packets(tag) {
 		if err != nil {
-			r.drop(trackKey{p.Kind, p.TrackID}.unusable(err))
+			if err != flv.ErrEmpty {
+				r.dropOf(trackKey{p.Kind, p.TrackID}, err)
+			}
 			if err = nil; len(tag.Body) > 0 {
 				err = r.checkSilence(tag.Timestamp)
 			}
@@ -180,7 +182,7 @@ func (r *Remuxer) configure(s *source, p *flv.Packet, arrived time.Duration) err
 	}
 	next, err := bits.configure(p.Data)
 	if err != nil {
-		r.drop(s.unusable(err))
+		r.dropOf(s.trackKey, err)
 		if p.FourCC != s.fourCC { // a broken one ends no codec that works
 			return nil
 		}
@@ -197,7 +199,7 @@ func (r *Remuxer) channels(p *flv.Packet, arrived time.Duration) error {
 		}
 		next, err := bits.channels(p.Data)
 		if err != nil {
-			r.drop(s.unusable(err))
+			r.dropOf(s.trackKey, err)
 		}
 		return r.change(s, next, p, arrived)
 	}
@@ -302,7 +304,7 @@ func (r *Remuxer) pass(f *frame, arrived time.Duration) error {
 	}
 	if key := r.lobby.enter(f); key || f.source.bits.codec() == nil {
 		if err := r.peek(f, key); err != nil {
-			r.drop(f.source.unusable(err))
+			r.dropOf(f.source.trackKey, err)
 		}
 	}
 	begins, err := r.lobby.decide(r.sources, f.place)
@@ -366,7 +368,7 @@ func (r *Remuxer) release(arrived time.Duration) error {
 		if f.Keyframe && !seen[f.source] { // so that its parameter sets are those of the period
 			seen[f.source] = true
 			if err := r.peek(f, false); err != nil {
-				r.drop(f.source.unusable(err))
+				r.dropOf(f.source.trackKey, err)
 			}
 		}
 	}

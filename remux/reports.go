@@ -1,10 +1,6 @@
 package remux
 
-import (
-	"errors"
-
-	"github.com/sluice-live/sluice/ingest/flv"
-)
+import "github.com/sluice-live/sluice/ingest/flv"
 
 // Hooks are told what a Remuxer meets, by the goroutine that writes. Each may be nil.
 type Hooks struct {
@@ -36,24 +32,46 @@ type reports struct {
 	unusable int // frames and configurations so far
 	noted    map[string]bool
 	leftOut  []leftOut
+	foreign  foreign
 	captions Captions
+}
+
+// foreign is the format that couldn't be read last. Its sentence is not written anew
+// for each frame.
+type foreign struct {
+	track  trackKey
+	format string
+}
+
+// dropOf tells of a frame or a configuration of a track that can't be used.
+func (r *reports) dropOf(k trackKey, err error) {
+	if e, ok := err.(*flv.UnsupportedError); ok {
+		f := foreign{k, e.Format}
+		if f == r.foreign {
+			r.dropped()
+			return
+		}
+		r.foreign = f
+	}
+	r.drop(k.unusable(err))
 }
 
 // drop tells of a frame or a configuration that can't be used.
 func (r *reports) drop(err error) {
-	if errors.Is(err, flv.ErrEmpty) {
-		return
-	}
+	r.dropped()
+	r.say(err)
+}
+
+func (r *reports) dropped() {
 	r.unusable++
 	if r.hooks.Drop != nil {
 		r.hooks.Drop()
 	}
-	r.say(err)
 }
 
 // say tells something once.
 func (r *reports) say(err error) {
-	if l := (leftOut{}); errors.As(err, &l) {
+	if l, ok := err.(leftOut); ok {
 		r.leaveOut(l)
 	}
 	const most = 32

@@ -50,7 +50,7 @@ func (r *Remuxer) source(p *flv.Packet) *source {
 	}
 	bits := newCodec(p.FourCC)
 	if bits == nil {
-		r.drop(trackKey{p.Kind, p.TrackID}.unusable(&flv.UnsupportedError{Format: fmt.Sprintf("%v by FourCC %q", p.Kind, p.FourCC)}))
+		r.dropOf(trackKey{p.Kind, p.TrackID}, &flv.UnsupportedError{Format: fmt.Sprintf("%v by FourCC %q", p.Kind, p.FourCC)})
 		return nil
 	}
 	if len(r.sources) == mostSources {

@@ -36,6 +36,7 @@ func TestF36Messages(t *testing.T) {
 		{"commands, before login", chunk.TypeCommandAMF0, nil, false},
 		{"Abort, before login", chunk.TypeAbort, make([]byte, 4), false},
 		{"media", chunk.TypeVideo, nil, true},
+		{"media of an unknown codec", chunk.TypeVideo, []byte{0x19}, true},
 		{"commands", chunk.TypeCommandAMF0, nil, true},
 		{"data", chunk.TypeDataAMF0, nil, true},
 		{"Abort", chunk.TypeAbort, make([]byte, 4), true},
