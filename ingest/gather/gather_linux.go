@@ -44,6 +44,12 @@ func (l *listener) Accept() (net.Conn, error) {
 	return nc, err
 }
 
+// unsent bounds the bytes that the kernel holds for a peer before they are on their
+// way: what waits there can't be skipped, and a writer is woken when half of it has
+// left. Else the kernel takes some megabytes and wakes him when a third of them has,
+// which a slow peer doesn't reach within the writer's deadline.
+const unsent = 128 << 10
+
 // take closes t and goes on with its socket, which Go's poller hears nothing
 // of from then on.
 func (l *listener) take(t *net.TCPConn) (*conn, error) {
@@ -58,6 +64,8 @@ func (l *listener) take(t *net.TCPConn) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A kernel that can't is as slow to wake a writer as it ever was.
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent)
 	c := newConn(l.loop, fd, t)
 	if err := l.loop.add(fd, c); err != nil {
 		unix.Close(fd)

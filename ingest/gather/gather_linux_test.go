@@ -95,6 +95,28 @@ func TestErrorsAreThoseOfNet(t *testing.T) {
 	}
 }
 
+// The kernel holds little for a peer that is slow, and wakes its writer soon: one that
+// takes 100 kB/s takes 256 KiB in less than a third of a deadline.
+func TestSlowPeer(t *testing.T) {
+	server, client := pipe(t, listen(t))
+	client.(*net.TCPConn).SetReadBuffer(64 << 10)
+	write := func(until time.Duration) (n int) {
+		server.SetWriteDeadline(time.Now().Add(until))
+		n, err := server.Write(make([]byte, 16<<20))
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := write(time.Second); n > 1<<20 {
+		t.Errorf("the kernel holds %d bytes", n)
+	}
+	time.AfterFunc(time.Second/4, func() { io.CopyN(io.Discard, client, 256<<10) }) // while the writer waits
+	if n := write(2 * time.Second); n == 0 {
+		t.Error("the writer isn't woken")
+	}
+}
+
 // What comes before the peer's end is read, and then the end, whenever and in
 // whatever pieces both come: an edge rings once for both.
 func TestEndBehindData(t *testing.T) {
