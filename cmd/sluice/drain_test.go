@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -51,6 +52,7 @@ type marked struct {
 	head  []flv.Tag // configurations
 	moves bool      // it understands when it is asked to reconnect
 	home  string    // where it goes that is asked to come again where it came; "": it isn't
+	tls   *tls.Config
 	sent  int
 	moved bool
 }
@@ -79,7 +81,7 @@ func (m *marked) push(ctx context.Context, server string, frames int) error {
 		if err != nil {
 			return nil, err
 		}
-		p, err := client.Dialer{}.Publish(ctx, a, client.Tells{Asks: m.moves})
+		p, err := client.Dialer{TLS: m.tls}.Publish(ctx, a, client.Tells{Asks: m.moves})
 		if err != nil {
 			return nil, err
 		}
@@ -138,13 +140,13 @@ var (
 
 // watch downloads all that a stream lists until it ends, and counts the marks in it. It takes
 // no answer but the right ones, once the stream is there.
-func watch(ctx context.Context, web, name string, found map[string]int) error {
+func watch(ctx context.Context, viewer *http.Client, web, name string, found map[string]int) error {
 	get := func(path string) (int, string, error) {
 		r, err := http.NewRequestWithContext(ctx, "GET", web+"/live/"+name+"/"+path, nil)
 		if err != nil {
 			return 0, "", err
 		}
-		answer, err := http.DefaultClient.Do(r)
+		answer, err := viewer.Do(r)
 		if err != nil {
 			return 0, "", err
 		}
@@ -246,7 +248,7 @@ func drainFrom(t *testing.T, move, stay int) {
 	look := func(s *stopped, name string) {
 		watching.Go(func() {
 			mine := make(map[string]int)
-			if err := watch(ctx, web(s), name, mine); err != nil {
+			if err := watch(ctx, http.DefaultClient, web(s), name, mine); err != nil {
 				t.Errorf("a viewer of %s: %v", name, err)
 			}
 			mu.Lock()

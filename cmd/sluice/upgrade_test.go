@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/quic-go/quic-go/http3"
 
 	"github.com/sluice-live/sluice/ingest/flv"
 )
@@ -36,9 +40,11 @@ func TestMain(m *testing.M) {
 // serverProcess is a process of the server, and those that come behind it.
 type serverProcess struct {
 	*exec.Cmd
-	rtmp, web string
-	log       *journal
-	config    string
+	rtmp, web    string
+	rtmps, https string // "": there are none
+	tls          *tls.Config
+	log          *journal
+	config       string
 }
 
 // until waits for a line of the log.
@@ -61,12 +67,23 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func startProgram(t *testing.T, env ...string) *serverProcess {
+func newProgram(t *testing.T) *serverProcess {
 	t.Helper()
-	p := &serverProcess{rtmp: freePort(t), web: freePort(t), log: new(journal), config: filepath.Join(t.TempDir(), "sluice.yaml")}
-	p.write(t, "")
+	return &serverProcess{rtmp: freePort(t), web: freePort(t), log: new(journal), config: filepath.Join(t.TempDir(), "sluice.yaml")}
+}
+
+func startProgram(t *testing.T) *serverProcess {
+	t.Helper()
+	p := newProgram(t)
+	p.start(t, "")
+	return p
+}
+
+func (p *serverProcess) start(t *testing.T, more string) {
+	t.Helper()
+	p.write(t, more)
 	p.Cmd = exec.Command(os.Args[0], "serve", "-config", p.config)
-	p.Env = append(os.Environ(), append(env, asProgram+"=1")...)
+	p.Env = append(os.Environ(), asProgram+"=1")
 	// A pipe that lives as long as the last of the processes.
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -94,7 +111,7 @@ func startProgram(t *testing.T, env ...string) *serverProcess {
 		nc, err := net.Dial("tcp", p.web)
 		if err == nil {
 			nc.Close()
-			return p
+			return
 		}
 		if time.Now().After(end) {
 			t.Fatalf("it doesn't start: %v\n%s", err, p.log)
@@ -104,7 +121,12 @@ func startProgram(t *testing.T, env ...string) *serverProcess {
 
 func (p *serverProcess) write(t *testing.T, more string) {
 	t.Helper()
-	text := fmt.Sprintf("rtmp: {addr: %q, tls_addr: \"\"}\nhttp: {addr: %q}\nadmin: {addr: \"\"}\nwindow: {segment_min_duration: 1s, part_duration: 200ms, grace: 3s}\nlog: {format: json}\n%s", p.rtmp, p.web, more)
+	pair := ""
+	if dir := filepath.Dir(p.config); p.https != "" {
+		pair = fmt.Sprintf(", tls_cert: %q, tls_key: %q", filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	}
+	text := fmt.Sprintf("rtmp: {addr: %q, tls_addr: %q%s}\nhttp: {addr: %q, tls_addr: %q, http3: true%s}\nadmin: {addr: \"\"}\nwindow: {segment_min_duration: 1s, part_duration: 200ms, grace: 3s}\nlog: {format: json}\n%s",
+		p.rtmp, p.rtmps, pair, p.web, p.https, pair, more)
 	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +143,7 @@ func (p *serverProcess) successors() (pids []int) {
 	return pids
 }
 
-// crowd is twenty encoders and a viewer of each, under which something happens.
+// crowd is some encoders and a viewer of each, under which something happens.
 type crowd struct {
 	encoders []*marked
 	mu       sync.Mutex
@@ -129,16 +151,21 @@ type crowd struct {
 	all      sync.WaitGroup
 }
 
-func gather20(ctx context.Context, t *testing.T, p *serverProcess, moves, frames int) *crowd {
+// gather lets n encoders publish, of which some move, and for each somebody watch.
+func (p *serverProcess) gather(ctx context.Context, t *testing.T, n, moves, frames int, viewer *http.Client, web func(stream string) string) *crowd {
 	head := clipBeginning(t)
 	head = slices.DeleteFunc(head, func(tag flv.Tag) bool { return tag.Type != flv.TagVideo || tag.Body[1] != 0 })
+	home := "rtmp://" + p.rtmp + "/live"
+	if p.tls != nil {
+		home = "rtmps://" + p.rtmps + "/live"
+	}
 	c := &crowd{found: make(map[string]int)}
-	for i := range 20 {
-		m := &marked{name: fmt.Sprintf("cam%02d", i), head: head, moves: i < moves, home: "rtmp://" + p.rtmp + "/live"}
+	for i := range n {
+		m := &marked{name: fmt.Sprintf("cam%02d", i), head: head, moves: i < moves, home: home, tls: p.tls}
 		c.encoders = append(c.encoders, m)
 		c.all.Go(func() {
 			mine := make(map[string]int)
-			if err := watch(ctx, "http://"+p.web, m.name, mine); err != nil {
+			if err := watch(ctx, viewer, web("live/"+m.name), m.name, mine); err != nil {
 				t.Errorf("a viewer of %s: %v", m.name, err)
 			}
 			c.mu.Lock()
@@ -154,6 +181,10 @@ func gather20(ctx context.Context, t *testing.T, p *serverProcess, moves, frames
 		})
 	}
 	return c
+}
+
+func (p *serverProcess) gather20(ctx context.Context, t *testing.T, frames int) *crowd {
+	return p.gather(ctx, t, 20, 10, frames, http.DefaultClient, func(string) string { return "http://" + p.web })
 }
 
 func (c *crowd) check(t *testing.T, moved bool) {
@@ -188,7 +219,7 @@ func TestUpgradeLosesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 	defer cancel()
 	p := startProgram(t)
-	c := gather20(ctx, t, p, 10, 225)
+	c := p.gather20(ctx, t, 225)
 	time.Sleep(3 * time.Second)
 	if err := p.Process.Signal(syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
@@ -211,13 +242,78 @@ func TestUpgradeLosesNothing(t *testing.T) {
 	}
 }
 
+// By TLS, HTTP/2 and HTTP/3, with passes, an upgrade is no other one: certificates are read
+// again, and who was let in before it is let in behind it, whichever process has the stream.
+func TestUpgradeEncrypted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	p := newProgram(t)
+	p.rtmps, p.https, p.tls = freePort(t), freePort(t), &tls.Config{InsecureSkipVerify: true}
+	dir := filepath.Dir(p.config)
+	writeKeyPair(t, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	p.start(t, "watch: {token_keys: ["+someKey+"]}\n")
+	transport := &http.Transport{TLSClientConfig: p.tls, ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	viewer := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	web := func(stream string) string { // with a pass
+		var out bytes.Buffer
+		if err := sign([]string{"-config", p.config, "-base", "https://" + p.https, stream}, nil, time.Now(), &out); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := viewer.Get(strings.Fields(out.String())[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		_, pass, found := strings.Cut(answer.Header.Get("Location"), "/t/")
+		if pass, _, _ = strings.Cut(pass, "/"); !found || answer.ProtoMajor != 2 {
+			t.Fatalf("%s, by %s, to %q", answer.Status, answer.Proto, answer.Header.Get("Location"))
+		}
+		return "https://" + p.https + "/t/" + pass
+	}
+	c := p.gather(ctx, t, 2, 1, 200, viewer, web)
+	passes := []string{web("live/cam00"), web("live/cam01")}
+	byHTTP3 := func() {
+		t.Helper()
+		quic := &http3.Transport{TLSClientConfig: p.tls}
+		defer quic.Close()
+		for i, base := range passes {
+			r, _ := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("%s/live/cam%02d/v1.m3u8", base, i), nil)
+			answer, err := quic.RoundTrip(r)
+			if err != nil {
+				t.Fatalf("by HTTP/3: %v", err)
+			}
+			if answer.Body.Close(); answer.StatusCode != 200 || answer.ProtoMajor != 3 {
+				t.Errorf("by HTTP/3: %s, by %s", answer.Status, answer.Proto)
+			}
+		}
+	}
+	time.Sleep(3 * time.Second)
+	byHTTP3()
+	if err := p.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	p.until(t, "the new process serves", 10*time.Second)
+	byHTTP3()
+	c.check(t, true)
+	p.until(t, "this process has no stream left", 15*time.Second)
+	if err := p.Wait(); err != nil {
+		t.Errorf("the old process: %v", err)
+	}
+	byHTTP3()
+	for _, pid := range p.successors() {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+	}
+}
+
 // Reading the configuration again under the same crowd changes nothing for anybody.
 func TestReloadLosesNothing(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 	defer cancel()
 	p := startProgram(t)
-	c := gather20(ctx, t, p, 10, 125)
+	c := p.gather20(ctx, t, 125)
 	time.Sleep(2 * time.Second)
 	p.write(t, "publish: {from: [any]}\nwatch: {from: [loopback]}\n")
 	for range 3 {
