@@ -283,7 +283,7 @@ func (a *app) run(ctx context.Context) error {
 	}
 	live := a.live()
 	a.manager.Stopping(stopTime, fmt.Sprintf("stopping: %d live streams end, their viewers fetch the rest", live))
-	a.log.Info().Int("live", live).Msg("stopping")
+	a.log.Info().Int("live", live).Msg(farewell(live > 0 || fresh))
 	stop()
 	publishers.Wait()
 	webhook.quiet()
@@ -310,6 +310,15 @@ func (a *app) run(ctx context.Context) error {
 		return *err
 	}
 	return nil
+}
+
+// farewell is the last line of the log. Who starts the next server at once should know
+// that the ports are in use until then.
+func farewell(viewers bool) string {
+	if !viewers {
+		return "stopping"
+	}
+	return fmt.Sprintf("stopping: viewers fetch the ends of their streams for %v; a second signal (Ctrl-C) ends this at once", drainTime)
 }
 
 // lost is for what the webhook could not be told.
