@@ -171,7 +171,11 @@ func (o *opening) open() error {
 			continue
 		}
 		if l == nil {
-			if l, err = net.Listen("tcp", port.addr); err != nil {
+			l, err = net.Listen("tcp", port.addr)
+			switch {
+			case errors.Is(err, syscall.EADDRINUSE):
+				return fmt.Errorf("%s: %w: end the program that has it (another sluice?), or choose another port", port.field, err)
+			case err != nil:
 				return fmt.Errorf("%s: %w", port.field, err)
 			}
 		}
