@@ -337,3 +337,44 @@ func TestGzipAndETag(t *testing.T) {
 		}
 	}
 }
+
+// Who waits for a part of a stream that goes to another process is passed on at once.
+func TestHeldRequestsGoElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.Catalog = packager.NewCatalog(packager.Settings{
+			Segments: 3, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second,
+			PartDuration: 500 * time.Millisecond, Linger: time.Minute, Grace: time.Minute,
+		}, time.Now)
+		name, _ := packager.ParseStreamName("live", "cam1")
+		var err error
+		if s.p, err = s.Catalog.Publish(name); err != nil {
+			t.Fatal(err)
+		}
+		s.p.SetTracks([]remux.Track{track})
+		s.Elsewhere = func(w http.ResponseWriter, _ *http.Request) bool {
+			_, ok := s.Catalog.Lookup(name)
+			if !ok {
+				w.WriteHeader(http.StatusTeapot)
+			}
+			return !ok
+		}
+		s.handler = s.Handler()
+		s.feed(t, 12)
+		s.p.Close(io.ErrUnexpectedEOF)
+		msn, _ := at(t, s)
+		began := time.Now()
+		w := httptest.NewRecorder()
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			s.handler.ServeHTTP(w, httptest.NewRequest("GET", fmt.Sprintf("/live/cam1/a1.m3u8?_HLS_msn=%d", msn), nil))
+		})
+		synctest.Wait()
+		time.Sleep(time.Second)
+		s.Catalog.Release(name)
+		wait.Wait()
+		if took := time.Since(began); w.Code != http.StatusTeapot || took != time.Second {
+			t.Errorf("%d after %v", w.Code, took)
+		}
+	})
+}

@@ -43,7 +43,10 @@ func (s *Server) hold(r *http.Request, stream *packager.Stream,
 	ctx, cancel := context.WithTimeout(r.Context(), hold)
 	defer cancel()
 	w, err := wait(ctx, reached)
-	if err != nil {
+	switch {
+	case errors.Is(err, packager.ErrReleased):
+		return nil, errNoStream
+	case err != nil:
 		return nil, errNotYet
 	}
 	return w, nil

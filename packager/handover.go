@@ -140,12 +140,14 @@ func (c *Catalog) HandOver(name StreamName) (write func(io.Writer) error, err er
 	return h.write, nil
 }
 
-// Release forgets a stream that was handed over. It doesn't end: viewers find it elsewhere.
+// Release forgets a stream that was handed over. It doesn't end: viewers find it elsewhere,
+// those who wait for it, too.
 func (c *Catalog) Release(name StreamName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.entries[name]; ok && e.state != Live {
 		delete(c.entries, name)
+		close(e.stream.released)
 	}
 	delete(c.ahead, name)
 }

@@ -2,8 +2,12 @@ package packager
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 )
+
+// ErrReleased is for who waits for a stream that goes on in another process: see Release.
+var ErrReleased = errors.New("the stream goes on in another process")
 
 // Stream is what viewers hold: it shows the newest Window.
 type Stream struct {
@@ -11,10 +15,12 @@ type Stream struct {
 	window  atomic.Pointer[Window]
 	loans   loans
 	allowed atomic.Int64 // bytes, see Allow
+
+	released chan struct{} // closed when nothing more comes
 }
 
 func newStream(name StreamName) *Stream {
-	s := &Stream{name: name}
+	s := &Stream{name: name, released: make(chan struct{})}
 	s.window.Store(newWindow(name))
 	return s
 }
@@ -23,7 +29,7 @@ func newStream(name StreamName) *Stream {
 func (s *Stream) Window() *Window { return s.window.Load() }
 
 // Wait returns the first Window, beginning with the newest, of which reached
-// is true, or the context's error. It looks again when a part is complete.
+// is true, ErrReleased, or the context's error. It looks again when a part is complete.
 func (s *Stream) Wait(ctx context.Context, reached func(*Window) bool) (*Window, error) {
 	return s.wait(ctx, reached, (*Window).Superseded)
 }
@@ -41,6 +47,8 @@ func (s *Stream) wait(ctx context.Context, reached func(*Window) bool, next func
 		}
 		select {
 		case <-next(w):
+		case <-s.released:
+			return nil, ErrReleased
 		case <-ctx.Done():
 			if w = s.Window(); reached(w) { // just now
 				return w, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/quic-go/quic-go/http3"
 
+	"github.com/sluice-live/sluice/ingest/client"
 	"github.com/sluice-live/sluice/ingest/flv"
 )
 
@@ -125,8 +127,8 @@ func (p *serverProcess) write(t *testing.T, more string) {
 	if dir := filepath.Dir(p.config); p.https != "" {
 		pair = fmt.Sprintf(", tls_cert: %q, tls_key: %q", filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
 	}
-	text := fmt.Sprintf("rtmp: {addr: %q, tls_addr: %q%s}\nhttp: {addr: %q, tls_addr: %q, http3: true%s}\nadmin: {addr: \"\"}\nwindow: {segment_min_duration: 1s, part_duration: 200ms, grace: 3s}\nlog: {format: json}\n%s",
-		p.rtmp, p.rtmps, pair, p.web, p.https, pair, more)
+	text := fmt.Sprintf("rtmp: {addr: %q, tls_addr: %q%s}\nhttp: {addr: %q, tls_addr: %q, http3: %t%s}\nadmin: {addr: \"\"}\nwindow: {segment_min_duration: 1s, part_duration: 200ms, grace: 3s}\nlog: {format: json}\n%s",
+		p.rtmp, p.rtmps, pair, p.web, p.https, p.https != "", pair, more)
 	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -221,6 +223,23 @@ func TestUpgradeLosesNothing(t *testing.T) {
 	p := startProgram(t)
 	c := p.gather20(ctx, t, 225)
 	time.Sleep(3 * time.Second)
+	for _, name := range []string{"cam00", "cam19"} { // one that goes over, and one that stays
+		c.all.Go(func() {
+			if err := waitForEach(ctx, "http://"+p.web+"/live/"+name+"/v1.m3u8"); err != nil {
+				t.Errorf("who waits for each segment of %s: %v", name, err)
+			}
+		})
+		c.all.Go(func() {
+			if err := playToTheEnd(ctx, "rtmp://"+p.rtmp+"/live/"+name); err != nil {
+				t.Errorf("who plays %s by RTMP: %v", name, err)
+			}
+		})
+	}
+	c.all.Go(func() {
+		if err := playAnew(ctx, "rtmp://"+p.rtmp+"/live/cam01"); err != nil {
+			t.Errorf("who plays cam01 by RTMP, and connects anew: %v", err)
+		}
+	})
 	if err := p.Process.Signal(syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}
@@ -240,6 +259,63 @@ func TestUpgradeLosesNothing(t *testing.T) {
 	for _, pid := range p.successors() {
 		_ = syscall.Kill(pid, syscall.SIGTERM)
 	}
+}
+
+// waitForEach asks for each segment before it is there, until the stream ends. Segments
+// last a second.
+func waitForEach(ctx context.Context, url string) error {
+	for query := ""; ; {
+		asked := time.Now()
+		r, err := http.NewRequestWithContext(ctx, "GET", url+query, nil)
+		if err != nil {
+			return err
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return err
+		}
+		b, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		list, took := string(b), time.Since(asked)
+		switch {
+		case err != nil || answer.StatusCode != 200 || took > 3*time.Second:
+			return fmt.Errorf("%s: %s after %v, %v", query, answer.Status, took, err)
+		case strings.Contains(list, "#EXT-X-ENDLIST"):
+			return nil
+		}
+		query = fmt.Sprintf("?_HLS_msn=%d", tagNumber(list, "#EXT-X-MEDIA-SEQUENCE")+len(mediaLine.FindAllString(list, -1)))
+	}
+}
+
+// playToTheEnd plays by RTMP until the server says that no more comes.
+func playToTheEnd(ctx context.Context, url string) error {
+	r, err := client.DialReader(ctx, url, nil, client.Tells{Idle: 10 * time.Second})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		switch _, err := r.ReadTag(); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// playAnew plays what goes over to another process, and there once more.
+func playAnew(ctx context.Context, url string) error {
+	if err := playToTheEnd(ctx, url); err != nil {
+		return err
+	}
+	r, err := client.DialReader(ctx, url, nil, client.Tells{Idle: 10 * time.Second})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = r.ReadTag()
+	return err
 }
 
 // By TLS, HTTP/2 and HTTP/3, with passes, an upgrade is no other one: certificates are read

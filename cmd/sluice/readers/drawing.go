@@ -2,6 +2,7 @@ package readers
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/sluice-live/sluice/ingest/flv"
@@ -50,6 +51,9 @@ func (d *Drawing) More(ctx context.Context) error {
 		return io.EOF
 	}
 	w, err := d.Stream.WaitGrown(ctx, func(w *packager.Window) bool { return w != d.seen })
+	if errors.Is(err, packager.ErrReleased) { // who connects anew finds the other process
+		return io.EOF
+	}
 	if err != nil {
 		return err
 	}
