@@ -122,8 +122,10 @@ func (b *beat) lead(at int64) {
 
 // leadAway notes the ends that the head has come to while the leader is away:
 // segments get as long as before, by the clock of those that are there.
-func (b *beat) leadAway() {
+func (c *common) leadAway() {
+	b := &c.beat
 	for next := b.next(); next <= b.head; next = b.next() {
+		c.beginTurn(b.first+MSN(len(b.ends)), next)
 		b.lead(next)
 	}
 }

@@ -52,7 +52,8 @@ func TestBeatNumbers(t *testing.T) {
 // gone already.
 func TestBeatWithoutTheLeader(t *testing.T) {
 	const s = int64(time.Second)
-	b := newBeat(Settings{SegmentMinDuration: 2 * time.Second, TargetDuration: 4 * time.Second})
+	c := common{beat: newBeat(Settings{SegmentMinDuration: 2 * time.Second, TargetDuration: 4 * time.Second})}
+	b := &c.beat
 	b.begin(time.Now())
 	b.period.Start = 10 * s
 	if got := b.next(); got != 12*s {
@@ -73,7 +74,7 @@ func TestBeatWithoutTheLeader(t *testing.T) {
 		t.Errorf("it ends at %v, %v is the most", time.Duration(got), time.Duration(want))
 	}
 	b.followers, b.head = nil, 22*s
-	b.leadAway()
+	c.leadAway()
 	if at, _ := b.end(3); len(b.ends) != 4 || at != 21*s {
 		t.Errorf("the head is at 22 s, and %d segments have ended, the last at %v", len(b.ends), time.Duration(at))
 	}

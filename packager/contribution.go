@@ -190,7 +190,7 @@ func (p *publication) leave(c *Contribution, lost bool) bool {
 	p.by = slices.DeleteFunc(p.by, func(o *Contribution) bool { return o == c })
 	c.release()
 	if len(p.by) == 0 {
-		p.closeSegments()
+		p.closeSegments(p.beat.head)
 		c.air(false, p.now())
 		return lost && len(p.writers) > 0
 	}

@@ -17,7 +17,7 @@ func (w *writer) cutBefore(s *remux.Sample) error {
 			}
 			w.beat.opening = openingDone
 			if s.Sync {
-				w.turn.begin(w, w.nanoseconds(s.DTS+int64(s.CompositionOffset)))
+				w.beginTurn(w.msn, w.nanoseconds(s.DTS+int64(s.CompositionOffset)))
 			}
 			w.leadTo(s)
 			return w.closeSegment()

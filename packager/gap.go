@@ -18,9 +18,13 @@ func (w *writer) fillGap(until int64) error {
 		}
 		if closes {
 			if _, known := w.beat.end(w.msn); w.leads && !known {
+				w.beginTurn(w.msn, end)
 				w.beat.lead(end)
 			}
 			if err := w.closeSegment(); err != nil {
+				return err
+			}
+			if err := w.makeHeader(); err != nil { // a period may have begun
 				return err
 			}
 		}

@@ -220,6 +220,13 @@ func (p *publication) place(c *Contribution, key *remux.Sample) placing {
 	if t.Kind() != remux.Video || p.beat.period == nil {
 		return placeFits
 	}
+	if !p.leader.isVideo() { // a period begins with the first picture beside sound
+		if at < p.leader.place()-int64(picturePatience) && c.missed < mostMissed {
+			c.missed++
+			return placeMissed
+		}
+		return placeFits
+	}
 	if w := p.writerOf(c.renditionID(key.Track)); w != nil {
 		if at < w.place()-half {
 			return placeMissed
@@ -228,6 +235,8 @@ func (p *publication) place(c *Contribution, key *remux.Sample) placing {
 	}
 	fits := p.beat.lies(at, half)
 	switch {
+	case fits == placeUnknown && !p.othersLive(c): // and it would stay so
+		return placeFits
 	case fits == placeMissed && c.missed < mostMissed:
 		c.missed++
 	case fits == placeMissed && at >= p.beat.period.Start:
@@ -251,7 +260,7 @@ func (p *publication) trails(c *Contribution) bool {
 // overtakes tells whether nothing that viewers have lies behind a keyframe with which a
 // period would begin at once. While others are heard it begins where they say.
 func (p *publication) overtakes(c, rival *Contribution, key *remux.Sample) bool {
-	if p.beat.period == nil || p.othersLive(c) || !p.anew(c, rival) {
+	if p.beat.period == nil || p.othersLive(c) || !p.anew(c, rival) && !p.strands(c) {
 		return true
 	}
 	t := &c.tracks[key.Track]
@@ -269,7 +278,8 @@ func (p *publication) overtakes(c, rival *Contribution, key *remux.Sample) bool 
 // else is heard, else where the others' next segment does.
 func (p *publication) enter(c *Contribution, rival *Contribution, now time.Time) error {
 	switch anew := p.anew(c, rival); {
-	case p.beat.period == nil, anew && !p.othersLive(c):
+	case p.beat.period == nil, p.strands(c),
+		anew && (!p.othersLive(c) || !p.leader.isVideo()): // sound goes on wherever a period begins
 		if rival != nil {
 			rival.air(false, now)
 		}
@@ -295,6 +305,12 @@ func (p *publication) enter(c *Contribution, rival *Contribution, now time.Time)
 		}
 	}
 	return p.flush(c)
+}
+
+// strands tells whether the picture of a publisher is new, and nobody is heard whose
+// segments could tell where it begins.
+func (p *publication) strands(c *Contribution) bool {
+	return c.tracks[0].Kind() == remux.Video && p.writerOf(c.renditionID(0)) == nil && !p.othersLive(c)
 }
 
 // goOnAir notes that a publisher is on air from now on, and tells why.

@@ -22,7 +22,7 @@ import (
 func (p *publication) arrived(w *writer, s *remux.Sample) {
 	b, a := &p.beat, &w.absence
 	at := w.nanoseconds(s.DTS)
-	a.late.note(time.Duration(b.head - at))
+	p.belated(w, s)
 	b.head = max(b.head, at)
 	if w.leads {
 		b.led = at
@@ -32,8 +32,13 @@ func (p *publication) arrived(w *writer, s *remux.Sample) {
 		w.leave() // and so were the others, or it had been seen
 	}
 	if p.leader != nil && p.leader.absence.away && !p.promote() {
-		b.leadAway()
+		p.leadAway()
 	}
+}
+
+// belated notes how late the samples of a rendition come.
+func (p *publication) belated(w *writer, s *remux.Sample) {
+	w.absence.late.note(time.Duration(p.beat.head - w.nanoseconds(s.DTS)))
 }
 
 // hurry notes how far the others are to be. Of several publishers one may send seconds at

@@ -9,11 +9,13 @@ import (
 
 // beginPeriod begins a period with a publisher, and with the others that are heard.
 func (p *publication) beginPeriod(c *Contribution) error {
-	p.closeSegments()
+	p.closeSegments(p.endBefore(c))
 	p.gather()
 	p.turn = nil
 	now := p.now()
+	heard := p.heard()
 	p.beat.begin(now)
+	p.beat.period.Start = heard
 	before, led := p.writers, p.led()
 	for _, w := range before {
 		p.beat.number = max(p.beat.number, w.msn)
@@ -64,6 +66,25 @@ func (p *publication) beginPeriod(c *Contribution) error {
 		p.beat.opening = openingDone
 	}
 	return p.flush(c)
+}
+
+// endBefore is how far the renditions are filled that stay away where a period begins with a
+// publisher: up to what is furthest, but not beyond the picture that waits to begin it.
+func (p *publication) endBefore(c *Contribution) int64 {
+	if len(c.hold.samples) == 0 {
+		return p.beat.head
+	}
+	s := &c.hold.samples[0]
+	return min(p.beat.head, nanoseconds(s.DTS+int64(s.CompositionOffset), c.tracks[s.Track].Timescale))
+}
+
+// heard is how far a stream of sound alone has come, ns, −1 where there are pictures: a
+// period that begins with one begins no earlier.
+func (p *publication) heard() int64 {
+	if len(p.by) < 2 || p.leader == nil || p.leader.isVideo() {
+		return -1
+	}
+	return p.leader.place()
 }
 
 // bind gives the tracks of a publisher to writers, which are those of before where they

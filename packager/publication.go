@@ -109,6 +109,7 @@ func (p *publication) put(c *Contribution, s *remux.Sample) error {
 	}
 	if f.fresh {
 		if !w.goesOnWith(s) {
+			p.belated(w, s) // or it would stay so
 			return nil
 		}
 		f.fresh = false
@@ -135,11 +136,12 @@ func (p *publication) put(c *Contribution, s *remux.Sample) error {
 	return nil
 }
 
-// closeSegments ends the open segment of every rendition.
-func (p *publication) closeSegments() {
+// closeSegments ends the open segment of every rendition. Those whose samples stay away are
+// filled up to there, ns.
+func (p *publication) closeSegments(until int64) {
 	for _, w := range p.writers {
-		if w.absence.away && p.beat.head > 0 {
-			_ = w.fillTo(p.beat.head)
+		if w.absence.away && until > 0 {
+			_ = w.fillTo(until)
 		}
 	}
 	_ = p.even()

@@ -30,6 +30,7 @@ type pusher struct {
 	silent  []away // its connection is there, and holds back all
 	changes int64  // its decoder configuration does; 0: never
 	mute    bool
+	blind   bool   // it sends sound alone
 	mark    string // what its pictures say instead of its label
 	act     func(at int64, c *packager.Contribution)
 }
@@ -66,6 +67,11 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 			})
 		}
 		v.ID = "v1"
+		if k.blind {
+			a := audible()
+			a.ID = "a1"
+			return []remux.Track{a}
+		}
 		if k.mute {
 			return []remux.Track{v}
 		}
@@ -77,7 +83,7 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 		if k.act != nil && k.c != nil {
 			k.act(at, k.c)
 		}
-		if n := int(math.Round(float64(at) * k.fps / 1000)); n >= k.first && int64(math.Round(float64(n)*1000/k.fps)) == at {
+		if n := int(math.Round(float64(at) * k.fps / 1000)); !k.blind && n >= k.first && int64(math.Round(float64(n)*1000/k.fps)) == at {
 			key := (n-k.first)%k.gop == 0
 			if k.c == nil && key {
 				if k.c, err = catalog.Contribute(name, packager.Contributor{Label: k.label, Order: k.order}); err != nil {
@@ -98,10 +104,22 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 				write(t, k.c, remux.Sample{DTS: start.UnixMilli()*90 + at*90, Duration: uint32(90000 / k.fps), Sync: key}, fmt.Sprintf("%s picture %d;", cmp.Or(k.mark, k.label), n))
 			}
 		}
-		if at := at + k.early; k.c == nil || k.mute {
+		if at := at + k.early; k.c == nil && !k.blind || k.mute {
 			return
 		} else if n := (at*48 + 1023) / 1024; n*1024/48 == at {
-			write(t, k.c, remux.Sample{Track: 1, DTS: start.UnixMilli()*48 + n*1024, Duration: 1024, Sync: true}, fmt.Sprintf("sound %d;", n))
+			track := 1
+			if k.blind {
+				track = 0
+			}
+			if k.c == nil {
+				if k.c, err = catalog.Contribute(name, packager.Contributor{Label: k.label, Order: k.order}); err != nil {
+					t.Fatalf("%d ms, %s: %v", at, k.label, err)
+				}
+				if err := k.c.SetTracks(tracks(k)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(t, k.c, remux.Sample{Track: track, DTS: start.UnixMilli()*48 + n*1024, Duration: 1024, Sync: true}, fmt.Sprintf("sound %d;", n))
 		}
 	}
 	for ms := int64(0); ms < length; ms++ {

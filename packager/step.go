@@ -40,7 +40,7 @@ func (w *writer) stepsAhead(s *remux.Sample) {
 	}
 	expected := b.ends[len(b.ends)-1] + int64(b.regularity.segment)
 	if frame := w.nanoseconds(int64(s.Duration)); near(at, expected, frame/2) {
-		w.turn.begin(w, at)
+		w.beginTurn(w.msn, at)
 		b.lead(at)
 	}
 }

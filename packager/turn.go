@@ -72,14 +72,16 @@ func (p *publication) newestNumber() MSN {
 	return newest
 }
 
-// begin lets the period begin behind the leader's open segment, which ends there, ns.
-func (t *turn) begin(w *writer, at int64) {
-	if t == nil || t.from > 0 || t.newest() > w.msn {
+// beginTurn lets the period that is planned begin behind the segment of that number, which
+// ends there, ns.
+func (c *common) beginTurn(n MSN, at int64) {
+	t := c.turn
+	if t == nil || t.from > 0 || t.newest() > n {
 		return
 	}
-	w.beat.turn(w.now())
-	w.beat.period.Start = at
-	t.from = w.msn + 1
+	c.beat.turn(c.now())
+	c.beat.period.Start = at
+	t.from = n + 1
 }
 
 // takeTurn lets a rendition go over to the period, where its first segment is next.
