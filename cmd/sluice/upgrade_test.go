@@ -163,7 +163,7 @@ func (p *serverProcess) gather(ctx context.Context, t *testing.T, n, moves, fram
 	}
 	c := &crowd{found: make(map[string]int)}
 	for i := range n {
-		m := &marked{name: fmt.Sprintf("cam%02d", i), head: head, moves: i < moves, home: home, tls: p.tls}
+		m := &marked{name: fmt.Sprintf("cam%02d", i), head: head, moves: i < moves, home: home, tls: p.tls.Clone()}
 		c.encoders = append(c.encoders, m)
 		c.all.Go(func() {
 			mine := make(map[string]int)
@@ -329,7 +329,7 @@ func TestUpgradeEncrypted(t *testing.T) {
 	dir := filepath.Dir(p.config)
 	writeKeyPair(t, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
 	p.start(t, "watch: {token_keys: ["+someKey+"]}\n")
-	transport := &http.Transport{TLSClientConfig: p.tls, ForceAttemptHTTP2: true}
+	transport := &http.Transport{TLSClientConfig: p.tls.Clone(), ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
 	viewer := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	web := func(stream string) string { // with a pass
@@ -352,7 +352,7 @@ func TestUpgradeEncrypted(t *testing.T) {
 	passes := []string{web("live/cam00"), web("live/cam01")}
 	byHTTP3 := func() {
 		t.Helper()
-		quic := &http3.Transport{TLSClientConfig: p.tls}
+		quic := &http3.Transport{TLSClientConfig: p.tls.Clone()}
 		defer quic.Close()
 		for i, base := range passes {
 			r, _ := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("%s/live/cam%02d/v1.m3u8", base, i), nil)
