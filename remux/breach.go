@@ -109,6 +109,7 @@ func (t *timeline) jump(c *lane, timestamp uint32, arrived time.Duration) {
 		c.strayed = max(c.strayed, o.strayed) // it has an offset of its own now
 	}
 	c.doubt.lone, c.pace.still = 0, 0
+	c.pace.alike, c.pace.shared, c.pace.crept, c.pace.moved = 0, 0, 0, arrived
 	c.crossing.side, c.crossing.leap = sideNone, leap{}
 	if follows { // the leap that the line was mended for
 		return

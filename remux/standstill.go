@@ -11,19 +11,33 @@ import (
 // time that passes.
 //
 // A timestamp that is repeated once is the same, on a small scale: what the track
-// has strayed from its timestamps by then is given back by the steps behind it.
+// has strayed from its timestamps by then is given back by the steps behind it. Where
+// several frames have each timestamp, all the time, they share the step that follows.
+//
+// A clock that runs backwards is one that stands still, too. Frames that are stamped
+// with the time at which they are shown step back as well, but a few times in a row.
 
 // pace is how the timestamps of a track advance.
 type pace struct {
 	step  int64 // ns that a frame of the track lasts, of late; 0 before there were two
 	still int   // frames in a row that came at their pace, with timestamps hardly later
 	exact bool  // what the decoder says of how long they last is so: units of sound do
+
+	moved  time.Duration // when the newest frame came whose timestamp was later for sure
+	alike  int           // frames behind that, with timestamps hardly later
+	shared int           // how many there were before it, where they came in the time that its step says
+	crept  int64         // ns that the timestamps have made in them
+	falls  int           // steps back in a row
+	fell   int64         // ns that they led back
 }
 
 const (
 	// A standstill is sure when frames that last so long have come, and so many.
 	standstillTime   = time.Second
 	standstillFrames = 8
+
+	// mostFalls are more steps back in a row than any order of frames makes.
+	mostFalls = 6
 )
 
 // lasts is how long a frame of the track lasts, ns. usual is the same by its
@@ -56,17 +70,27 @@ func (t *timeline) paced(c *lane, step int64, arrived time.Duration) int64 {
 	if lasts == 0 { // they never moved
 		lasts = min(int64(arrived-c.heard), int64(maxStep))
 	}
-	if !hardly {
+	back, lost := p.falling(step)
+	if !back && !hardly {
 		p.still = 0
-		p.learn(step)
-		return step - c.giveBack(step, lasts, t.still)
+		even := p.moves(step, arrived)
+		return step - c.giveBack(step, lasts, t.still, even)
+	}
+	p.alike++
+	p.crept += step
+	if !back && p.alike <= p.shared && c.strayed <= int64(p.shared)*lasts {
+		return lasts
 	}
 	late := t.present(c, arrived) - c.line()
-	if late < lasts/2 && (!t.still || p.still == 0) { // frames come faster than they did
+	if !back && late < lasts/2 && (!t.still || p.still == 0) { // frames come faster than they did
 		if passed := int64(arrived - c.heard); near(passed, step, step/2) {
 			p.learn(step)
 		}
-		return step - c.giveBack(step, lasts, t.still)
+		return step - c.giveBack(step, lasts, t.still, false)
+	}
+	if lost > 0 { // it shows only now
+		p.still++
+		return lost + mostFalls*lasts
 	}
 	p.still++
 	t.still = t.still || p.still >= standstillFrames && c.strayed >= int64(standstillTime)
@@ -81,6 +105,48 @@ func (t *timeline) paced(c *lane, step int64, arrived time.Duration) int64 {
 	return lasts
 }
 
+// moves takes a step that was none of a standstill. It tells whether the frames before
+// it share it: those that had its timestamp, or nearly, came in the time that it says.
+func (p *pace) moves(step int64, arrived time.Duration) (even bool) {
+	all := p.crept + step
+	switch {
+	case p.alike == 0, p.step == 0 && all == step:
+		p.learn(step)
+	case near(int64(arrived-p.moved), all, all/2):
+		even = true
+		if each := all / int64(p.alike+1); p.shared == p.alike && each <= int64(maxStep) { // again
+			p.step = each
+		} else {
+			p.learn(each)
+		}
+	}
+	p.shared = 0
+	if even {
+		p.shared = p.alike
+	}
+	p.moved, p.alike, p.crept = arrived, 0, 0
+	return even
+}
+
+// falling tells whether the clock of a track runs backwards, and, when that shows, how
+// far it has led the line back by then.
+func (p *pace) falling(step int64) (back bool, lost int64) {
+	if step > 0 {
+		p.falls, p.fell = 0, 0
+		return false, 0
+	}
+	if step < 0 {
+		p.falls++
+		if p.falls < mostFalls {
+			p.fell -= step
+		}
+	}
+	if p.falls == mostFalls && step < 0 {
+		return true, p.fell
+	}
+	return p.falls >= mostFalls, 0
+}
+
 // present is where a track's line would be if nothing were late.
 func (t *timeline) present(c *lane, arrived time.Duration) int64 {
 	return t.began.UnixNano() + int64(arrived) + t.slew.best() - t.slew.at(c.line())
@@ -88,12 +154,17 @@ func (t *timeline) present(c *lane, arrived time.Duration) int64 {
 
 // giveBack is how much of a step goes into what the track has strayed by: what is
 // more than a frame, and a little of each where its clock did not stand still for good.
-func (c *lane) giveBack(step, lasts int64, sure bool) int64 {
+// Frames that shared a timestamp give back all.
+func (c *lane) giveBack(step, lasts int64, sure, even bool) int64 {
 	if c.strayed == 0 {
 		return 0
 	}
 	back := step - lasts
-	if !sure {
+	switch {
+	case sure:
+	case even:
+		back = step - lasts/4
+	default:
 		back = max(back, step/4)
 	}
 	return max(min(back, c.strayed), 0)
@@ -110,12 +181,13 @@ func (t *timeline) thaw(c *lane, delta uint32, arrived time.Duration) (step int6
 	if to < c.line()-int64(maxStep) || to > t.present(c, arrived)+int64(maxStep) {
 		return 0, false
 	}
-	c.pace.still = 0
+	c.pace.still, c.pace.alike, c.pace.shared, c.pace.crept, c.pace.moved = 0, 0, 0, 0, arrived
 	return max(to-c.line(), c.pace.lasts(c.usual)/4, int64(time.Millisecond)), true
 }
 
-// reunite ends a standstill when no track stands still any more, and lets them be
-// as far apart as they were.
+// reunite ends a standstill when no track stands still any more, and lets those that
+// stood be as far apart as they were. One that didn't has a clock of its own, and lies
+// where it should.
 func (t *timeline) reunite() {
 	if !t.still {
 		return
@@ -129,7 +201,9 @@ func (t *timeline) reunite() {
 	}
 	t.still = false
 	for _, c := range t.lanes {
-		c.offset += most - c.strayed
+		if c.strayed >= most/2 {
+			c.offset += most - c.strayed
+		}
 		c.strayed = 0
 	}
 }

@@ -56,6 +56,85 @@ func TestF32Standstill(t *testing.T) {
 	}
 }
 
+// Several frames have each timestamp, or a track's clock runs backwards or stands still and
+// goes on from there: picture and sound stay where they arrive, and so together.
+func TestF32OddClocks(t *testing.T) {
+	even := func(ms float64, _ int) float64 { return ms }
+	shared := func(k int, fps float64) func(float64, int) float64 {
+		return func(_ float64, n int) float64 { return float64(n/k*k) * 1000 / fps }
+	}
+	steps := func(length float64) func(float64, int) float64 {
+		return func(ms float64, _ int) float64 { return float64(int(ms/length)) * length }
+	}
+	back := func(ms float64, _ int) float64 { return 1e6 - ms }
+	backFor := func(ms float64, _ int) float64 { // 4 s of it, and on from there
+		return min(ms, 10000) - min(max(ms-10000, 0), 4000) + max(ms-14000, 0)
+	}
+	hangs := func(ms float64, _ int) float64 { return min(ms, 10000) + max(ms-14000, 0) }
+	for _, c := range []struct {
+		name           string
+		fps            float64
+		picture, sound func(ms float64, n int) float64
+	}{
+		{"two frames share a timestamp", 30, shared(2, 30), even},
+		{"the first has one of its own", 30, func(ms float64, n int) float64 { return shared(2, 30)(ms, n+1) }, even},
+		{"three share one", 60, shared(3, 60), even},
+		{"in every third one is repeated", 30, func(_ float64, n int) float64 { return float64(n-n%3/2) * 1000 / 30 }, even},
+		{"a clock of 100 ms", 30, steps(100), even},
+		{"a clock of 40 ms", 60, steps(40), even},
+		{"both in 50 ms", 30, steps(50), steps(50)},
+		{"both run backwards", 30, back, back},
+		{"the picture runs backwards", 30, back, even},
+		{"the sound runs backwards", 30, even, back},
+		{"the picture, for a while", 30, backFor, even},
+		{"both, for a while", 30, backFor, backFor},
+		{"the picture stands still", 30, hangs, even},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFeed(t)
+			f.videoConfig(record(mainSPS, mainPPS))
+			f.audioConfig("1190")
+			var due [2][]float64
+			for n := range int(c.fps * 40) {
+				ms := float64(n) * 1000 / c.fps
+				for m := len(due[Audio]); float64(m)*1024/48 < ms; m++ {
+					at := float64(m) * 1024 / 48
+					f.now = time.UnixMilli(base).Add(time.Duration(at * 1e6))
+					f.sound(uint32(c.sound(at, m)))
+					due[Audio] = append(due[Audio], at)
+				}
+				f.now = time.UnixMilli(base).Add(time.Duration(ms * 1e6))
+				if at := uint32(c.picture(ms, n)); n%60 == 0 {
+					f.key(at)
+				} else {
+					f.inter(at)
+				}
+				due[Video] = append(due[Video], ms)
+			}
+			f.r.Close(nil)
+			var n [2]int
+			for _, s := range f.out.samples {
+				track := f.out.periods[len(f.out.periods)-1][s.Track]
+				k, rate := track.Kind(), int64(track.Timescale)
+				at := float64(s.DTS/rate*1000-base) + float64(s.DTS%rate)*1000/float64(rate)
+				off := at - due[k][n[k]]
+				if slack := 350.0; off > slack || off < -slack {
+					t.Fatalf("%v %d is decoded %.0f ms from when it came", k, n[k], off)
+				}
+				if ms := due[k][n[k]]; ms > 20000 && (off > 60 || off < -60) {
+					t.Fatalf("%v %d is still decoded %.0f ms from when it came", k, n[k], off)
+				}
+				n[k]++
+			}
+			for k := range n {
+				if n[k] != len(due[k]) {
+					t.Errorf("%d units of %v of %d", n[k], Kind(k), len(due[k]))
+				}
+			}
+		})
+	}
+}
+
 // Sound of another rate stands still right behind its configuration: its units last as
 // long as they do, and not as those before.
 func TestF32NewSoundStandsStill(t *testing.T) {

@@ -194,7 +194,11 @@ func (t *timeline) place(c *lane) place { return place{c.line() - t.mended, t.br
 func (t *timeline) placed(c *lane, arrived time.Duration) place {
 	c.heard = arrived
 	ahead := c.line() - t.began.UnixNano() - int64(arrived)
-	t.slew.heard(c.line(), ahead)
+	if t.still {
+		t.slew.heard(c.line(), ahead)
+	} else { // what its frames were spread by says nothing of when they were due
+		t.slew.heard(c.line(), ahead-c.strayed)
+	}
 	if t.lead != nil {
 		t.report(arrived)
 	}
