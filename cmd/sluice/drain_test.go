@@ -141,8 +141,13 @@ var (
 // watch downloads all that a stream lists until it ends, and counts the marks in it. It takes
 // no answer but the right ones, once the stream is there.
 func watch(ctx context.Context, viewer *http.Client, web, name string, found map[string]int) error {
+	return watchRendition(ctx, viewer, web+"/live/"+name+"/", "v1", found)
+}
+
+// watchRendition does so with one rendition of the stream at base.
+func watchRendition(ctx context.Context, viewer *http.Client, base, rendition string, found map[string]int) error {
 	get := func(path string) (int, string, error) {
-		r, err := http.NewRequestWithContext(ctx, "GET", web+"/live/"+name+"/"+path, nil)
+		r, err := http.NewRequestWithContext(ctx, "GET", base+path, nil)
 		if err != nil {
 			return 0, "", err
 		}
@@ -158,7 +163,7 @@ func watch(ctx context.Context, viewer *http.Client, web, name string, found map
 	named := make(map[int]string) // by media sequence number
 	discontinuities := 0          // as the newest list counts them
 	for begun := false; ; {
-		code, list, err := get("v1.m3u8")
+		code, list, err := get(rendition + ".m3u8")
 		switch {
 		case err != nil:
 			return err

@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"github.com/sluice-live/sluice/httpserve/admin"
+	"github.com/sluice-live/sluice/packager"
 )
 
 const (
-	// asksAtOnce is how many encoders are asked at a time, which is once a second, to come by
-	// another connection: all at once would be a crowd where they come next.
+	// asksAtOnce is about how many encoders are asked at a time, which is once a second, to come
+	// by another connection: all at once would be a crowd where they come next.
 	asksAtOnce = 20
-	// movedSilence is how long one who was asked must have sent nothing for its next
-	// connection to take its place: it ends with a keyframe, and leaves the old one to us.
+	// movedSilence is how long one who was asked, and understands it, must have sent nothing for
+	// its next connection to take its place: it ends with a keyframe, and leaves the old one to us.
 	movedSilence = 200 * time.Millisecond
 )
 
@@ -36,7 +37,12 @@ func (g *Gate) Drain(to string) {
 }
 
 // Undrain lets publishers in again.
-func (g *Gate) Undrain() { g.draining.to.Store(nil) }
+func (g *Gate) Undrain() {
+	g.draining.to.Store(nil)
+	for _, s := range g.everybody() {
+		s.moves.Store(false)
+	}
+}
 
 // Publishing is how many there are who publish.
 func (g *Gate) Publishing() int { return len(g.everybody()) }
@@ -57,15 +63,16 @@ func (g *Gate) moveOn() {
 	if to == nil {
 		return
 	}
-	asked := 0
+	asked, last := 0, packager.StreamName{}
 	for _, s := range g.everybody() {
-		if asked == asksAtOnce {
+		if asked >= asksAtOnce && s.stream != last { // the qualities of a stream move together
 			return
 		}
 		if !s.asked.CompareAndSwap(false, true) || !s.peer.Reconnect(*to) {
 			continue
 		}
-		asked++
+		s.moves.Store(true)
+		asked, last = asked+1, s.stream
 		g.Log.Info().Str("stream", s.shown()).Stringer("remote", s.remote).Msg("the encoder is asked to come by another connection")
 		g.tell(admin.Event{Kind: admin.Drained, Stream: s.shown(), Text: "the encoder is asked to come by another connection"})
 	}

@@ -3,6 +3,8 @@ package gate
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/packager"
@@ -26,9 +28,15 @@ func (g *Gate) claim(ctx context.Context, p pushed) error {
 	return err
 }
 
+// movingTime is how long encoders get that move, when another one of their stream has moved:
+// those that send one program in several qualities leave at the same keyframe, give or take
+// what a network does. Longer would only hold up the one that has come.
+const movingTime = time.Second
+
 // Yield lets go of a stream whose encoder has come to another process, to push a name. That
 // the old connection of the encoder is dead, or left, must show first, as ever:
-// packager.ErrBusy. Others who publish the stream are sent after it.
+// packager.ErrBusy. Others who publish the stream are sent after it: those that move by
+// themselves have movingTime for it.
 func (g *Gate) Yield(ctx context.Context, stream, name packager.StreamName) error {
 	p, err := g.parse(name.String())
 	if err != nil || p.stream != stream {
@@ -38,6 +46,7 @@ func (g *Gate) Yield(ctx context.Context, stream, name packager.StreamName) erro
 		return packager.ErrBusy
 	}
 	all := g.crew(stream)
+	g.letMove(ctx, all)
 	hang(all)
 	for _, s := range all {
 		select {
@@ -47,6 +56,22 @@ func (g *Gate) Yield(ctx context.Context, stream, name packager.StreamName) erro
 		}
 	}
 	return nil
+}
+
+// letMove waits until those have left who understand that they are to come by another
+// connection, for movingTime at most.
+func (g *Gate) letMove(ctx context.Context, all []*publisher) {
+	ctx, cancel := context.WithTimeout(ctx, movingTime)
+	defer cancel()
+	look := time.NewTicker(movedSilence / 4)
+	defer look.Stop()
+	for slices.ContainsFunc(all, (*publisher).staysYet) {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Move ends all publications, as if their encoders had been lost: they come back to

@@ -26,6 +26,7 @@ type publisher struct {
 	number       int64                 // counts those who were let in
 	away         atomic.Pointer[error] // why it is sent away
 	asked        atomic.Bool           // to come by another connection
+	moves        atomic.Bool           // it understands that
 	over         chan struct{}         // closed when its place is free again
 	lock         atomic.Pointer[remux.Lock]
 	left         func(cause error) // what is to be done when all is over
@@ -55,6 +56,16 @@ func (s *publisher) WriteTag(tag flv.Tag) error {
 func (s *publisher) Close(cause error) {
 	s.Sink.Close(cause)
 	s.left(cause)
+}
+
+// staysYet tells whether it is about to come by another connection, and has not left this one.
+func (s *publisher) staysYet() bool {
+	select {
+	case <-s.over:
+		return false
+	default:
+		return s.moves.Load() && s.peer.Silent() < movedSilence
+	}
 }
 
 // locked notes how the timestamps of its encoder lie to those of the others.

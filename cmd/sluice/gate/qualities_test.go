@@ -41,7 +41,9 @@ func inQualities(t *testing.T, backup bool, f func(t *testing.T, g *Gate)) {
 }
 
 // push asks for a name of app live.
-func (g *Gate) push(name string, p *peer) (ingest.Sink, error) {
+func (g *Gate) push(name string, p *peer) (ingest.Sink, error) { return g.pushBy(name, p) }
+
+func (g *Gate) pushBy(name string, p ingest.Peer) (ingest.Sink, error) {
 	_, s, err := g.Publish(context.Background(), ingest.Request{
 		App: "live", Name: name, Remote: netip.MustParseAddrPort("192.0.2.1:1"), Peer: p, Software: "encoder of " + name,
 	})

@@ -50,18 +50,18 @@ func (g *Gate) takeover(ctx context.Context, p pushed) bool {
 // silent returns one who has been silent for long enough, or nil.
 func silent(all []*publisher) *publisher {
 	for _, s := range all {
-		if quiet := s.peer.Silent(); quiet >= takeoverSilence || s.asked.Load() && quiet >= movedSilence {
+		if quiet := s.peer.Silent(); quiet >= takeoverSilence || s.moves.Load() && quiet >= movedSilence {
 			return s
 		}
 	}
 	return nil
 }
 
-// heard tells whether all have been heard within that time. One who was asked to come by
-// another connection has a moment to leave this one.
+// heard tells whether all have been heard within that time. One who is to come by another
+// connection, and understands it, has a moment to leave this one.
 func heard(all []*publisher, within time.Duration) bool {
 	for _, s := range all {
-		if s.asked.Load() && within < takeoverSilence || s.peer.Silent() >= within {
+		if s.moves.Load() && within < takeoverSilence || s.peer.Silent() >= within {
 			return false
 		}
 	}
