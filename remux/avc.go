@@ -78,6 +78,9 @@ func (a *avc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error)
 	if err != nil {
 		return nil, nil, fmt.Errorf("video frame: %w", err)
 	}
+	if au.slice == nil { // parameter sets, or what describes pictures, in a frame of its own
+		return nil, nil, a.parameterSets(&au, false)
+	}
 	// The encoder's word is taken only where it sends no IDR pictures at all:
 	// others call every I-frame a keyframe.
 	a.sawIDR = a.sawIDR || au.idr

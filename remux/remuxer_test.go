@@ -214,6 +214,24 @@ func TestRemuxer(t *testing.T) {
 			f.tag(flv.TagVideo, 0, []byte{0x17, 1, 0, 0, 0}, unhex("00000001"), highSPS, unhex("00000001"), highPPS, unhex("00000001 658884"))
 			f.inter(40)
 		}, both + ", audio 0, video 0 key, video 40"},
+		{"all in band, parameter sets in a frame of their own", func(f *feed) {
+			f.audioConfig(stereo48)
+			f.sound(0)
+			f.tag(flv.TagVideo, 0, []byte{0x17, 1, 0, 0, 0}, unhex("00000001"), highSPS, unhex("00000001"), highPPS)
+			f.tag(flv.TagVideo, 0, []byte{0x17, 1, 0, 0, 0}, unhex("00000001 658884"))
+			f.inter(40)
+		}, both + ", audio 0, video 0 key, video 40"},
+		{"other parameter sets, and what describes a picture, in frames of their own", func(f *feed) {
+			f.configs()
+			f.sound(0)
+			f.key(0)
+			f.inter(40)
+			f.tag(flv.TagVideo, 80, []byte{0x27, 1, 0, 0, 0}, unhex("00000002 09f0"))
+			f.inter(80)
+			f.tag(flv.TagVideo, 120, []byte{0x17, 1, 0, 0, 0}, []byte{0, 0, 0, byte(len(mainSPS))}, mainSPS, []byte{0, 0, 0, byte(len(mainPPS))}, mainPPS)
+			f.key(120)
+			f.inter(160)
+		}, both + ", audio 0, video 0 key, video 40, video 80, tracks avc1.4d401e mp4a.40.2, video 120 key, video 160"},
 		{"a record without parameter sets, all in band", func(f *feed) {
 			f.videoConfig(unhex("01640028 ffe0 00"))
 			f.key(0, highSPS, highPPS)
