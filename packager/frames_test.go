@@ -3,6 +3,7 @@ package packager_test
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ type camera struct {
 	now        time.Time
 	timestamp  uint32
 	video      [][]byte // NAL units from the first keyframe on
+	before     [][]byte // … that wait for a picture
 	audio      [][]byte
 	key        bool // there was one
 }
@@ -64,7 +66,10 @@ func (c *camera) tag() flv.Tag {
 		nals = append(nals, []byte{0x65, 0x88, 0x84})
 	}
 	if c.key {
-		c.video = append(c.video, nals...)
+		c.before = append(c.before, nals...)
+		if slices.ContainsFunc(nals, func(nal []byte) bool { return nal[0] == 0x41 || nal[0] == 0x65 }) {
+			c.video, c.before = append(c.video, c.before...), nil
+		}
 	}
 	return flv.Tag{Type: flv.TagVideo, Timestamp: c.timestamp, Body: append(head, c.frame(nals, annexB)...)}
 }

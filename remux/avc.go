@@ -12,7 +12,8 @@ type avc struct {
 	reader  avcReader
 	decoder *H264 // nil before there is one
 	sawIDR  bool
-	unit    unit // that next returned
+	before  []byte // NAL units without a picture, which belong to the next one
+	unit    unit   // that next returned
 
 	lateSPS, latePPS [][]byte // came in band since decoding could start
 }
@@ -78,8 +79,16 @@ func (a *avc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error)
 	if err != nil {
 		return nil, nil, fmt.Errorf("video frame: %w", err)
 	}
-	if au.slice == nil { // parameter sets, or what describes pictures, in a frame of its own
+	if au.slice == nil { // parameter sets, or what describes a picture, in a frame of its own
+		const most = 64 << 10
+		if len(a.before)+len(au.data) <= most {
+			a.before = append(a.before, au.data...)
+		}
 		return nil, nil, a.parameterSets(&au, false)
+	}
+	if a.before != nil {
+		au = unitOf(append(a.before, au.data...))
+		a.before = nil
 	}
 	// The encoder's word is taken only where it sends no IDR pictures at all:
 	// others call every I-frame a keyframe.

@@ -30,11 +30,16 @@ func (r *avcReader) accessUnit(b []byte) (accessUnit, error) {
 	if err != nil {
 		return accessUnit{}, err
 	}
+	return unitOf(data), nil
+}
+
+// unitOf reads NAL units with 4-byte lengths.
+func unitOf(data []byte) accessUnit {
 	au := accessUnit{data: data, recovery: -1}
 	for nal := range nalUnits(data) {
 		au.note(nal)
 	}
-	return au, nil
+	return au
 }
 
 func (au *accessUnit) note(nal []byte) {
