@@ -186,8 +186,8 @@ func (t *timeline) thaw(c *lane, delta uint32, arrived time.Duration) (step int6
 }
 
 // reunite ends a standstill when no track stands still any more, and lets those that
-// stood be as far apart as they were. One that didn't has a clock of its own, and lies
-// where it should.
+// stood be as far apart as they were. One that strayed far less didn't stand: it has a
+// clock of its own, and lies where it should.
 func (t *timeline) reunite() {
 	if !t.still {
 		return
@@ -201,8 +201,8 @@ func (t *timeline) reunite() {
 	}
 	t.still = false
 	for _, c := range t.lanes {
-		if c.strayed >= most/2 {
-			c.offset += most - c.strayed
+		if less := most - c.strayed; less <= max(most/2, int64(standstillTime)/2) {
+			c.offset += less
 		}
 		c.strayed = 0
 	}

@@ -190,3 +190,23 @@ func TestHeld(t *testing.T) {
 	}
 	f.r.Close(nil)
 }
+
+// What the tracks strayed by is given back little by little: who has given back more by the
+// end of a standstill stood still, too.
+func TestReuniteAll(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	for _, c := range []struct{ strayed, want [2]int64 }{
+		{[2]int64{115 * ms, 57 * ms}, [2]int64{0, 58 * ms}},
+		{[2]int64{4000 * ms, 3800 * ms}, [2]int64{0, 200 * ms}},
+		{[2]int64{4000 * ms, 0}, [2]int64{0, 0}}, // its clock went on
+	} {
+		line := timeline{still: true}
+		for _, s := range c.strayed {
+			line.lanes = append(line.lanes, &lane{strayed: s})
+		}
+		line.reunite()
+		if got := [2]int64{line.lanes[0].offset, line.lanes[1].offset}; got != c.want || line.still {
+			t.Errorf("strayed by %v: moved by %v, and not by %v", c.strayed, got, c.want)
+		}
+	}
+}
