@@ -163,10 +163,10 @@ func fatal(t testing.TB, v viewer) string {
 }
 
 // publishQualities publishes the program until the test ends.
-func publishQualities(t testing.TB, s *server, stream string, length time.Duration) {
+func publishQualities(t testing.TB, s *server, stream string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	sendPaced(ctx, t, s.rtmpURL(stream), qualities(t).tags(length))
+	sendPaced(ctx, t, s.rtmpURL(stream), qualities(t).tags(time.Hour))
 	t.Cleanup(cancel)
 	awaitPlayable(t, s, stream)
 }
@@ -179,7 +179,7 @@ func TestQualities(t *testing.T) {
 	t.Parallel()
 	const stream = "live/qualities"
 	s := startServer(t)
-	publishQualities(t, s, stream, time.Minute)
+	publishQualities(t, s, stream)
 	for _, c := range choosers[:2] {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -222,7 +222,7 @@ func TestAdaptive(t *testing.T) {
 		t.Run(parts, func(t *testing.T) {
 			const stream = "live/qualities"
 			s := startServer(t, "-window-part-duration", parts)
-			publishQualities(t, s, stream, time.Hour)
+			publishQualities(t, s, stream)
 			time.Sleep(8 * time.Second) // they join a stream that is on air
 			for _, browser := range []string{"Chromium", "Firefox"} {
 				for _, c := range choosers {

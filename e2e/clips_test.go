@@ -48,15 +48,11 @@ var clipCuts = encodeClip("cuts.flv", "testsrc2=size=640x360"+rate+"[a];smptehdb
 func encodeClip(name, picture string, d time.Duration, video ...string) func(testing.TB) string {
 	once := sync.OnceValues(func() (string, error) {
 		path := filepath.Join(clipDir, name)
-		args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-y",
-			"-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:sample_rate=%d", sampleRate),
+		args := []string{"-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:sample_rate=%d", sampleRate),
 			"-c:v", "libx264", "-preset", "superfast", "-bf", "2", "-pix_fmt", "yuv420p"}
 		args = append(args, video...)
 		args = append(args, "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-t", fmt.Sprint(d.Seconds()), "-f", "flv", path)
-		if out, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("making %s: %w\n%s", name, err, out)
-		}
-		return path, nil
+		return path, encode(args)
 	})
 	return func(t testing.TB) string {
 		t.Helper()
@@ -67,6 +63,16 @@ func encodeClip(name, picture string, d time.Duration, video ...string) func(tes
 		}
 		return path
 	}
+}
+
+// encode makes a file by ffmpeg, in the time that the tests beside it leave: an encoder that
+// takes all cores would make their players stand still.
+func encode(args []string) error {
+	args = append([]string{"-n", "19", "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-y"}, args...)
+	if out, err := exec.Command("nice", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("making %s: %w\n%s", args[len(args)-1], err, out)
+	}
+	return nil
 }
 
 // accessUnit is one frame, as a source sends it or a segment has it. Times are

@@ -19,9 +19,9 @@ func smallClip(t testing.TB, sound ...string) []flv.Tag {
 	t.Helper()
 	needs(t, "ffmpeg")
 	path := filepath.Join(t.TempDir(), "clip.flv")
-	args := []string{"-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=30", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
+	args := []string{"-f", "lavfi", "-i", "testsrc2=size=160x90:rate=30", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
 		"-t", "20", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-b:v", "90k", "-x264-params", "keyint=60:min-keyint=60:scenecut=0", "-c:a", "aac", "-b:a", "96k"}
-	if _, err := tool(t, 60*time.Second, "ffmpeg", append(append(args, sound...), "-f", "flv", path)...); err != nil {
+	if err := encode(append(append(args, sound...), "-f", "flv", path)); err != nil {
 		t.Fatal(err)
 	}
 	return clipTags(t, path)

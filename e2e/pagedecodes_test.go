@@ -44,7 +44,7 @@ func TestPageDecodes(t *testing.T) {
 	s := startServer(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	sendPaced(ctx, t, s.rtmpURL("live/decode"), loop(t, recorded(t, "h264-aac")).tags(2*time.Minute))
+	sendPaced(ctx, t, s.rtmpURL("live/decode"), loop(t, recorded(t, "h264-aac")).tags(time.Hour))
 	awaitPlayable(t, s, "live/decode")
 	b := browse(t)
 
@@ -104,7 +104,7 @@ func TestPageSounds(t *testing.T) {
 	s := startServer(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	sendPaced(ctx, t, s.rtmpURL("live/sounds"), loop(t, recorded(t, "two-by-two")).tags(2*time.Minute))
+	sendPaced(ctx, t, s.rtmpURL("live/sounds"), loop(t, recorded(t, "two-by-two")).tags(time.Hour))
 	awaitPlayable(t, s, "live/sounds")
 	b := browse(t)
 	for _, player := range []string{"hls", "dash"} {

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -31,8 +30,7 @@ func qualities(t testing.TB) *looped {
 var encodeQualities = sync.OnceValues(func() (files []string, err error) {
 	const seconds = "20"
 	rates := []string{"1200k", "400k", "120k"}
-	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-y",
-		"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d%s", heights[0]*16/9, heights[0], rate),
+	args := []string{"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d%s", heights[0]*16/9, heights[0], rate),
 		"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
 		"-filter_complex", fmt.Sprintf("[0:v]split=3[v0][b][c];[b]scale=%d:%d[v1];[c]scale=%d:%d[v2]", heights[1]*16/9, heights[1], heights[2]*16/9, heights[2])}
 	for i, rate := range rates {
@@ -43,10 +41,7 @@ var encodeQualities = sync.OnceValues(func() (files []string, err error) {
 			"-g", fmt.Sprint(2*frameRate), "-keyint_min", fmt.Sprint(2*frameRate), "-sc_threshold", "0",
 			"-c:a", "aac", "-b:a", "96k", "-t", seconds, "-f", "flv", file)
 	}
-	if out, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("making qualities: %w\n%s", err, out)
-	}
-	return files, nil
+	return files, encode(args)
 })
 
 // multitrack has the picture of each file as a track of one stream, and the sound of the first.

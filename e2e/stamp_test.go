@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -46,14 +45,12 @@ var makeStampedSizes = func() func(string) (string, error) {
 	return func(clip string) (string, error) {
 		once.Do(func() {
 			path = filepath.Join(clipDir, "sizes.ts")
-			args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-i", clip,
+			args := []string{"-i", clip,
 				"-filter_complex", "[0:v]split=3[a][b][c];[a]scale=480:270[v1];[b]scale=320:180[v2];[c]scale=240:136[v3]",
 				"-map", "[v1]", "-map", "[v2]", "-map", "[v3]", "-map", "0:a",
 				"-vsync", "passthrough", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "60", "-keyint_min", "60", "-sc_threshold", "0", "-b:v:0", "500k", "-b:v:1", "300k", "-b:v:2", "200k",
 				"-c:a", "copy", path}
-			if out, failed := exec.Command("ffmpeg", args...).CombinedOutput(); failed != nil {
-				err = fmt.Errorf("making %s: %w\n%s", path, failed, out)
-			}
+			err = encode(args)
 		})
 		return path, err
 	}
