@@ -507,6 +507,9 @@ func (c *conn) read() (chunk.Message, error) {
 			return chunk.Message{}, c.server.counted(err)
 		}
 		c.pace.complete = true
+		if c.idle.silence != nil && !c.reads() { // what it played is over, or was refused
+			c.idle.until(c.server.Limits.PublishTimeout)
+		}
 		if c.move.Load() != nil {
 			if err := c.askToMove(); err != nil {
 				return chunk.Message{}, err
