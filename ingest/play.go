@@ -33,6 +33,9 @@ const (
 	mostPings    = 3
 
 	mostOrders = 64 // that wait, of one stream
+
+	// restTime is how long a paused reader keeps its place.
+	restTime = 5 * time.Second
 )
 
 // reading is one stream of a connection that is played: a goroutine that writes.
@@ -326,7 +329,7 @@ func (p *reading) copy(ctx context.Context) error {
 		}
 		var err error
 		if p.paused {
-			<-wait.Done()
+			err = p.rest(wait)
 		} else {
 			err = p.source.More(wait)
 		}
@@ -336,6 +339,19 @@ func (p *reading) copy(ctx context.Context) error {
 		} else if err != nil {
 			return err
 		}
+	}
+}
+
+// rest waits until the next order. What has waited for a reader for longer than restTime, it
+// would be too late for: nothing is held for it any more.
+func (p *reading) rest(wait context.Context) error {
+	timer := time.NewTimer(restTime)
+	defer timer.Stop()
+	select {
+	case <-wait.Done():
+		return nil
+	case <-timer.C:
+		return p.source.Rest(wait)
 	}
 }
 

@@ -35,6 +35,7 @@ type play struct {
 	over     bool
 	more     chan struct{}
 	received []string
+	rests    []time.Time
 	closed   int
 }
 
@@ -109,6 +110,12 @@ func (p *play) More(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (p *play) Rest(ctx context.Context) error {
+	p.rests = append(p.rests, time.Now())
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func (p *play) Receive(kind flv.Kind, on bool) {

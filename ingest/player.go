@@ -24,6 +24,9 @@ type Source interface {
 	// More returns when there may be more tags, io.EOF when none will come, or the
 	// context's error.
 	More(ctx context.Context) error
+	// Rest lets go of all that it holds: what Next returns behind it begins with a keyframe. It
+	// returns io.EOF when the stream has ended, or the context's error.
+	Rest(ctx context.Context) error
 	// Receive switches sound or pictures on and off. They are on at first.
 	Receive(kind flv.Kind, on bool)
 	// Close is called exactly once.

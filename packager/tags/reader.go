@@ -338,6 +338,15 @@ func (r *Reader) Receive(kind flv.Kind, on bool) {
 	}
 }
 
+// Rest lets go of the units that wait: the next Look begins as the first one did, and timestamps
+// go on.
+func (r *Reader) Rest() {
+	for _, t := range r.tracks {
+		t.drop()
+	}
+	r.placed = false
+}
+
 // Held is the memory of the units that wait, each part once; and how many they are.
 func (r *Reader) Held() (parts packager.Memory) {
 	for _, t := range r.tracks {

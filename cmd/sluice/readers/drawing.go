@@ -61,6 +61,19 @@ func (d *Drawing) More(ctx context.Context) error {
 	return nil
 }
 
+// Rest lets go of all that it holds: what Next returns behind it begins with a keyframe. It
+// returns io.EOF when the stream has ended, or the context's error.
+func (d *Drawing) Rest(ctx context.Context) error {
+	d.giveBack()
+	d.Reader.Rest()
+	d.seen = nil
+	_, err := d.Stream.Wait(ctx, func(w *packager.Window) bool { return w.State == packager.Ended })
+	if err == nil || errors.Is(err, packager.ErrReleased) {
+		return io.EOF
+	}
+	return err
+}
+
 func (d *Drawing) look(w *packager.Window) {
 	d.giveBack()
 	d.told()
