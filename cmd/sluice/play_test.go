@@ -90,6 +90,7 @@ type audience struct {
 	err  error     // that it ended with
 	done chan struct{}
 	slow func(n int) // before each tag
+	hang func()
 }
 
 func (h *theatre) play(name string, t client.Tells, slow func(n int)) (*audience, error) {
@@ -97,7 +98,7 @@ func (h *theatre) play(name string, t client.Tells, slow func(n int)) (*audience
 	if err != nil {
 		return nil, err
 	}
-	a := &audience{done: make(chan struct{}), slow: slow}
+	a := &audience{done: make(chan struct{}), slow: slow, hang: func() { r.Close() }}
 	go func() {
 		defer close(a.done)
 		defer r.Close()

@@ -33,13 +33,17 @@ import (
 
 // network is servers by name, in fake time.
 type network struct {
-	t    *testing.T
-	mu   sync.Mutex
-	host map[string]*pipeListener
-	down map[string]bool
-	open map[string][]net.Conn
-	deaf atomic.Bool // nobody reads what relays send
-	when []time.Time // of all that was dialled
+	t     *testing.T
+	mu    sync.Mutex
+	host  map[string]*pipeListener
+	down  map[string]bool
+	open  map[string][]net.Conn
+	deaf  atomic.Bool            // nobody reads what relays send
+	when  []time.Time            // of all that was dialled
+	takes time.Duration          // that a connection comes about
+	why   error                  // of a server that is down; nil: it refuses
+	cut   time.Duration          // servers hang up so long after they were dialled; 0: they don't
+	mute  atomic.Pointer[string] // a server that reads nothing
 }
 
 func inNetwork(t *testing.T, f func(n *network)) {
@@ -57,13 +61,22 @@ func (n *network) dial(_ context.Context, _, address string) (net.Conn, error) {
 	n.when = append(n.when, time.Now())
 	l := n.host[name]
 	if l == nil || n.down[name] {
-		n.mu.Unlock()
+		defer n.mu.Unlock()
+		if n.why != nil {
+			return nil, n.why
+		}
 		return nil, errors.New("connection refused")
 	}
+	cut := n.cut
+	takes := n.takes
 	n.mu.Unlock()
+	time.Sleep(takes)
 	near, far := net.Pipe()
+	if cut > 0 {
+		time.AfterFunc(cut, func() { far.Close() })
+	}
 	select {
-	case l.conns <- remoteConn{&deafConn{far, n}}:
+	case l.conns <- remoteConn{&deafConn{far, n, name}}:
 	case <-l.closed:
 		return nil, errors.New("connection refused")
 	}
@@ -76,14 +89,20 @@ func (n *network) dial(_ context.Context, _, address string) (net.Conn, error) {
 // deafConn is a server's end that may read nothing for a while.
 type deafConn struct {
 	net.Conn
-	n *network
+	n    *network
+	name string
 }
 
 func (c *deafConn) Read(b []byte) (int, error) {
-	for c.n.deaf.Load() {
+	for c.n.deaf.Load() || c.n.isMute(c.name) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	return c.Conn.Read(b)
+}
+
+func (n *network) isMute(name string) bool {
+	mute := n.mute.Load()
+	return mute != nil && *mute == name
 }
 
 // fail takes a server off the network, and cuts those who are connected; or puts it back.

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
+	"io"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-live/sluice/ingest"
 	"github.com/sluice-live/sluice/ingest/client"
 	"github.com/sluice-live/sluice/ingest/flv"
 )
@@ -90,6 +95,121 @@ func TestPushMoves(t *testing.T) {
 					if missed, _, _ := follows(t, a.sent, tape.tags); missed != 0 {
 						t.Errorf("of the stretch %d, %d pictures are missing", i, missed)
 					}
+				}
+			})
+		})
+	}
+}
+
+// asks is a server that can ask who plays from it to come by another connection.
+type asks struct {
+	ingest.Handler
+	mu    sync.Mutex
+	peers []ingest.Peer
+}
+
+func (a *asks) Play(ctx context.Context, r ingest.Request) (string, ingest.Source, error) {
+	a.mu.Lock()
+	a.peers = append(a.peers, r.Peer)
+	a.mu.Unlock()
+	return a.Handler.(ingest.Player).Play(ctx, r)
+}
+
+// ask has all asked, and tells whether they understand it.
+func (a *asks) ask(to string) (all bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all = len(a.peers) > 0
+	for _, p := range a.peers {
+		all = p.Reconnect(to) && all
+	}
+	return all
+}
+
+// A pull whose server asks it to come by another connection goes on there as soon as that has a
+// picture, also where the server doesn't wait for it; viewers stay. Where that fails, it goes on where
+// it is, and tries again.
+func TestPullMoves(t *testing.T) {
+	for name, c := range map[string]struct {
+		to    string
+		moves bool
+		goes  bool // the server that asks, soon after
+	}{
+		"elsewhere":                      {"rtmp://c/live", true, false},
+		"elsewhere, and at once":         {"rtmp://c/live", true, true},
+		"to where it came":               {"", true, false},
+		"where nobody is":                {"rtmp://gone/live", false, false},
+		"to what is no address":          {"http://c/live", false, false},
+		"where it isn't":                 {"rtmp://c/other", false, false},
+		"to itself":                      {"rtmp://b/live", false, false},
+		"somewhere, with what is secret": {"rtmp://gone/live/SECRETINST?SECRETQUERY", false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inNetwork(t, func(n *network) {
+				a, after := n.node("a", nil, nil), n.node("c", nil, nil)
+				asking := &asks{Handler: a.app.rtmp.Handler}
+				a.app.rtmp.Handler = asking
+				b := n.node("b", map[string]string{"live/copy": "rtmp://a/live/cam1"}, nil)
+				p, q := a.encoder(), after.encoder()
+				both := func(d time.Duration) {
+					done := make(chan struct{})
+					go func() { defer close(done); after.publish(q, d) }()
+					a.publish(p, d)
+					<-done
+				}
+				both(8 * time.Second)
+				viewer, err := b.play("copy", client.Tells{}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.to == "" { // another server is behind the same address
+					n.add("a", after.door)
+				}
+				if !asking.ask(c.to) {
+					t.Error("it doesn't say that it understands that")
+				}
+				n.takes = 500 * time.Millisecond
+				dialled := n.dialled()
+				both(24 * time.Second) // it hears of that when it says something next
+				if c.goes {
+					n.fail("a", true)
+				}
+				both(24 * time.Second)
+				b.is("pull live/copy live")
+				if a, c := len(a.app.readers.List()), len(after.app.readers.List()); a+c != 1 {
+					t.Errorf("%d and %d play it", a, c)
+				} else if moved := c == 1; moved != (name[:2] == "el" || name == "to where it came") {
+					t.Errorf("it has moved: %v", moved)
+				}
+				if tries := n.dialled() - dialled; tries > 10 || c.moves && tries > 1 {
+					t.Errorf("%d connections in 48 seconds", tries)
+				}
+				select {
+				case <-viewer.done:
+					t.Errorf("a viewer hears %v", viewer.err)
+				default:
+				}
+				p.Close()
+				q.Close()
+				time.Sleep(time.Minute)
+				<-viewer.done
+				got := of(flv.TagVideo, viewer.got)
+				if viewer.err != io.EOF || len(got) < 50*30 {
+					t.Errorf("%d pictures, %v", len(got), viewer.err)
+				}
+				for i := 1; i < len(got); i++ {
+					switch gap := int32(got[i].Timestamp - got[i-1].Timestamp); {
+					case gap < 0:
+						t.Fatal("timestamps go back")
+					case gap > 2500:
+						t.Errorf("nothing for %d ms", gap)
+					}
+				}
+				b.close()
+				a.close()
+				after.close()
+				if text := b.log.String(); strings.Contains(text, "SECRET") || strings.Count(text, `"level":"warn","room":"relay"`) > 3 {
+					t.Error(text)
 				}
 			})
 		})

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
@@ -128,14 +130,22 @@ type Dialer struct {
 	Net func(ctx context.Context, network, address string) (net.Conn, error) // nil: the system's
 }
 
-// open connects and lets talk go on from there, all within dialTimeout, and again where
+// silentError is for a server that doesn't answer within that time.
+type silentError time.Duration
+
+func (e silentError) Error() string { return fmt.Sprintf("no answer within %v", time.Duration(e)) }
+
+// open connects and lets talk go on from there, all within a limit, and again where
 // the server asks for a login. A connection where that fails is closed.
-func (d Dialer) open(ctx context.Context, a Address, talk func(nc net.Conn, app, tcURL string) error) error {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+func (d Dialer) open(ctx context.Context, a Address, limit time.Duration, talk func(nc net.Conn, app, tcURL string) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, silentError(limit))
 	defer cancel()
 	query := ""
 	for step := 0; ; step++ {
 		err := d.once(ctx, a, query, talk)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = silentError(limit) // the socket's timeout is only how it shows
+		}
 		refused := (*RefusedError)(nil)
 		if !errors.As(err, &refused) || a.User == "" || step == loginSteps {
 			return err
@@ -175,7 +185,7 @@ func (d Dialer) once(ctx context.Context, a Address, query string, talk func(nc 
 		err = talk(nc, app, a.scheme()+"://"+a.Host+"/"+app)
 	}
 	if !stop() {
-		err = context.Cause(ctx) // the socket's timeout is only how it shows
+		err = context.Cause(ctx)
 	}
 	if err != nil {
 		nc.Close()

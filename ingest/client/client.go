@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-live/sluice/ingest/amf"
@@ -20,8 +21,14 @@ import (
 
 const (
 	dialTimeout  = 10 * time.Second
+	playTimeout  = 20 * time.Second // some servers, sluice among them, wait half of it for a stream
 	writeTimeout = 10 * time.Second
+	hurryTime    = time.Second
 	chunkSize    = 4096 // what OBS announces
+
+	// reconnectRequest is the code of a server that asks its peers to come by another connection
+	// (Enhanced RTMP v2, "Reconnect Request").
+	reconnectRequest = "NetConnection.Connect.ReconnectRequest"
 
 	commandStream = 3
 	mediaStream   = 4 // one for all, as OBS has it
@@ -36,8 +43,11 @@ type Publisher struct {
 	streamID uint32
 	name     string
 
-	mu sync.Mutex // one writes at a time
-	w  *chunk.Writer
+	mu     sync.Mutex // one writes at a time
+	w      *chunk.Writer
+	broken error // of a Flush: what follows would be read as the rest of what was cut off
+
+	hurried atomic.Bool // what is still to be said may take no longer than hurryTime
 
 	asked chan string
 
@@ -82,7 +92,7 @@ func Dial(ctx context.Context, rawURL string, tlsConfig *tls.Config) (*Publisher
 
 // Publish connects and publishes. What the publisher tells is which codecs it may send.
 func (d Dialer) Publish(ctx context.Context, a Address, t Tells) (p *Publisher, err error) {
-	err = d.open(ctx, a, func(nc net.Conn, app, tcURL string) error {
+	err = d.open(ctx, a, dialTimeout, func(nc net.Conn, app, tcURL string) error {
 		p, err = publish(nc, app, a.Name, tcURL, t)
 		return err
 	})
@@ -176,7 +186,7 @@ func (p *Publisher) heed(m chunk.Message) error {
 			if info.String("level") == "error" {
 				return &RefusedError{"publish", info.String("code"), info.String("description")}
 			}
-			if info.String("code") == "NetConnection.Connect.ReconnectRequest" {
+			if info.String("code") == reconnectRequest {
 				select {
 				case p.asked <- info.String("tcUrl"):
 				default: // it has been asked already
@@ -283,11 +293,19 @@ func (p *Publisher) Flush() error {
 }
 
 func (p *Publisher) flush() error {
-	p.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
-	return p.w.Flush()
+	if p.broken != nil {
+		return p.broken
+	}
+	limit := writeTimeout
+	if p.hurried.Load() {
+		limit = hurryTime
+	}
+	p.nc.SetWriteDeadline(time.Now().Add(limit))
+	p.broken = p.w.Flush()
+	return p.broken
 }
 
-// Close says goodbye and closes the connection.
+// Close says goodbye, unless something was cut off before, and closes the connection.
 func (p *Publisher) Close() error {
 	p.mu.Lock()
 	p.command(0, "FCUnpublish", 6, amf.Null{}, p.name)
@@ -306,8 +324,12 @@ func (p *Publisher) Close() error {
 	return err
 }
 
-// Hurry ends a Flush that waits, within a second. It may be called from anywhere.
-func (p *Publisher) Hurry() { p.nc.SetWriteDeadline(time.Now().Add(time.Second)) }
+// Hurry ends a Flush that waits, within a second, and gives what is said from here on no longer.
+// It may be called from anywhere.
+func (p *Publisher) Hurry() {
+	p.hurried.Store(true)
+	p.nc.SetWriteDeadline(time.Now().Add(hurryTime))
+}
 
 // Asked has where the server wants us to come next, once it does: "" is where we came
 // (Enhanced RTMP v2, "Reconnect Request"). Who follows publishes there from a keyframe on, and

@@ -27,6 +27,7 @@ type Reader struct {
 	window uint64        // bytes that an acknowledgement is asked for after; 0: never
 	idle   time.Duration // longest that ReadTag waits
 	via    []string
+	asked  *string // see Asked
 
 	parts []flv.Tag // of an aggregate, that are still to be returned
 }
@@ -35,7 +36,7 @@ type Reader struct {
 type Tells struct {
 	Codecs []flv.FourCC  // that it takes, or may send, beside those that are older; empty: nothing of Enhanced RTMP
 	Tracks bool          // several of a kind
-	Asks   bool          // a Publisher: it heeds Asked
+	Asks   bool          // it heeds Asked
 	Idle   time.Duration // longest that ReadTag waits; 0 is for ever
 	Limits chunk.Limits  // of what a Reader takes; zero: the usual ones
 
@@ -83,7 +84,7 @@ func DialReader(ctx context.Context, rawURL string, tlsConfig *tls.Config, t Tel
 
 // Play connects and plays what is there.
 func (d Dialer) Play(ctx context.Context, a Address, t Tells) (r *Reader, err error) {
-	err = d.open(ctx, a, func(nc net.Conn, app, tcURL string) error {
+	err = d.open(ctx, a, playTimeout, func(nc net.Conn, app, tcURL string) error {
 		r, err = NewReader(nc, app, a.Name, tcURL, t)
 		return err
 	})
@@ -95,7 +96,7 @@ func (d Dialer) Play(ctx context.Context, a Address, t Tells) (r *Reader, err er
 
 // NewReader plays on a connection that is open already.
 func NewReader(nc net.Conn, app, name, tcURL string, t Tells) (*Reader, error) {
-	nc.SetDeadline(time.Now().Add(dialTimeout))
+	nc.SetDeadline(time.Now().Add(playTimeout))
 	if err := handshake.Dial(nc, 0, rand.Reader); err != nil {
 		return nil, err
 	}
@@ -203,7 +204,7 @@ func (r *Reader) ReadTag() (flv.Tag, error) {
 				return flv.Tag{}, err
 			}
 		case chunk.TypeCommandAMF0:
-			if err := ended(m.Body); err != nil {
+			if err := r.heed(m.Body); err != nil {
 				return flv.Tag{}, err
 			}
 		}
@@ -248,8 +249,9 @@ func (r *Reader) answer(m chunk.Message) error {
 	return r.w.Flush()
 }
 
-// ended is the error of a command that ends a play.
-func ended(body []byte) error {
+// heed returns the error of a command that ends a play, and notes where the server wants us to
+// come.
+func (r *Reader) heed(body []byte) error {
 	c, _ := amf.Decode(body)
 	if len(c) < 2 || c[0] != "onStatus" {
 		return nil
@@ -258,10 +260,23 @@ func ended(body []byte) error {
 	switch code := info.String("code"); {
 	case code == "NetStream.Play.UnpublishNotify", code == "NetStream.Play.Stop", code == "NetStream.Play.Complete":
 		return io.EOF
+	case code == reconnectRequest:
+		where := info.String("tcUrl")
+		r.asked = &where
 	case info.String("level") == "error":
 		return fmt.Errorf("%s: %s", code, info.String("description"))
 	}
 	return nil
+}
+
+// Asked is where the server wants us to come next, if it has asked since the last call: "" is where
+// we came (Enhanced RTMP v2, "Reconnect Request"). Who follows plays there, and closes this one then.
+func (r *Reader) Asked() (tcURL string, asked bool) {
+	if r.asked == nil {
+		return "", false
+	}
+	tcURL, r.asked = *r.asked, nil
+	return tcURL, true
 }
 
 // Received is how many bytes have come.

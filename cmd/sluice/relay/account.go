@@ -30,6 +30,7 @@ type account struct {
 
 	mu    sync.Mutex
 	shown admin.Relay
+	fault string // that has been warned of
 }
 
 func (r *Relay) account(d metrics.Direction, name string, number int, other client.Address) account {
@@ -83,17 +84,21 @@ func (a *account) begins(what string) {
 // ends notes that it flows no longer, as it should be.
 func (a *account) ends(what string) {
 	a.become(idle)
+	a.mu.Lock()
+	a.fault = ""
+	a.mu.Unlock()
 	a.log.Info().Msg(what)
 	a.tell(admin.Event{Text: what + " " + a.other.String(), Over: true})
 }
 
-// fails notes that it failed, and is tried again in a while. What is the same as before
-// is told once.
-func (a *account) fails(err error, wait time.Duration) {
+// fails notes that it failed behind that time, and is tried again in a while. What is the same as
+// before is told once, also where it was well for a moment in between.
+func (a *account) fails(err error, lasted, wait time.Duration) {
 	why := a.other.Hush(err.Error())
 	a.mu.Lock()
 	flowed := a.shown.State == live
-	known := a.shown.Why == why && !flowed
+	known := a.fault == why && lasted < steady
+	a.fault = why
 	again := a.relay.Now().UTC().Add(wait)
 	a.shown.State, a.shown.Since, a.shown.Why, a.shown.Again = failed, a.relay.Now().UTC(), why, &again
 	a.shown.Failures++
@@ -104,7 +109,7 @@ func (a *account) fails(err error, wait time.Duration) {
 		e = a.log.Debug()
 	}
 	e.Str("cause", why).Stringer("again", wait.Round(time.Millisecond)).Msg(string(a.direction) + " failed")
-	if !known {
+	if !known || flowed {
 		a.tell(admin.Event{Text: string(a.direction) + " " + a.other.String() + ": " + why, Over: flowed})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/sluice-live/sluice/cmd/sluice/readers"
@@ -61,8 +60,9 @@ func (p *push) run(ctx context.Context) {
 			b = backoff{}
 			continue // it may be back
 		}
-		wait := b.wait(time.Since(began))
-		p.fails(err, wait)
+		lasted := time.Since(began)
+		wait := b.wait(lasted)
+		p.fails(err, lasted, wait)
 		if !sleep(ctx, wait) {
 			return
 		}
@@ -129,9 +129,10 @@ func (p *push) once(ctx context.Context, stream *packager.Stream) error {
 	case errors.Is(err, errOver), ctx.Err() != nil, errors.Is(err, errOtherWay):
 		s.to.Close()
 	default:
-		if why := s.to.Why(); why != nil && !errors.Is(why, io.EOF) {
+		if why := s.to.Why(); why != nil {
 			err = why // that it can't be written to is what follows from it
 		}
+		err = hungUp(err)
 		s.to.Abort()
 	}
 	return err

@@ -82,7 +82,7 @@ type line struct {
 	key  any   // the Pull or Push
 	pull *pull // nil of a push
 	run  func(context.Context)
-	stop context.CancelFunc // nil while it doesn't run
+	stop context.CancelCauseFunc // nil while it doesn't run
 	done chan struct{}
 }
 
@@ -111,7 +111,7 @@ func (r *Relay) Set(pulls []Pull, pushes []Push) {
 	r.noteWanted()
 	for _, l := range gone {
 		if l.stop != nil {
-			l.stop()
+			l.stop(l.replacedIn(next))
 		}
 	}
 	// What takes the place of one that is gone waits until it is.
@@ -133,17 +133,29 @@ func (r *Relay) keep(key any, create func() *line) *line {
 	return l
 }
 
+// replacedIn is why a line is gone: nil, or that the same name is fetched otherwise. Then viewers wait
+// for that, and whoever wants the stream still does.
+func (l *line) replacedIn(next []*line) error {
+	for _, n := range next {
+		if l.pull != nil && n.pull != nil && n.pull.Name == l.pull.Name {
+			n.pull.wanted.Store(l.pull.wanted.Load())
+			return errOther
+		}
+	}
+	return nil
+}
+
 // start lets a line run, if it doesn't and those of its direction do. r.mu is held.
 func (r *Relay) start(l *line, behind []*line) {
 	half := r.halves[l.half()]
 	if half == nil || l.stop != nil {
 		return
 	}
-	ctx, stop := context.WithCancel(half)
+	ctx, stop := context.WithCancelCause(half)
 	l.stop = stop
 	r.all.Go(func() {
 		defer close(l.done)
-		defer stop()
+		defer stop(nil)
 		for _, o := range behind {
 			if o.stop != nil && o.shown.Stream == l.shown.Stream {
 				<-o.done

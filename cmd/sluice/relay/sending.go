@@ -3,10 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
-	"net/netip"
 	"slices"
 	"sync"
 	"syscall"
@@ -39,11 +36,7 @@ type sending struct {
 	tells client.Tells
 
 	first   []flv.Drawn // what is sent before all else
-	asked   bool
-	next    client.Address // where it is asked to go
-	again   time.Time      // no move before that
-	tries   backoff
-	moved   time.Time      // last
+	where   elsewhere
 	leaving sync.WaitGroup // connections that are left
 }
 
@@ -69,7 +62,7 @@ func (s *sending) stretch(ctx context.Context) error {
 		defer close(watch)
 		select {
 		case <-to.Gone():
-			cancel(fmt.Errorf("the server has hung up: %v", to.Why()))
+			cancel(hungUp(to.Why()))
 		case <-ctx.Done():
 		}
 	}()
@@ -124,33 +117,38 @@ func (s *sending) stretch(ctx context.Context) error {
 	}
 }
 
+// hungUp is why a connection is no more. That the server has left it shows in many ways.
+func hungUp(err error) error {
+	for _, way := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, syscall.EPIPE, syscall.ECONNRESET} {
+		if errors.Is(err, way) {
+			return errors.New("the server has hung up")
+		}
+	}
+	return err
+}
+
 // isAsked tells whether the target wants the push to come by another connection, and it is time.
 func (s *sending) isAsked() bool {
 	select {
 	case where := <-s.to.Asked():
-		next, err := s.at.Elsewhere(where)
-		if err != nil {
-			s.log.Warn().Err(err).Msg("the server asks to come elsewhere, and is not heeded")
-			break
+		if err := s.where.ask(s.at, where); err != nil {
+			s.log.WithLevel(s.where.loud()).Err(err).Msg("the server asks to come elsewhere, and is not heeded")
 		}
-		s.asked, s.next = true, next
 	default:
 	}
-	return s.asked && !time.Now().Before(s.again)
+	return s.where.due(time.Now())
 }
 
 // move goes on by another connection, or by the one that there is: then it tries again in a while.
 func (s *sending) move(ctx context.Context) {
-	now := time.Now()
-	s.again = now.Add(s.tries.wait(now.Sub(s.moved))) // also behind one that went well: nobody is led in circles
-	s.moved = now
+	s.where.tried(time.Now())
 	to, err := s.reach(ctx)
 	if err != nil {
-		s.log.Warn().Str("cause", s.other.Hush(s.next.Hush(err.Error()))).Msg("the server asks to come by another connection, which fails: the push goes on by this one, and tries again")
+		s.log.WithLevel(s.where.loud()).Str("cause", s.other.Hush(s.where.next.Hush(err.Error()))).Msg("the server asks to come by another connection, which fails: the push goes on by this one, and tries again")
 		return
 	}
 	old := s.to
-	s.to, s.at, s.asked = to, s.next, false
+	s.to, s.at, s.where.asked, s.where.told = to, s.where.next, false, false
 	s.first = append(s.from.Reader.Introduction(), s.first...)
 	s.leaving.Go(func() { old.Leave() })
 	s.log.Info().Stringer("to", s.at).Msg("pushing by another connection, as the server has asked")
@@ -161,12 +159,7 @@ func (s *sending) move(ctx context.Context) {
 func (s *sending) reach(ctx context.Context) (*client.Publisher, error) {
 	ctx, cancel := context.WithTimeout(ctx, moveTime)
 	defer cancel()
-	dial := s.relay.Dial
-	if dial.Net == nil {
-		here := s.to.Remote()
-		dial.Net = (&net.Dialer{Control: func(_, address string, _ syscall.RawConn) error { return noNearer(here.String(), address) }}).DialContext
-	}
-	to, err := dial.Publish(ctx, s.next, s.tells)
+	to, err := s.relay.beyond(s.to.Remote()).Publish(ctx, s.where.next, s.tells)
 	if err != nil {
 		return nil, err
 	}
@@ -175,32 +168,4 @@ func (s *sending) reach(ctx context.Context) (*client.Publisher, error) {
 		return nil, errors.New("the server there takes fewer codecs")
 	}
 	return to, nil
-}
-
-// noNearer refuses an address in a network that is nearer to this server than where a push goes
-// now: a server on the internet is not to send it to what listens here.
-func noNearer(from, to string) error {
-	if reachOf(to) < reachOf(from) {
-		return errors.New("the address is in a network that is nearer than the server's own")
-	}
-	return nil
-}
-
-// reachOf is from how far an address can be reached: this machine, its link, networks of one's
-// own, the internet.
-func reachOf(address string) int {
-	a, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return 0
-	}
-	shared := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
-	switch ip := a.Addr().Unmap(); {
-	case ip.IsLoopback() || ip.IsUnspecified():
-		return 0
-	case ip.IsLinkLocalUnicast():
-		return 1
-	case ip.IsPrivate() || shared.Contains(ip):
-		return 2
-	}
-	return 3
 }
