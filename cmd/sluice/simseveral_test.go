@@ -441,14 +441,22 @@ func (p *broadcast) taken(s *packager.Segment) (all []taken) {
 	return all
 }
 
-// aside is how far the sound of one encoder may lie from that of another, ms, where it is
-// taken from that now. Where keyframes lie elsewhere, clocks run apart and the bytes of the
-// sound differ, nothing that arrives tells where it belongs but when it arrives.
+// aside is how far what one encoder sends may lie from what another does, ms, where a
+// rendition goes over from that to it. Where keyframes lie elsewhere, clocks run apart and
+// the bytes of the sound differ, nothing that arrives tells where it belongs but when it
+// arrives; and of pictures with timestamps of another base the keyframes, which are taken
+// to be alike where they arrive that near to each other.
 func (p *broadcast) aside(id packager.RenditionID, before, now taken) int64 {
-	if p.exact || id != "a1" || before.by == now.by {
+	const arrivalSlack = 300 // see remux
+	switch {
+	case p.exact || before.by == now.by:
 		return 0
+	case id == "a1":
+		return 500
+	case p.pushers[before.by].base != p.pushers[now.by].base:
+		return arrivalSlack
 	}
-	return 500
+	return 0
 }
 
 // whole tells whether nothing may be missing in a picture, and how far its frames are
@@ -492,12 +500,13 @@ func (p *broadcast) agree(w *packager.Window) {
 	}
 	begins := make(map[packager.MSN]place)
 	least, most := time.Time{}, time.Time{} // where renditions end
-	for _, r := range w.Renditions {
+	newest := newestPeriod(w)
+	for i := range w.Renditions {
+		r := &w.Renditions[i]
 		if len(r.Segments) == 0 {
 			continue
 		}
-		last := r.Segments[len(r.Segments)-1]
-		end := last.Time().Add(time.Duration(last.Seconds() * float64(time.Second)))
+		end := newestEnd(r, newest)
 		if least.IsZero() || end.Before(least) {
 			least = end
 		}
@@ -531,8 +540,43 @@ func (p *broadcast) agree(w *packager.Window) {
 			}
 		}
 	}
-	const patience = 5 * time.Second // with samples that come late, and a part
-	if d := most.Sub(least); d > patience+time.Duration(w.TargetDuration)*time.Second {
+	const patience = 5 * time.Second // with samples that come late, and three parts
+	if d := most.Sub(least); d > patience {
 		p.violate("N10", "a rendition is at %v, another %v later", least.Sub(p.began), d)
 	}
+}
+
+// newestPeriod is the newest period that there is a part of.
+func newestPeriod(w *packager.Window) (newest *packager.Period) {
+	for i := range w.Renditions {
+		r := &w.Renditions[i]
+		var period *packager.Period
+		if len(r.Parts) > 0 {
+			period = r.Header.Period
+		} else if n := len(r.Segments); n > 0 {
+			period = r.Segments[n-1].Header.Period
+		}
+		if period != nil && (newest == nil || period.Sequence > newest.Sequence) {
+			newest = period
+		}
+	}
+	return newest
+}
+
+// newestEnd is where the newest part of a rendition ends, in the newest period. Behind an
+// outage of all, who has yet to come there is behind by what there is of that period.
+func newestEnd(r *packager.Rendition, newest *packager.Period) time.Time {
+	last := r.Segments[len(r.Segments)-1]
+	header, end := last.Header, last.PTS+last.Duration
+	if len(r.Parts) > 0 {
+		header, end = r.Header, r.OpenPTS
+		for _, part := range r.Parts {
+			end += part.Duration
+		}
+	}
+	at := header.Time(end)
+	if begin := time.Unix(0, newest.Start); header.Period != newest && at.Before(begin) {
+		return begin
+	}
+	return at
 }
