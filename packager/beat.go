@@ -29,7 +29,10 @@ type beat struct {
 	number   MSN   // the first of a rendition that has none before it
 
 	period    *Period // nil before the first
-	opened    int64   // where the leader's newest segment begins
+	began     int64   // where the leader's first segment of the period begins; 0 before it does
+	opened    int64   // where its newest does
+	dependent bool    // … without a keyframe: it takes the first that comes
+	refuted   int64   // the newest end at which the leader had no keyframe
 	head      int64   // DTS of the sample of the period that is furthest
 	led       int64   // DTS of the leader's newest
 	paced     int64   // … and how far others are to follow it, see hurry
@@ -63,14 +66,50 @@ func (b *beat) begin(now time.Time) {
 	b.id = max(b.id+1, now.UnixNano())
 	b.period = &Period{ID: strconv.FormatInt(b.id, 36), Sequence: b.sequence, Start: -1}
 	b.sequence++
-	b.ends, b.head, b.paced, b.opened, b.followers = nil, 0, 0, 0, nil
+	b.ends, b.head, b.paced, b.began, b.opened, b.refuted, b.followers = nil, 0, 0, 0, 0, 0, nil
 }
 
 // turn begins a period that goes on with the numbers and the ends of the one before.
 func (b *beat) turn(now time.Time) {
 	before := *b
 	b.begin(now)
-	b.ends, b.head, b.paced, b.opened, b.followers = before.ends, before.head, before.paced, before.opened, before.followers
+	b.ends, b.head, b.paced, b.followers = before.ends, before.head, before.paced, before.followers
+	b.began, b.opened, b.refuted = before.began, before.opened, before.refuted
+}
+
+// bounds are where the leader's newest segments begin and end, in order.
+func (b *beat) bounds() []int64 {
+	if len(b.ends) > 0 {
+		return b.ends
+	}
+	if b.began > 0 {
+		return []int64{b.began}
+	}
+	return nil
+}
+
+// opens notes that the leader's segment begins there, ns.
+func (b *beat) opens(at int64, sync bool) {
+	if b.opened, b.dependent = at, !sync; b.began == 0 {
+		b.began = at
+	}
+}
+
+// refute notes that the leader, whose segment began there, has no keyframe at an end, ns.
+func (b *beat) refute(end, began int64) {
+	if end > began {
+		b.refuted = max(b.refuted, end)
+	}
+}
+
+// mayEnd tells whether the leader may end its segment at a keyframe that lies there, ns, and
+// hasn't come there.
+func (b *beat) mayEnd(at int64) bool {
+	least := b.segmentMin
+	if b.dependent {
+		least = min(least, b.grid.target)
+	}
+	return at-b.opened >= int64(least)
 }
 
 // lies tells whether a picture that is shown at that time, ns, give or take, begins a
@@ -168,6 +207,9 @@ func (b *beat) measure(leading frames) {
 			b.spare = max(b.spare, 2*min(f.last, 200*time.Millisecond))
 		}
 	}
+	// A segment as long as the target, give or take its jitter, ends at its keyframe: where one more
+	// frame of the leader is lost before that, too.
+	b.spare = max(0, min(b.spare, targetSlack-targetJitter-min(leading.last, 200*time.Millisecond)))
 	segment := time.Duration(0)
 	if b.regularity.sure {
 		segment = b.regularity.segment

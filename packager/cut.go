@@ -25,7 +25,6 @@ func (w *writer) cutBefore(s *remux.Sample) error {
 		keyframe := w.keyframeCame()
 		if w.isVideo() {
 			w.foresight.offBeat = !keyframe && w.isOffBeat(s)
-			w.steps(s, keyframe)
 		}
 		if keyframe || w.carriesScrap(s) && (w.turn == nil || w.turn.from != w.msn+1) {
 			w.carry()
@@ -67,7 +66,7 @@ func (w *writer) decide(s *remux.Sample) cut {
 	segment, part, next := w.duration(w.open.Duration), w.duration(w.part.settled), w.duration(int64(s.Duration))
 	if !w.leads {
 		c := w.beat.follower(segment, part, next, w.beyond(s))
-		if c == cutNothing && w.isVideo() && s.Sync && segment+next/2 >= w.beat.segmentMin {
+		if c == cutNothing && w.isVideo() && s.Sync && w.beat.mayEnd(w.shown(s)) {
 			return cutPart // the leader's keyframe may be on its way: see keyframeCame
 		}
 		return c
@@ -80,8 +79,13 @@ func (w *writer) decide(s *remux.Sample) cut {
 	case openingSecond:
 		segment = w.sinceKeyframe()
 	}
-	if owed, ok := w.beat.end(w.msn); ok && w.shown(s) >= owed && (s.Sync || !w.beat.pictured || w.beyond(s)) { // others have ended this one
-		return cutSegment
+	if owed, ok := w.beat.end(w.msn); ok && w.shown(s) >= owed { // others have ended this one
+		if !s.Sync {
+			w.beat.refute(owed, w.nanoseconds(w.open.PTS))
+		}
+		if s.Sync || !w.beat.pictured || w.beyond(s) {
+			return cutSegment
+		}
 	}
 	if w.open.Gaps && w.open.Samples == 0 && w.part.empty() {
 		return cutSegment // a segment's date is that of its first sample
@@ -103,7 +107,7 @@ func (w *writer) shown(s *remux.Sample) int64 {
 // that needs the ones before begins no segment, unless another segment would be over,
 // too: numbers must not part.
 func (w *writer) beyond(s *remux.Sample) bool {
-	if w.isVideo() && !w.leads {
+	if w.isVideo() && !w.leads && s.Sync {
 		w.stepsAhead(s)
 	}
 	end, known := w.beat.end(w.msn)
@@ -116,12 +120,19 @@ func (w *writer) beyond(s *remux.Sample) bool {
 	if w.keyframeCame() {
 		return true
 	}
-	if !s.Sync && end > w.nanoseconds(w.open.PTS) { // else it was over before it began
+	if !s.Sync && end > w.nanoseconds(w.open.PTS) && !w.missed(end, s) { // else it was over before it began
 		if end, known = w.beat.end(w.msn + 1); !known {
 			return false
 		}
 	}
 	return w.shown(s) >= end
+}
+
+// missed tells whether the keyframe that a follower's segment should end at is in that already:
+// it came when nobody knew, and there is no other to wait for.
+func (w *writer) missed(end int64, s *remux.Sample) bool {
+	half := w.nanoseconds(int64(s.Duration)) / 2
+	return !w.leads && w.step.newest >= end-half && w.step.newest > w.nanoseconds(w.open.PTS)+half
 }
 
 // keyframeCame tells that a follower's open part begins with the keyframe that its next
@@ -142,18 +153,6 @@ func (w *writer) isOffBeat(s *remux.Sample) bool {
 	end, _ := w.beat.end(w.msn)
 	off := w.duration(s.DTS+int64(s.CompositionOffset)) - time.Duration(end)
 	return off.Abs() > w.duration(int64(s.Duration))
-}
-
-// steps notes how a follower's segment that begins lies to the leader's: with what its
-// open part has, or with the coming sample.
-func (w *writer) steps(s *remux.Sample, carried bool) {
-	end, _ := w.beat.end(w.msn)
-	at, frame := s.DTS+int64(s.CompositionOffset), int64(s.Duration)
-	if carried {
-		first := w.part.samples[0]
-		at, frame = w.part.dts+int64(first.CompositionOffset), int64(first.Duration)
-	}
-	w.step.note(w.duration(at)-time.Duration(end), w.duration(frame), carried || s.Sync)
 }
 
 // leadTo notes that the leader's segment ends in front of a sample. Where the others

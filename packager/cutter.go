@@ -58,15 +58,18 @@ func (c cutter) any(segment, part, next time.Duration) cut {
 	return cutNothing
 }
 
-// targetDuration is the number of seconds that bounds segments like one of
-// that duration. Jitter of the timestamps must not add a whole second to it.
+const (
+	targetJitter = 50 * time.Millisecond  // of the timestamps must not add a second to the target duration
+	targetSlack  = 490 * time.Millisecond // that a segment may last beyond it
+)
+
+// targetDuration is the number of seconds that bounds segments like one of that duration.
 func targetDuration(segment, segmentMin time.Duration) int {
-	const jitter = 50 * time.Millisecond
-	return int((max(segment-jitter, segmentMin) + time.Second - 1) / time.Second)
+	return int((max(segment-targetJitter, segmentMin) + time.Second - 1) / time.Second)
 }
 
 // longestOf is the most that a segment may last under a target duration: EXTINF
 // rounded to the nearest second must not exceed it (RFC 8216bis, 4.4.3.1).
 func longestOf(target int) time.Duration {
-	return time.Duration(target)*time.Second + 490*time.Millisecond
+	return time.Duration(target)*time.Second + targetSlack
 }

@@ -58,6 +58,7 @@ func (w *writer) patience() time.Duration {
 func (w *writer) leave() {
 	if a := &w.absence; !a.away {
 		a.away, a.since = true, w.place()
+		w.step.begin() // ends that come meanwhile say nothing
 		w.relist()
 	}
 }

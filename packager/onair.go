@@ -452,6 +452,7 @@ func (p *publication) goesOffAir(c *Contribution) {
 			_ = w.beginGap()
 			w.leave()
 			w.absence.trackless = true
+			w.step.even = min(w.step.even, evenSteps) // another encoder may have other keyframes
 		}
 	}
 	c.air(false, p.now())

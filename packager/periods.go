@@ -170,7 +170,11 @@ func (p *publication) leadWith(leader *writer) {
 	p.leader = leader
 	p.beat.followers, p.beat.pictured = nil, false
 	for _, w := range p.writers {
-		if w.leads = w == leader; !w.leads {
+		if leads := w == leader; leads != w.leads {
+			w.leads = leads
+			w.step.begin()
+		}
+		if !w.leads {
 			p.beat.followers = append(p.beat.followers, w)
 			p.beat.pictured = p.beat.pictured || w.isVideo()
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ type pusher struct {
 	order   int
 	fps     float64
 	gop     int   // frames
+	cuts    []int // frames in which it makes another keyframe
 	first   int   // frames in front of its first keyframe
 	lag     int64 // that its samples come behind their time
 	early   int64 // that its sound comes before its pictures
@@ -84,7 +86,7 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 			k.act(at, k.c)
 		}
 		if n := int(math.Round(float64(at) * k.fps / 1000)); !k.blind && n >= k.first && int64(math.Round(float64(n)*1000/k.fps)) == at {
-			key := (n-k.first)%k.gop == 0
+			key := (n-k.first)%k.gop == 0 || slices.Contains(k.cuts, n)
 			if k.c == nil && key {
 				if k.c, err = catalog.Contribute(name, packager.Contributor{Label: k.label, Order: k.order}); err != nil {
 					t.Fatalf("%d ms, %s: %v", at, k.label, err)
@@ -298,6 +300,8 @@ func TestSeveralPushers(t *testing.T) {
 		{"keyframes elsewhere", []pusher{full, with(half, func(p *pusher) { p.first = 21 })}, false, 1, false},
 		{"another interval", []pusher{full, with(half, func(p *pusher) { p.gop = 90 })}, false, 1, false},
 		{"three", []pusher{full, half, {label: "_360p", order: 3, fps: 30, gop: 60, lag: 100, mute: true}}, true, 1, false},
+		{"few frames, and fewer", []pusher{with(full, func(p *pusher) { p.fps, p.gop, p.mute = 10, 20, true }), with(half, func(p *pusher) { p.fps, p.gop, p.mute = 5, 10, true })}, true, 1, false},
+		{"few frames of both", []pusher{with(full, func(p *pusher) { p.fps, p.gop, p.mute = 5, 10, true }), with(half, func(p *pusher) { p.fps, p.gop, p.mute = 5, 10, true })}, true, 1, false},
 		{"without sound first", []pusher{with(full, func(p *pusher) { p.mute = true }), half}, true, 1, false},
 		{"the second changes, and the first goes soon", []pusher{with(full, func(p *pusher) { p.gone = []away{{13900, 99000}} }), with(half, func(p *pusher) { p.changes, p.gop = 12000, 30 })}, true, 2, false},
 		{"the second changes, and the first goes soon, late", []pusher{with(full, func(p *pusher) { p.gone, p.lag = []away{{14500, 99000}}, 600 }), with(half, func(p *pusher) { p.changes, p.gop = 12000, 30 })}, false, 2, false},

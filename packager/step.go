@@ -1,48 +1,95 @@
 package packager
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sluice-live/sluice/remux"
 )
 
-// step is how the keyframes of a follower lie to the leader's.
+// step is how the keyframes of a follower lie to where the leader's segments end. It goes by
+// keyframes, and not by the follower's own segments: one that is ahead may have had to begin
+// those elsewhere, as nobody knew of the end yet. Times are ns of presentation.
 type step struct {
-	even int // segments in a row that began at the same moment; -1 where the last one didn't
+	even   int     // keyframes in a row that lay at an end, with no end between them; -1 where the last one didn't
+	newest int64   // keyframe; 0 before the first that there is
+	before int64   // the newest keyframe that was compared
+	waits  []int64 // those that the leader has yet to come to
 }
 
-// evenSteps is how many segments a picture is in step before its keyframes count for all.
-const evenSteps = 2
+const (
+	// evenSteps is how many keyframes a picture is in step before they count for all where the
+	// leader's next one is expected, or missed.
+	evenSteps = 2
 
-// note takes a segment that begins with a sample, ns behind the one before it should end.
-func (t *step) note(off, frame time.Duration, keyframe bool) {
-	if keyframe && off.Abs() <= frame/2 {
-		t.even = max(t.even, 0) + 1
-	} else {
+	// sureSteps is the same, wherever they lie.
+	sureSteps = 4
+)
+
+// begin begins anew to compare, in a period, or behind an absence.
+func (t *step) begin() { t.newest, t.before, t.waits = 0, 0, t.waits[:0] }
+
+// key takes a keyframe, and compares those that the leader has come to.
+func (t *step) key(b *beat, at, within int64) {
+	if t.before > 0 && near(b.refuted, t.before, within) {
 		t.even = -1
 	}
+	const most = 8 // nobody is that far ahead
+	if len(t.waits) == most {
+		t.begin()
+	}
+	t.newest, t.waits = at, append(t.waits, at)
+	n := 0
+	for n < len(t.waits) && t.compare(b, t.waits[n], within) {
+		n++
+	}
+	t.waits = slices.Delete(t.waits, 0, n)
 }
 
-// stepsAhead lets a follower's keyframe that comes before the leader's end the segment
+// compare compares a keyframe, unless the leader has yet to come there.
+func (t *step) compare(b *beat, key, within int64) bool {
+	begin := int64(0) // of the leader's segment that the keyframe is in
+	for _, end := range b.bounds() {
+		fits := near(end, key, within)
+		if !fits && end < key {
+			begin = end
+			continue
+		}
+		switch between := t.before > 0 && begin > t.before+within; {
+		case between || !fits && begin > 0 && key-begin >= int64(b.segmentMin)-within:
+			t.even = -1
+		case fits:
+			t.even = max(t.even, 0) + 1
+		}
+		t.before = key
+		return true
+	}
+	return false
+}
+
+// stepsAhead takes a follower's keyframe. One that comes before the leader's ends the segment
 // of all, if it was in step so far and lies where the leader's is expected. So nobody
 // waits for a leader that is late, or gone.
 func (w *writer) stepsAhead(s *remux.Sample) {
-	b := &w.beat
-	if !s.Sync || w.step.even < evenSteps || w.msn != b.first+MSN(len(b.ends)) {
+	b, r := &w.beat, &w.beat.regularity
+	at, frame := w.nanoseconds(s.DTS+int64(s.CompositionOffset)), w.nanoseconds(int64(s.Duration))
+	w.step.key(b, at, frame/2)
+	bounds := b.bounds()
+	if w.step.even < evenSteps || w.msn != b.first+MSN(len(b.ends)) || len(bounds) == 0 {
 		return
 	}
-	at := w.nanoseconds(s.DTS + int64(s.CompositionOffset))
-	if !b.regularity.sure || len(b.ends) == 0 {
-		if at-b.led > int64(time.Second) && w.openDuration() >= b.segmentMin { // it would go on without a keyframe before that comes
-			b.lead(at)
-		}
+	last := bounds[len(bounds)-1]
+	switch {
+	case r.segment > 0 && near(at, last+int64(r.segment), frame/2):
+	case r.sure && len(b.ends) > 0:
+		return
+	case at-b.led > int64(time.Second) && w.openDuration() >= b.segmentMin: // it would go on without a keyframe before that comes
+	case w.step.even >= sureSteps && at-last+frame/2 >= int64(b.segmentMin):
+	default:
 		return
 	}
-	expected := b.ends[len(b.ends)-1] + int64(b.regularity.segment)
-	if frame := w.nanoseconds(int64(s.Duration)); near(at, expected, frame/2) {
-		w.beginTurn(w.msn, at)
-		b.lead(at)
-	}
+	w.beginTurn(w.msn, at)
+	b.lead(at)
 }
 
 func near(a, b, within int64) bool { return a-b <= within && b-a <= within }

@@ -57,6 +57,7 @@ const (
 func (w *writer) begin(t remux.Track) {
 	h := &Header{Period: w.beat.period, Track: t}
 	w.absence.begin()
+	w.step.begin()
 	if w.header != nil && w.header.Track.Same(t) {
 		if h.Bytes = w.header.Bytes; h.Bytes != nil {
 			h.Before = w.header.Period
@@ -174,7 +175,7 @@ func (w *writer) add(s *remux.Sample) {
 		}
 		w.openSegment(s.DTS, pts, s.Sync)
 		if w.leads {
-			w.beat.opened = w.nanoseconds(pts)
+			w.beat.opens(w.nanoseconds(pts), s.Sync)
 		}
 		w.open.Leading = s.OpenGOP
 		if s.Sync {
