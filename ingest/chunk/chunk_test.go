@@ -463,12 +463,24 @@ func TestHeld(t *testing.T) {
 	for id := byte(4); id < 7; id++ {
 		three = append(append(three, 0xC0|id), load(mib)...)
 	}
+	lent := setChunkSize(4096) // in each of 60 chunk streams a message begins, while a large one has just ended
+	for id := byte(4); id < 64; id++ {
+		for at := 0; at < 0x0A0000; at += 4096 {
+			header := []byte{0xC3}
+			if at == 0 {
+				header = wire("03 000000 0A0000 09 01000000")
+			}
+			lent = append(append(lent, header...), load(4096)...)
+		}
+		lent = append(append(lent, id), wire("000000 100000 09 01000000", load(4096))...)
+	}
 	for _, c := range []struct {
 		name        string
 		input       []byte
 		least, most int
 	}{
 		{"nothing", nil, 0, 0},
+		{"60 that have begun", lent, 60 * 4096, 3 * mib},
 		{"a message of 3 MiB of 4", begun(4, 3*mib), 3 * mib, 4 * mib},
 		{"three of them", append(setChunkSize(mib), three...), 6 * mib, 8 * mib},
 		{"one that is over", begun(4, 4*mib), 0, mib},

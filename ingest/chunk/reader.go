@@ -115,7 +115,7 @@ func (r *Reader) Messages() uint64 { return r.messages }
 // Held is how many bytes of memory r has for what it reads: its buffer, messages
 // that have begun and are not complete, and what it keeps for the next one.
 // Beside the buffer that is at most [Limits].Incomplete, the quarter by which
-// slices grow, and 1 MiB.
+// slices grow, 4 KiB for each chunk stream, and 2 MiB.
 func (r *Reader) Held() int {
 	n := cap(r.buf) + cap(r.spare)
 	for _, s := range r.streams {
@@ -206,7 +206,7 @@ func (r *Reader) next() (Message, bool, error) {
 		if r.incomplete+int(n) > r.limits.Incomplete {
 			return Message{}, false, fmt.Errorf("unfinished messages hold more than %d bytes", r.limits.Incomplete)
 		}
-		if s.body == nil {
+		if s.body == nil && r.mayLend() {
 			s.body, r.spare = r.spare[:0], nil
 		}
 		s.body = append(s.body, avail[:n]...)
@@ -227,6 +227,13 @@ func (r *Reader) next() (Message, bool, error) {
 			return s.message(body[:len(body):len(body)]), true, nil
 		}
 	}
+}
+
+// mayLend tells whether a message that begins may have what is kept for it: a peer may
+// begin one in each chunk stream, and end none.
+func (r *Reader) mayLend() bool {
+	const little = 4 << 10 // of sound, whose messages come between the chunks of a picture
+	return r.incomplete == 0 || cap(r.spare) <= little
 }
 
 func (s *stream) message(body []byte) Message {
