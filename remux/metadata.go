@@ -37,13 +37,15 @@ func (m *metadata) read(body []byte) {
 		return
 	}
 	top := amf.Properties(values[1])
-	m.tracks = make(map[trackKey]description)
+	if m.tracks == nil {
+		m.tracks = make(map[trackKey]description)
+	}
 	for kind, keys := range map[Kind]struct{ bitrate, tracks string }{
 		Video: {"videodatarate", "videoTrackIdInfoMap"},
 		Audio: {"audiodatarate", "audioTrackIdInfoMap"},
 	} {
 		first := description{bitrate: thousand(top, keys.bitrate), frameRate: thousand(top, "framerate")}
-		m.tracks[trackKey{kind, 0}] = first
+		m.say(trackKey{kind, 0}, first)
 		each, _ := top.Get(keys.tracks)
 		for _, p := range amf.Properties(each) {
 			number, err := strconv.ParseUint(p.Name, 10, 8)
@@ -51,13 +53,25 @@ func (m *metadata) read(body []byte) {
 				continue
 			}
 			o := amf.Properties(p.Value)
-			m.tracks[trackKey{kind, uint8(number)}] = description{
+			m.say(trackKey{kind, uint8(number)}, description{
 				bitrate:   cmp.Or(thousand(o, keys.bitrate), first.bitrate),
 				frameRate: cmp.Or(thousand(o, "framerate"), first.frameRate),
 				name:      name(cmp.Or(o.String("name"), o.String("title"))),
 				language:  language(cmp.Or(o.String("language"), o.String("lang"))),
-			}
+			})
 		}
+	}
+}
+
+// say takes what is said of a track. Encoders say again what has changed, and not all of it:
+// what isn't said stays as it was.
+func (m *metadata) say(k trackKey, d description) {
+	old := m.tracks[k]
+	m.tracks[k] = description{
+		bitrate:   cmp.Or(d.bitrate, old.bitrate),
+		frameRate: cmp.Or(d.frameRate, old.frameRate),
+		name:      cmp.Or(d.name, old.name),
+		language:  cmp.Or(d.language, old.language),
 	}
 }
 

@@ -148,6 +148,7 @@ func TestTracksAreDescribed(t *testing.T) {
 		}},
 		amf.Property{Name: "videoTrackIdInfoMap", Value: amf.Object{{Name: "1", Value: amf.Object{{Name: "videodatarate", Value: 800.0}}}}},
 	)})
+	m.packet(flv.Packet{Type: flv.PacketMetadata, Data: info()}) // what isn't said again stays
 	m.play(0, 2000)
 	m.r.Close(nil)
 	want := `v1 "" "" 2500000, v2 "" "" 800000, a1 "Track 1" "" 128000, ` +
