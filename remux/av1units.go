@@ -46,9 +46,9 @@ func (a *av1Units) configure(record []byte) (bitstream, error) {
 	if err != nil {
 		return a, fmt.Errorf("AV1 configuration: %w", err)
 	}
-	a.record = bytes.Clone(record)
-	next := &av1Units{decoder: a.decoder, record: a.record}
+	next := &av1Units{decoder: a.decoder, record: bytes.Clone(record)}
 	if err := next.use(&u); err != nil || next.decoder == a.decoder {
+		a.record = next.record
 		return a, err
 	}
 	return next, nil

@@ -12,8 +12,8 @@ type avc struct {
 	reader  avcReader
 	decoder *H264 // nil before there is one
 	sawIDR  bool
-	before  []byte // NAL units without a picture, which belong to the next one
-	unit    unit   // that next returned
+	before  waiting
+	unit    unit // that next returned
 
 	lateSPS, latePPS [][]byte // came in band since decoding could start
 }
@@ -36,9 +36,14 @@ func (a *avc) configure(record []byte) (bitstream, error) {
 	if d := a.decoder; d != nil && a.reader.lengthSize == c.lengthSize && holdsAll(d.SPS, c.sps) && holdsAll(d.PPS, c.pps) {
 		return a, nil
 	}
-	next := &avc{reader: newAVCReader(c.lengthSize), decoder: a.decoder, sawIDR: a.sawIDR}
+	next := &avc{reader: newAVCReader(c.lengthSize), decoder: a.decoder, sawIDR: a.sawIDR, before: a.before, lateSPS: a.lateSPS, latePPS: a.latePPS}
+	if len(c.sps)+len(c.pps) > 0 { // it takes the place of all that came in band
+		next.before, next.lateSPS, next.latePPS = a.before.without(isAVCSet), nil, nil
+	}
 	return next, next.use(c.sps, c.pps)
 }
+
+func isAVCSet(nal []byte) bool { return nal[0]&0x1F == nalSPS || nal[0]&0x1F == nalPPS }
 
 // use notes the decoder for the next keyframe. Parameter sets come as a whole or in
 // parts, by a record or in band; the same ones again change nothing.
@@ -80,15 +85,10 @@ func (a *avc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error)
 		return nil, nil, fmt.Errorf("video frame: %w", err)
 	}
 	if au.slice == nil { // parameter sets, or what describes a picture, in a frame of its own
-		const most = 64 << 10
-		if len(a.before)+len(au.data) <= most {
-			a.before = append(a.before, au.data...)
-		}
-		return nil, nil, a.parameterSets(&au, false)
+		return nil, nil, a.before.wait(au.data, a.parameterSets(&au, false))
 	}
 	if a.before != nil {
-		au = unitOf(append(a.before, au.data...))
-		a.before = nil
+		au = unitOf(a.before.lead(au.data))
 	}
 	// The encoder's word is taken only where it sends no IDR pictures at all:
 	// others call every I-frame a keyframe.

@@ -8,7 +8,8 @@ type hevc struct {
 	reader  nalReader
 	decoder *H265 // nil before there is one
 	sawIRAP bool
-	gop     int    // as the record says, 0 when it doesn't
+	gop     int // as the record says, 0 when it doesn't
+	before  waiting
 	unit    unit   // that next returned
 	scratch []byte // of clean
 
@@ -35,7 +36,10 @@ func (h *hevc) configure(record []byte) (bitstream, error) {
 			return h, nil
 		}
 	}
-	next := &hevc{reader: nalReader{lengthSize: c.lengthSize}, decoder: h.decoder, sawIRAP: h.sawIRAP, gop: c.sei.gop}
+	next := &hevc{reader: nalReader{lengthSize: c.lengthSize}, decoder: h.decoder, sawIRAP: h.sawIRAP, gop: c.sei.gop, before: h.before, late: h.late}
+	if !c.sets.empty() { // it takes the place of all that came in band
+		next.before, next.late = h.before.without(isHEVCSet), hevcSets{}
+	}
 	return next, next.use(c.sets, c.sei.hdr)
 }
 
@@ -55,15 +59,19 @@ func (h *hevc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error
 	if err != nil {
 		return nil, nil, fmt.Errorf("video frame: %w", err)
 	}
+	if au.slice == nil { // parameter sets, or what describes a picture, in a frame of its own
+		return nil, nil, h.before.wait(au.data, h.parameterSets(&au, false))
+	}
+	if h.before != nil {
+		au = hevcUnitOf(h.before.lead(au.data))
+	}
 	// The encoder's word is taken only where it sends no pictures for random access
 	// at all: see avc.
 	h.sawIRAP = h.sawIRAP || au.irap()
-	sync := au.slice != nil && (au.irap() || keyframe && !h.sawIRAP)
+	sync := au.irap() || keyframe && !h.sawIRAP
 	err = h.parameterSets(&au, sync)
 	if !au.sets.empty() {
-		if au.data = h.clean(au.data, sync && err == nil); len(au.data) == 0 {
-			return nil, nil, err // they come in a frame of their own
-		}
+		au.data = h.clean(au.data, sync && err == nil)
 	}
 	h.unit = unit{data: au.data, sync: sync, openGOP: sync && au.open(), captions: au.captions, odd: h.odd(&au, sync)}
 	return &h.unit, nil, err

@@ -39,6 +39,11 @@ func setKind(nal []byte) (kind int, ok bool) {
 	return kind, kind >= hevcVPS && kind <= hevcPPS && len(nal) > 2 && baseLayer(nal)
 }
 
+func isHEVCSet(nal []byte) bool {
+	_, ok := setKind(nal)
+	return ok
+}
+
 // baseLayer tells whether a NAL unit is of the picture itself.
 func baseLayer(nal []byte) bool { return nal[0]&1 == 0 && nal[1]>>3 == 0 }
 

@@ -27,13 +27,18 @@ func (h *hevc) accessUnit(b []byte) (hevcUnit, error) {
 	if err != nil {
 		return hevcUnit{}, err
 	}
+	return hevcUnitOf(data), nil
+}
+
+// hevcUnitOf reads NAL units with 4-byte lengths.
+func hevcUnitOf(data []byte) hevcUnit {
 	au := hevcUnit{data: data, recovery: -1}
 	for nal := range nalUnits(data) {
 		if len(nal) > 1 && baseLayer(nal) {
 			au.note(nal)
 		}
 	}
-	return au, nil
+	return au
 }
 
 func (au *hevcUnit) note(nal []byte) {

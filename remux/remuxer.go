@@ -180,38 +180,45 @@ func (r *Remuxer) configure(s *source, p *flv.Packet, arrived time.Duration) err
 	if p.FourCC != s.fourCC {
 		bits = newCodec(p.FourCC)
 	}
-	next, err := bits.configure(p.Data)
-	if err != nil {
-		r.dropOf(s.trackKey, err)
-		if p.FourCC != s.fourCC { // a broken one ends no codec that works
-			return nil
-		}
-	}
-	return r.change(s, next, p, arrived)
+	return r.change(s, bits.configure, p, arrived)
 }
 
 // channels takes how many channels a track has, where its codec doesn't say.
 func (r *Remuxer) channels(p *flv.Packet, arrived time.Duration) error {
 	for _, s := range r.sources {
 		bits, ok := s.bits.(channelled)
-		if !ok || s.kind != p.Kind || s.number != p.TrackID || s.fourCC != p.FourCC {
-			continue
+		if ok && s.kind == p.Kind && s.number == p.TrackID && s.fourCC == p.FourCC {
+			return r.change(s, bits.channels, p, arrived)
 		}
-		next, err := bits.channels(p.Data)
-		if err != nil {
-			r.dropOf(s.trackKey, err)
-		}
-		return r.change(s, next, p, arrived)
 	}
 	return nil
 }
 
-// change lets another bitstream read what comes behind a packet. What waits is decoded
-// as it was encoded: it is released or, if it is before the first keyframe, dropped.
-func (r *Remuxer) change(s *source, next bitstream, p *flv.Packet, arrived time.Duration) error {
-	if next == s.bits {
+// change lets a bitstream take a packet, and the one that it returns read what comes behind
+// that. What waits is decoded as it was encoded: it is released or, if it is before the first
+// keyframe, dropped.
+func (r *Remuxer) change(s *source, take func(record []byte) (bitstream, error), p *flv.Packet, arrived time.Duration) error {
+	next, err := take(p.Data)
+	if err != nil && p.FourCC != s.fourCC { // a broken one ends no codec that works
+		r.dropOf(s.trackKey, err)
 		return nil
 	}
+	if next != s.bits {
+		if err := r.clear(s, p, arrived); err != nil {
+			return err
+		}
+		next, err = take(p.Data) // what waited has been read: it may have told something
+	}
+	if err != nil {
+		r.dropOf(s.trackKey, err)
+	}
+	s.bits, s.fourCC = next, p.FourCC
+	s.learn()
+	return nil
+}
+
+// clear lets no frame of a track wait behind which a packet came.
+func (r *Remuxer) clear(s *source, p *flv.Packet, arrived time.Duration) error {
 	if s.held.source != nil {
 		// The configuration's timestamp says as much as that of the frame behind it,
 		// unless it has none.
@@ -219,17 +226,13 @@ func (r *Remuxer) change(s *source, next bitstream, p *flv.Packet, arrived time.
 			return err
 		}
 	}
-	if s.bits.codec() != nil && r.lobby.holds(s) {
-		if r.lobby.ready(r.sources) {
-			if err := r.release(arrived); err != nil {
-				return err
-			}
-		} else {
-			r.lobby.drop(func(f frame) bool { return f.source == s })
-		}
+	if s.bits.codec() == nil || !r.lobby.holds(s) {
+		return nil
 	}
-	s.bits, s.fourCC = next, p.FourCC
-	s.learn()
+	if r.lobby.ready(r.sources) {
+		return r.release(arrived)
+	}
+	r.lobby.drop(func(f frame) bool { return f.source == s })
 	return nil
 }
 

@@ -24,6 +24,7 @@ type vvc struct {
 	reader  nalReader
 	decoder *H266 // nil before there is one
 	sawIRAP bool
+	before  waiting
 	unit    unit   // that next returned
 	scratch []byte // frames without parameter sets
 }
@@ -45,7 +46,7 @@ func (v *vvc) configure(record []byte) (bitstream, error) {
 	if v.decoder != nil && v.reader.lengthSize == lengthSize && bytes.Equal(v.decoder.Record, c.Record) {
 		return v, nil
 	}
-	return &vvc{reader: nalReader{lengthSize: lengthSize}, decoder: c, sawIRAP: v.sawIRAP}, nil
+	return &vvc{reader: nalReader{lengthSize: lengthSize}, decoder: c, sawIRAP: v.sawIRAP, before: v.before.without(isVVCSet)}, nil
 }
 
 func (v *vvc) peek(data []byte) (gop int, err error) {
@@ -66,8 +67,14 @@ func (v *vvc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error)
 	if err != nil {
 		return nil, nil, fmt.Errorf("video frame: %w", err)
 	}
+	if !au.picture { // sets, or what describes a picture, in a frame of its own
+		return nil, nil, v.before.wait(au.data, nil)
+	}
+	if v.before != nil {
+		au = v.unitOf(v.before.lead(au.data))
+	}
 	v.sawIRAP = v.sawIRAP || au.irap()
-	sync := au.irap() || keyframe && !v.sawIRAP && au.picture
+	sync := au.irap() || keyframe && !v.sawIRAP
 	if sync {
 		v.decoder = v.decoder.with(au.hdr)
 	}
@@ -75,11 +82,8 @@ func (v *vvc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error)
 	switch {
 	case sync:
 		v.unit.odd = errVVC
-	case au.picture && au.kind == vvcRefresh:
+	case au.kind == vvcRefresh:
 		v.unit.odd = errIntraRefresh
-	}
-	if len(au.data) == 0 {
-		return nil, nil, nil // sets in a frame of their own
 	}
 	return &v.unit, nil, nil
 }
@@ -101,6 +105,11 @@ func (v *vvc) accessUnit(b []byte) (vvcUnit, error) {
 	if err != nil {
 		return vvcUnit{}, err
 	}
+	return v.unitOf(data), nil
+}
+
+// unitOf reads NAL units with 4-byte lengths.
+func (v *vvc) unitOf(data []byte) vvcUnit {
 	au := vvcUnit{data: data}
 	repeated := false
 	for nal := range nalUnits(data) {
@@ -125,13 +134,15 @@ func (v *vvc) accessUnit(b []byte) (vvcUnit, error) {
 		v.scratch = withoutNAL(v.scratch[:0], data, v.repeats)
 		au.data = v.scratch
 	}
-	return au, nil
+	return au
+}
+
+// isVVCSet tells whether a NAL unit is one that a record has.
+func isVVCSet(nal []byte) bool {
+	return len(nal) >= 2 && nal[1]>>3 >= vvcOperatingPoint && nal[1]>>3 <= vvcLastSet
 }
 
 // repeats tells whether a NAL unit is a set that the record has.
 func (v *vvc) repeats(nal []byte) bool {
-	if len(nal) < 2 || nal[1]>>3 < vvcOperatingPoint || nal[1]>>3 > vvcLastSet {
-		return false
-	}
-	return slices.ContainsFunc(v.decoder.sets, func(b []byte) bool { return bytes.Equal(b, nal) })
+	return isVVCSet(nal) && slices.ContainsFunc(v.decoder.sets, func(b []byte) bool { return bytes.Equal(b, nal) })
 }
