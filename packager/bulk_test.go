@@ -15,11 +15,13 @@ func TestF32CrawlingClock(t *testing.T) {
 	for name, c := range map[string]struct {
 		step  int64 // ticks that the timestamps advance with each frame
 		frame int   // bytes
+		later int32 // ticks that each other group is shown later by
 	}{
-		"frozen, fast":   {1, 300_000},
-		"crawling, fast": {90, 300_000},
-		"crawling, slow": {90, 1000},
-		"half the speed": {1500, 40_000},
+		"frozen, fast":   {1, 300_000, 0},
+		"crawling, fast": {90, 300_000, 0},
+		"crawling, slow": {90, 1000, 0},
+		"half the speed": {1500, 40_000, 0},
+		"in leaps":       {3000, 1000, 270000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const bound = 16 << 20
@@ -39,7 +41,7 @@ func TestF32CrawlingClock(t *testing.T) {
 			payload, unseen, newest := bytes.Repeat([]byte{1}, c.frame), 0, s.Window()
 			for i := range int64(30 * 60) {
 				now = now.Add(time.Second / 30)
-				if err := p.WriteSample(remux.Sample{DTS: start.Unix()*90000 + i*c.step, Duration: 3000, Sync: i%60 == 0, Data: payload}); err != nil {
+				if err := p.WriteSample(remux.Sample{DTS: start.Unix()*90000 + i*c.step, CompositionOffset: int32(1-i/60%2) * c.later, Duration: 3000, Sync: i%60 == 0, Data: payload}); err != nil {
 					t.Fatal(err)
 				}
 				if unseen += c.frame; s.Window() != newest {
@@ -59,6 +61,11 @@ func TestF32CrawlingClock(t *testing.T) {
 				}
 			}
 			newest = s.Window()
+			for i, seg := range newest.Renditions[0].Segments[1:] {
+				if before := newest.Renditions[0].Segments[i]; seg.PTS < before.PTS {
+					t.Errorf("segment %d begins at %v, and the one before at %v", seg.MSN, seg.Time(), before.Time())
+				}
+			}
 			if n := len(newest.Renditions[0].Segments); n < 2 {
 				t.Errorf("%d segments after a minute: nobody could begin", n)
 			}

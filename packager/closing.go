@@ -60,12 +60,22 @@ func (w *writer) makeHeader() error {
 }
 
 func (w *writer) openSegment(dts, pts int64, sync bool) {
+	pts = w.inOrder(pts)
 	w.open = &Segment{MSN: w.msn, Start: w.starts(pts), DTS: dts, PTS: pts, Independent: sync}
 	if last := w.shelf.newest(); last != nil && last.Header.Period == w.header.Period && w.open.Start <= last.Start {
 		w.open.Start = last.Start + 1 // names are for one
 	}
 	w.foresight.promise = 0
 	w.open.Parts = w.open.few[:0]
+}
+
+// inOrder is when what begins a segment is shown, or when what began the one before is, if
+// that is later: dates never go back, where timestamps stand still.
+func (w *writer) inOrder(pts int64) int64 {
+	if last := w.shelf.newest(); last != nil && last.Header.Track.Timescale == w.part.timescale {
+		return max(pts, last.PTS)
+	}
+	return pts
 }
 
 // closeSegment makes the open segment a Segment.

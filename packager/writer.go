@@ -186,7 +186,7 @@ func (w *writer) add(s *remux.Sample) {
 		w.open.DTS, w.open.Independent, w.open.Leading = s.DTS, s.Sync, s.OpenGOP
 	}
 	if w.open.Independent && w.open.Lead == 0 {
-		w.open.PTS = min(w.open.PTS, pts)
+		w.open.PTS = min(w.open.PTS, w.inOrder(pts))
 	}
 	early := int64(0)
 	if w.part.empty() {
