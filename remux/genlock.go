@@ -316,6 +316,7 @@ func (t *timeline) move(by, later int64) {
 	t.mended += by
 	t.began = t.began.Add(time.Duration(later))
 	t.slew.move(by)
+	t.forgetLags()
 }
 
 // announce tells of a Lock that changed.

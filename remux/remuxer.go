@@ -180,6 +180,9 @@ func (r *Remuxer) configure(s *source, p *flv.Packet, arrived time.Duration) err
 	if p.FourCC != s.fourCC {
 		bits = newCodec(p.FourCC)
 	}
+	if !r.began.IsZero() && !s.lane.started {
+		s.lane.told = arrived
+	}
 	return r.change(s, bits.configure, p, arrived)
 }
 

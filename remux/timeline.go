@@ -51,6 +51,9 @@ type lane struct {
 	strayed  int64 // ns that the offset has grown by in a standstill
 	doubt    doubt
 	crossing crossing
+	lag      lag
+	setback  setback
+	told     time.Duration // when its configuration arrived; 0 where that was before all frames
 }
 
 // place is a place on the line. It stays what it is when the line is mended: what
@@ -100,6 +103,7 @@ func (t *timeline) at(c *lane, timestamp uint32, arrived time.Duration) placemen
 	switch {
 	case ok:
 		t.stray(c, delta, thawed)
+	case t.setBack(c, delta, arrived):
 	case c.plausible(delta), t.honest(c, delta):
 		t.stray(c, delta, t.paced(c, milliseconds(delta), arrived))
 	case t.paused(c, delta, arrived):
@@ -134,12 +138,13 @@ func (t *timeline) settle(c *lane, f fate) place {
 
 // start begins a lane at its first timestamp.
 func (t *timeline) start(c *lane, timestamp uint32, arrived time.Duration) {
-	*c = lane{started: true, last: timestamp, at: int64(timestamp) * int64(time.Millisecond), usual: c.usual, pace: c.pace}
+	*c = lane{started: true, last: timestamp, at: int64(timestamp) * int64(time.Millisecond), usual: c.usual, pace: c.pace, told: c.told}
 	c.unwrap(t.newest(c))
 	now := t.began.UnixNano() + int64(arrived)
 	c.offset = now - t.slew.at(now) - c.at
 	for _, o := range t.lanes {
 		if o != c && c.adopt(o, o.line(), maxStepForward) {
+			c.lag.fresh = t.ownNought(c, o, arrived)
 			return
 		}
 	}
@@ -192,8 +197,9 @@ func (t *timeline) place(c *lane) place { return place{c.line() - t.mended, t.br
 
 // placed is the same, of a lane that was just heard.
 func (t *timeline) placed(c *lane, arrived time.Duration) place {
+	t.lags(c, t.ahead(c, arrived), arrived)
 	c.heard = arrived
-	ahead := c.line() - t.began.UnixNano() - int64(arrived)
+	ahead := t.ahead(c, arrived)
 	if t.still {
 		t.slew.heard(c.line(), ahead)
 	} else { // what its frames were spread by says nothing of when they were due
@@ -206,6 +212,11 @@ func (t *timeline) placed(c *lane, arrived time.Duration) place {
 		t.breach.backlog.heard(c.line(), ahead+t.slew.at(c.line()))
 	}
 	return t.place(c)
+}
+
+// ahead is how far a lane is ahead of the clock, before slewing, ns.
+func (t *timeline) ahead(c *lane, arrived time.Duration) int64 {
+	return c.line() - t.began.UnixNano() - int64(arrived)
 }
 
 // report tells the other encoders, now and then, and at once where the line breaks.
@@ -319,6 +330,7 @@ func (t *timeline) mend(arrived time.Duration) (later int64) {
 	if later > 0 {
 		t.slew.restart()
 	}
+	t.forgetLags()
 	t.breach.close(arrived)
 	t.mended += later
 	return later
