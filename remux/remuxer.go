@@ -380,6 +380,7 @@ func (r *Remuxer) release(arrived time.Duration) error {
 	}
 	if s := key.source; s != nil {
 		s.rate.begin(frame, sure, s.bits.codec())
+		s.rate.clock.reorder.begin(frames, s)
 	}
 	if r.line.member != nil && len(frames) > 0 {
 		first := &frames[0]

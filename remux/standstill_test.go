@@ -175,6 +175,41 @@ func TestF32LeapInAFrame(t *testing.T) {
 	}
 }
 
+// Frames that are all shown seconds later than they are decoded are shown then,
+// from the first one on; one alone is not.
+func TestF32ConstantOffset(t *testing.T) {
+	for _, c := range []struct{ usual, odd, from, want int }{
+		{6000, 6000, 0, 6000}, {9000, 9000, 0, 9000}, {-4000, -4000, 0, -4000},
+		{0, 6000, 100, 0}, {0, -6000, 100, 0}, {80, 7000, 5, 80}, {6000, 0, 50, 6000}, {0, 1 << 22, 0, 0},
+	} {
+		f := newFeed(t)
+		f.videoConfig(record(mainSPS, mainPPS))
+		for n := range 200 {
+			offset := c.usual
+			if n == c.from {
+				offset = c.odd
+			}
+			head := []byte{0x27, 1, byte(offset >> 16), byte(offset >> 8), byte(offset)}
+			nal := slice
+			if n%50 == 0 {
+				head[0], nal = 0x17, idr
+			}
+			f.tag(flv.TagVideo, uint32(n*40), head, lengths(nal))
+		}
+		f.r.Close(nil)
+		for n, s := range f.out.samples {
+			want := c.usual
+			if n == c.from {
+				want = c.want
+			}
+			if got := int(s.CompositionOffset) / 90; got < want-40 || got > want+40 {
+				t.Errorf("%+v: frame %d is shown %d ms later", c, n, got)
+				break
+			}
+		}
+	}
+}
+
 // A Remuxer tells what waits in it.
 func TestHeld(t *testing.T) {
 	f := newFeed(t)

@@ -24,9 +24,11 @@ type videoClock struct {
 
 // reorder is how much later than they are decoded pictures are shown.
 type reorder struct {
-	frames int   // that it was taken from
-	most   int64 // of late, ticks
-	beyond int   // frames of late that are shown much later than that
+	frames      int   // that it was taken from
+	least, most int64 // of late, ticks
+	beyond      int   // frames of late that are shown much later or earlier than that
+	far         bool  // all are shown seconds later, for sure
+	doubted     int64 // how much later one frame is that is so alone, ticks
 }
 
 // offset bounds the offset of the composition of a frame, in ticks. Where an
@@ -35,19 +37,46 @@ func (r *reorder) offset(composition int64) int64 {
 	const (
 		known    = 16 // frames, before which all is believed
 		mistakes = 4  // more of them are none
+		off      = VideoTimescale / 2
 	)
+	usual := min(max(composition, r.least), r.most)
+	if !r.far && composition > farOffset {
+		if r.far = near(composition, r.doubted, VideoTimescale); !r.far {
+			r.doubted = composition
+			return usual
+		}
+	}
+	if r.frames == 0 {
+		r.least, r.most = composition, composition
+	}
 	if r.frames < known {
 		r.frames++
-		r.most = max(r.most, composition)
+		r.least, r.most = min(r.least, composition), max(r.most, composition)
 		return composition
 	}
-	if composition > r.most+VideoTimescale/2 && r.beyond < mistakes*known {
+	if !near(composition, usual, off) && r.beyond < mistakes*known {
 		r.beyond += known
-		return r.most
+		return usual
 	}
 	r.beyond = max(r.beyond-1, 0)
+	r.least = min(composition, r.least+(composition-r.least)/256)
 	r.most = max(composition, r.most-(r.most-composition)/256)
 	return composition
+}
+
+// farOffset is more than a frame alone is believed to be shown from when it is decoded.
+const farOffset = 5 * VideoTimescale
+
+// begin is told the first frames, those of a track among them: where two are shown seconds
+// later, none is alone.
+func (r *reorder) begin(frames []frame, s *source) {
+	var first []int64
+	for i := range frames {
+		if f := &frames[i]; f.source == s && len(first) < 2 {
+			first = append(first, compositionTicks(f.Composition))
+		}
+	}
+	r.far = len(first) == 2 && first[0] > farOffset && near(first[0], first[1], VideoTimescale)
 }
 
 // expect tells the frame rate that the encoder states, if any. How long frames
@@ -71,10 +100,10 @@ func (v *videoClock) sample(ns int64, composition int32, _ *unit) (dts int64, du
 }
 
 // compositionTicks turns a composition time into ticks. No encoder shows a
-// picture seconds from when it is decoded: such a number is a mistake.
+// picture many seconds from when it is decoded: such a number is a mistake.
 func compositionTicks(ms int32) int64 {
-	const most = 5000
-	if ms > most || ms < -most {
+	const most, least = 10000, -5000
+	if ms > most || ms < least {
 		return 0
 	}
 	return int64(ms) * millisecond
