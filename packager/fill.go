@@ -36,6 +36,10 @@ const (
 	soundPatience   = 300 * time.Millisecond
 	picturePatience = time.Second
 
+	// crewTime is how long pictures of several publishers wait for theirs where a period begins
+	// with another one: those that were lost together come back one after another.
+	crewTime = 1500 * time.Millisecond
+
 	// mostFill is how much is filled at a time.
 	mostFill = time.Minute
 )
@@ -44,6 +48,9 @@ const (
 func (w *writer) patience() time.Duration {
 	a := &w.absence
 	if a.trackless {
+		if start := w.header.Period.Start; w.set.Genlock && w.isVideo() && w.beat.paced < start+int64(crewTime) {
+			return crewTime
+		}
 		return 0
 	}
 	if !w.isVideo() {

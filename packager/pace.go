@@ -27,7 +27,7 @@ func (p *publication) arrived(w *writer, s *remux.Sample) {
 	if w.leads {
 		b.led = at
 	}
-	b.hurry(len(p.by) > 1, p.now)
+	b.hurry(p.genlock != nil, p.now)
 	if w.leads && a.wrote && !a.away && at-w.place() > int64(w.patience()) {
 		w.leave() // and so were the others, or it had been seen
 	}
