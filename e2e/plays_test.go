@@ -53,16 +53,44 @@ func TestPlays(t *testing.T) {
 	eventually(t, 20*time.Second, "five segments", func() error { return w.has(5) })
 }
 
+// muchLate is how late, s, timers of a page are on a machine that has more to do than it can.
+const muchLate = 0.5
+
+// late is how late the timers of a page were since the first sample, s.
+func late(samples []sample) (most float64) {
+	for _, s := range samples[1:] {
+		most = max(most, s.Late)
+	}
+	return most
+}
+
+// watchPage takes a sample of a page each second, behind the first one.
+func watchPage(t testing.TB, b *browser, first sample, during time.Duration) []sample {
+	t.Helper()
+	samples := []sample{first}
+	end := time.NewTimer(during)
+	defer end.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			samples = append(samples, eval[sample](t, b, "e2e.sample()"))
+		case <-end.C:
+			return append(samples, eval[sample](t, b, "e2e.sample()"))
+		}
+	}
+}
+
 // plays opens a page and watches its video.
 func plays(t *testing.T, b *browser, url string, starting *sync.Mutex) {
 	const (
-		during     = 30 * time.Second
-		pace       = 1.0   // s that currentTime may differ from the clock
-		mostRate   = 1.105 // players catch up with live
-		mostDrops  = 0.05
-		startTime  = 25 * time.Second
-		sampleEach = time.Second
-		startSpan  = 0.5 // s of picture that still are the start
+		during    = 30 * time.Second
+		pace      = 1.0   // s that currentTime may differ from the clock
+		mostRate  = 1.105 // players catch up with live
+		mostDrops = 0.05
+		startTime = 25 * time.Second
+		startSpan = 0.5 // s of picture that still are the start
 	)
 	var first sample
 	starting.Lock()
@@ -84,19 +112,18 @@ func plays(t *testing.T, b *browser, url string, starting *sync.Mutex) {
 	unlock()
 	t.Logf("the picture moves %v after the page was loaded", time.Since(begin).Round(time.Millisecond))
 
-	samples := []sample{first}
-	end := time.NewTimer(during)
-	defer end.Stop()
-	tick := time.NewTicker(sampleEach)
-	defer tick.Stop()
-	for watching := true; watching; {
-		select {
-		case <-tick.C:
-		case <-end.C:
-			watching = false
+	// What a page does whose own timers are late says nothing of us: it is watched again, as
+	// long as that may be the machine's fault.
+	var samples []sample
+	for range 3 {
+		samples = watchPage(t, b, first, during)
+		if late(samples) <= muchLate {
+			break
 		}
-		samples = append(samples, eval[sample](t, b, "e2e.sample()"))
+		t.Logf("the page's timers were up to %.1f s late: this machine has more to do than it can", late(samples))
+		first = eval[sample](t, b, "e2e.sample()")
 	}
+	first = samples[0]
 	events := eval[[]mediaEvent](t, b, "e2e.events")
 	b.screenshot(t, "playing")
 	trace, _ := json.MarshalIndent(map[string]any{"events": events, "samples": samples}, "", " ")
@@ -111,12 +138,9 @@ func plays(t *testing.T, b *browser, url string, starting *sync.Mutex) {
 		}
 	}
 	frames, dropped := last.Total-first.Total, last.Dropped-first.Dropped
-	low, late := math.Inf(1), 0.0
+	low := math.Inf(1)
 	for _, s := range samples[1:] {
-		low, late = min(low, s.Ahead), max(late, s.Late)
-	}
-	if late > 0.5 {
-		t.Logf("the page's timers were up to %.1f s late: this machine has more to do than it can", late)
+		low = min(low, s.Ahead)
 	}
 	t.Logf("currentTime advances %.2f s in %.2f s, %.2f s at the player's rate; %d of %d frames dropped; %.1f s buffered at least; %dx%d", advanced, passed, asked, dropped, frames, low, last.Width, last.Height)
 	if math.Abs(advanced-asked) > pace || asked > passed*mostRate || asked < passed/mostRate {

@@ -210,7 +210,7 @@ func TestF14Crash(t *testing.T) {
 		t.Helper()
 		began := time.Now()
 		for i, b := range browsers {
-			eventually(t, 30*time.Second, names[i]+" plays", func() error {
+			eventually(t, time.Minute, names[i]+" plays", func() error {
 				from := eval[*sample](t, b, "e2e.sample()")
 				time.Sleep(500 * time.Millisecond)
 				to := eval[*sample](t, b, "e2e.sample()")
