@@ -25,11 +25,8 @@ type Address struct {
 // ParseAddress reads a URL. The error repeats nothing of it that may be secret.
 func ParseAddress(raw string) (a Address, err error) {
 	u, err := url.Parse(raw)
-	if err != nil {
-		if e := (*url.Error)(nil); errors.As(err, &e) {
-			err = e.Err // the other has all of it
-		}
-		return a, err
+	if err != nil { // which repeats parts, a password among them that is taken for a port
+		return a, errors.New("it can't be read as rtmp://HOST[:PORT]/APP/NAME")
 	}
 	if u.Scheme != "rtmp" && u.Scheme != "rtmps" {
 		return a, errors.New("the scheme must be rtmp or rtmps")
@@ -86,26 +83,53 @@ func (a Address) scheme() string {
 // String is the address without what may be a secret: for logs and people.
 func (a Address) String() string { return a.scheme() + "://" + a.Host + "/…" }
 
-// Hush is a text without what is secret in the address, which servers repeat. It is
-// bounded, too.
+// Hush is a text without what is secret in the address, which servers repeat: as it was written,
+// decoded, encoded, or cut short. It is bounded, too.
 func (a Address) Hush(text string) string {
-	const most, shortest = 300, 4 // less than that is no secret, and part of many words
+	const most = 300
 	name, query, _ := strings.Cut(a.Name, "?")
 	_, instance, _ := strings.Cut(a.App, "/")
-	for _, secret := range []string{a.Name, query, name, a.Password, instance} {
-		if len(secret) >= shortest {
-			text = strings.ReplaceAll(text, secret, "…")
+	secrets := []string{name, a.Password, a.User, instance, query}
+	for field := range strings.SplitSeq(query, "&") {
+		key, value, named := strings.Cut(field, "=")
+		if !named {
+			value = key
 		}
+		secrets = append(secrets, value)
 	}
-	for value := range strings.SplitSeq(query, "&") {
-		if _, secret, _ := strings.Cut(value, "="); len(secret) >= shortest {
-			text = strings.ReplaceAll(text, secret, "…")
+	for _, secret := range secrets {
+		text = cover(text, secret)
+		if decoded, err := url.QueryUnescape(secret); err == nil {
+			text = cover(text, decoded)
 		}
+		text = cover(cover(text, url.PathEscape(secret)), url.QueryEscape(secret))
 	}
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
+}
+
+// cover puts dots in the place of a secret, and of what it begins with, if that is enough to tell it
+// by.
+func cover(text, secret string) string {
+	const shortest, enough = 4, 8 // less is no secret, and part of many words
+	if len(secret) < shortest {
+		return text
+	}
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, secret[:min(len(secret), enough)])
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteString("…")
+		for i := enough; i < len(secret) && rest != "" && rest[0] == secret[i]; i++ {
+			rest = rest[1:]
+		}
+		text = rest
+	}
 }
 
 // dialAddress is what is dialled: HOST:PORT.

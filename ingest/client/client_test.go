@@ -166,7 +166,7 @@ func TestDialErrors(t *testing.T) {
 	for url, want := range map[string]string{
 		"rtmp://host/live":                        "the path must be /APP/NAME",
 		"http://host/live/key":                    "the scheme must be rtmp or rtmps",
-		"rtmp://%zz/":                             "invalid URL escape",
+		"rtmp://%zz/":                             "can't be read",
 		"rtmp://" + mute.Addr().String() + "/a/b": "context deadline exceeded",
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

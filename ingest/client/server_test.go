@@ -177,6 +177,39 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+// What a server repeats of an address is not as it was written: it has decoded it, cut it short, or
+// encoded it.
+func TestHush(t *testing.T) {
+	long := strings.Repeat("SECRET", 40)
+	a, err := client.ParseAddress("rtmp://anna:PASS%2BWORD@h/live/inst%20one/KEY%2Bone%20two?token=TO%2BKEN%3D%3D&x=" + long + "&short=abc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, said := range []string{
+		"no such user: anna", "login of PASS+WORD", "login of PASS%2BWORD",
+		"KEY+one two is live", "KEY%2Bone%20two is live", "KEY%2Bone+two is live",
+		"token TO+KEN== is no token", "token=TO%2BKEN%3D%3D is no token",
+		"inst one is full", "inst%20one is full",
+		"stream KEY+one two?token=TO%2BKEN%3D%3D&x=" + long[:100] + "… is no name", "x=" + long[:20] + "…", "of x: " + long,
+	} {
+		hushed := a.Hush("refused: " + said)
+		for _, secret := range []string{"anna", "PASS", "WORD", "KEY", "TO+", "TO%2B", "KEN", "one", "SECRET"} {
+			if strings.Contains(hushed, secret) {
+				t.Errorf("%q of %q", hushed, said)
+				break
+			}
+		}
+		if !strings.HasPrefix(hushed, "refused: ") {
+			t.Errorf("too much: %q", hushed)
+		}
+	}
+	for _, bad := range []string{"rtmp://h:SECRET/live/x", "rtmp://anna:SECRET/word@h/live/x", "rtmp://SECRET h/live/x", "rtmp://h/SECRET\x01/x", "SECRET://h/a/b", "rtmp://[SECRET/a/b"} {
+		if _, err := client.ParseAddress(bad); err == nil || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
 // FuzzServer has a server say anything: who plays from it, or publishes to it, comes to an
 // end, and holds no more than it was sent.
 func FuzzServer(f *testing.F) {
