@@ -150,7 +150,7 @@ func (t *Tunnel) answer(w http.ResponseWriter, r *http.Request, verb, rest strin
 	t.mu.Lock()
 	c := t.sessions[id]
 	t.mu.Unlock()
-	if c == nil {
+	if c == nil || c.encrypted && r.TLS == nil { // what is taken for encrypted is so to its end
 		return errNoSession
 	}
 	if verb == "close" {

@@ -385,6 +385,40 @@ type errReader struct{}
 
 func (errReader) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
 
+// A session that was opened by HTTPS is taken for encrypted: none of it comes by HTTP.
+func TestNoDowngrade(t *testing.T) {
+	live(t, func(s *site) {
+		accepted := make(chan net.Conn, 1)
+		go func() {
+			c, _ := s.tunnel.Accept()
+			accepted <- c
+		}()
+		secure := func(path string) *httptest.ResponseRecorder {
+			return s.do(httptest.NewRequest("POST", "https://h"+path, strings.NewReader("\x00")))
+		}
+		id := strings.TrimSpace(secure("/open/1").Body.String())
+		conn := (<-accepted).(*Conn)
+		if !conn.Encrypted() {
+			t.Error("it isn't taken for encrypted")
+		}
+		got := drain(conn)
+		c := &client{s, id}
+		is(t, c.send(0, "what anybody reads"), http.StatusNotFound, "no such session")
+		is(t, c.idle(0), http.StatusNotFound, "no such session")
+		is(t, c.close(), http.StatusNotFound, "no such session")
+		if w := secure("/send/" + id + "/0"); w.Code != http.StatusOK {
+			t.Errorf("by HTTPS: %d", w.Code)
+		}
+		if w := secure("/close/" + id + "/1"); w.Code != http.StatusOK {
+			t.Errorf("by HTTPS: %d", w.Code)
+		}
+		pass(10 * time.Second)
+		if got.String() != "\x00" {
+			t.Errorf("it got %q", got)
+		}
+	})
+}
+
 func TestBrokenBody(t *testing.T) {
 	live(t, func(s *site) {
 		c, client := s.session()
