@@ -18,7 +18,7 @@ var rooms = map[string][]string{
 	"ingest/access":         {"config/address", "ingest/outbound"},
 	"ingest/amf":            {},
 	"ingest/chunk":          {},
-	"ingest/client":         {"ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake"},
+	"ingest/client":         {"ingest/amf", "ingest/chunk", "ingest/flv", "ingest/handshake", "ingest/rate"},
 	"ingest/flv":            {},
 	"ingest/gather":         {},
 	"ingest/handshake":      {},

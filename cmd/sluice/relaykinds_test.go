@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,7 +184,21 @@ func TestPullOnDemandComesBack(t *testing.T) {
 }
 
 // talker is a server that says that a stream plays, and sends what is no sound and no picture.
-type talker struct{ plays int }
+type talker struct {
+	plays  int
+	source func() ingest.Source
+}
+
+// player adds a server to the network.
+func (n *network) player(name string, h ingest.Handler) (stop func()) {
+	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	n.add(name, l)
+	s := &ingest.Server{Limits: limits(config.Default().RTMP), Handler: h, Log: zerolog.Nop(), Now: time.Now}
+	ctx, cancel := context.WithCancel(n.t.Context())
+	var server sync.WaitGroup
+	server.Go(func() { _ = s.Serve(ctx, l) })
+	return func() { cancel(); server.Wait() }
+}
 
 func (*talker) Publish(context.Context, ingest.Request) (string, ingest.Sink, error) {
 	return "", nil, ingest.ErrBusy
@@ -191,7 +206,7 @@ func (*talker) Publish(context.Context, ingest.Request) (string, ingest.Sink, er
 
 func (a *talker) Play(context.Context, ingest.Request) (string, ingest.Source, error) {
 	a.plays++
-	return "live/x", new(talk), nil
+	return "live/x", a.source(), nil
 }
 
 type talk struct{ said time.Time }
@@ -220,13 +235,8 @@ func (*talk) Close()                         {}
 func TestPullOfNothing(t *testing.T) {
 	for _, word := range []string{"", "#on_demand"} {
 		inNetwork(t, func(n *network) {
-			a := new(talker)
-			l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-			n.add("a", l)
-			s := &ingest.Server{Limits: limits(config.Default().RTMP), Handler: a, Log: zerolog.Nop(), Now: time.Now}
-			ctx, stop := context.WithCancel(n.t.Context())
-			done := make(chan struct{})
-			go func() { defer close(done); _ = s.Serve(ctx, l) }()
+			a := &talker{source: func() ingest.Source { return new(talk) }}
+			stop := n.player("a", a)
 			b := n.node("b", map[string]string{"live/copy": "rtmp://a/live/x" + word}, nil)
 			b.get("/live/copy/index.m3u8")
 			time.Sleep(10 * time.Minute)
@@ -239,9 +249,30 @@ func TestPullOfNothing(t *testing.T) {
 			}
 			b.close()
 			stop()
-			<-done
 		})
 	}
+}
+
+// babble is a Source of sound that says nothing, as much as is taken.
+type babble struct{ talk }
+
+func (*babble) Next() (flv.Drawn, bool) {
+	return flv.Drawn{Tag: flv.Tag{Type: flv.TagAudio, Body: []byte{0xAF}}}, true
+}
+
+// A server that sends messages without end, which carry nothing, is left.
+func TestPullOfCrowds(t *testing.T) {
+	inNetwork(t, func(n *network) {
+		stop := n.player("a", &talker{source: func() ingest.Source { return new(babble) }})
+		b := n.node("b", map[string]string{"live/copy": "rtmp://a/live/x"}, nil)
+		time.Sleep(time.Second / 2)
+		synctest.Wait()
+		if r := b.app.relay.List()[0]; r.Failures != 1 || !strings.Contains(r.Why, "messages a second") {
+			t.Errorf("%+v", r)
+		}
+		b.close()
+		stop()
+	})
 }
 
 // Targets that are no help: each is tried again and again, ever less often, says why, and costs

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-live/sluice/ingest/chunk"
 	"github.com/sluice-live/sluice/ingest/flv"
 	"github.com/sluice-live/sluice/ingest/handshake"
+	"github.com/sluice-live/sluice/ingest/rate"
 )
 
 const (
@@ -113,7 +114,7 @@ func publish(nc net.Conn, app, name, tcURL string, t Tells) (*Publisher, error) 
 		return nil, err
 	}
 	p := &Publisher{nc: nc, w: chunk.NewWriter(nc), name: name, gone: make(chan struct{}), asked: make(chan string, 1)}
-	r := chunk.NewReader(nc, chunk.DefaultLimits())
+	r := chunk.NewReader(nc, listenLimits())
 	p.w.SetChunkSize(chunkSize)
 	p.command(0, "connect", 1, t.add(amf.Object{
 		{Name: "app", Value: app},
@@ -153,12 +154,26 @@ func publish(nc net.Conn, app, name, tcURL string, t Tells) (*Publisher, error) 
 	return p, nil
 }
 
+// listenLimits bound what a server can make a Publisher hold: it sends no media.
+func listenLimits() chunk.Limits {
+	l := chunk.DefaultLimits()
+	l.MediaSize, l.Incomplete, l.Buffer = l.CommandSize, 1<<20, 16<<10
+	return l
+}
+
+// talkative is what a server may say to a Publisher: a hundred times what there is to say.
+var talkative = rate.Limit{PerSecond: 200, Burst: 1000}
+
 // listen reads what the server says until it is gone: acknowledgements, too, or it
 // would wait for us.
 func (p *Publisher) listen(r *chunk.Reader) {
 	defer close(p.gone)
+	var said rate.Bucket
 	for {
 		m, err := r.ReadMessage()
+		if err == nil && !said.Take(talkative, 1, time.Now()) {
+			err = fmt.Errorf("the server says more than %.0f things a second", talkative.PerSecond)
+		}
 		if err == nil {
 			err = p.heed(m)
 		}

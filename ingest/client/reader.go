@@ -29,7 +29,8 @@ type Reader struct {
 	via    []string
 	asked  *string // see Asked
 
-	parts []flv.Tag // of an aggregate, that are still to be returned
+	parts     []flv.Tag // of an aggregate, that are still to be returned
+	unwrapped uint64    // of all of those
 }
 
 // Tells is what a Reader, or a Publisher, tells of itself as it connects.
@@ -190,6 +191,7 @@ func (r *Reader) ReadTag() (flv.Tag, error) {
 				}
 				return nil
 			})
+			r.unwrapped += uint64(len(r.parts))
 			if len(r.parts) > 0 {
 				tag := r.parts[0]
 				r.parts = r.parts[1:]
@@ -281,6 +283,9 @@ func (r *Reader) Asked() (tcURL string, asked bool) {
 
 // Received is how many bytes have come.
 func (r *Reader) Received() uint64 { return r.r.Received() }
+
+// Messages is how many have come, what aggregates are made of among them.
+func (r *Reader) Messages() uint64 { return r.r.Messages() + r.unwrapped }
 
 // Held is what is in memory for what comes: a buffer, and unfinished messages.
 func (r *Reader) Held() int { return r.r.Held() }

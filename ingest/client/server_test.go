@@ -154,6 +154,35 @@ func TestPublisherDialogue(t *testing.T) {
 	})
 }
 
+// A server that talks without end to who publishes is left, and holds little meanwhile.
+func TestPublisherFlood(t *testing.T) {
+	ping := chunk.Message{Type: chunk.TypeUserControl, Body: []byte{0, 6, 0, 0, 0, 1}}
+	for name, m := range map[string]chunk.Message{
+		"pings": ping, "commands": said("onBWDone", 0, amf.Null{}), "a message that is media": {Type: chunk.TypeVideo, Body: make([]byte, 1<<20)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := net.Pipe()
+			flood := publishing[:4:4]
+			for range 2000 {
+				if flood = append(flood, m); len(m.Body) > 1<<10 {
+					break
+				}
+			}
+			go says(far, script(flood...))
+			p, err := client.New(near, "live", "x", "rtmp://h/live")
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if why := p.Why(); why == nil {
+				t.Errorf("%s: it listens on", name)
+			}
+			p.Abort()
+			time.Sleep(2 * time.Minute)
+		})
+	}
+}
+
 // What is secret in an address is in no text.
 func TestAddress(t *testing.T) {
 	a, err := client.ParseAddress("rtmps://anna:PASSWORD@[::1]:1936/live/inst/KEY%23?token=TOKEN&x=1")

@@ -176,10 +176,11 @@ func (f *fetching) fetch(ctx context.Context, from *source, begins bool) (*sourc
 
 // copy leads tags to a sink, until there is another source to go on with, or an error.
 func (f *fetching) copy(ctx context.Context, from *source, sink ingest.Sink) (*source, error) {
-	var bytes rate.Bucket
+	var bytes, messages rate.Bucket
 	perSecond := float64(f.relay.Limits.Bitrate) / 8
-	limit := rate.Limit{PerSecond: perSecond, Burst: perSecond * (catchUp + f.relay.Limits.Idle).Seconds()}
-	var counted uint64
+	stall := (catchUp + f.relay.Limits.Idle).Seconds()
+	limit, most := rate.Limit{PerSecond: perSecond, Burst: perSecond * stall}, rate.Limit{PerSecond: messageRate, Burst: messageRate * stall}
+	var counted, numbered uint64
 	looked := time.Now()
 	for {
 		tag, err := from.read()
@@ -194,10 +195,16 @@ func (f *fetching) copy(ctx context.Context, from *source, sink ingest.Sink) (*s
 		if next := f.move(ctx, from, now); next != nil {
 			return next, nil
 		}
-		if now.Sub(looked) < time.Second {
+		k := from.Messages() - numbered
+		if now.Sub(looked) < time.Second && k < messageRate {
 			continue
 		}
 		looked = now
+		numbered += k
+		if !messages.Take(most, float64(k), now) {
+			f.relay.Metrics.Refused(metrics.MessageRate)
+			return nil, fmt.Errorf("more than %d messages a second for longer than a stall explains: most of them carry nothing", messageRate)
+		}
 		n := from.Received() - counted
 		counted += n
 		f.passed(int(n))
@@ -241,6 +248,9 @@ func (f *fetching) move(ctx context.Context, from *source, now time.Time) *sourc
 	}
 	return nil
 }
+
+// messageRate is how many messages a server may send a second: as many as an encoder may.
+const messageRate = 1000
 
 // catchUp is for how long a server may send more than it may in the long run.
 const catchUp = 5 * time.Second
