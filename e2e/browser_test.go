@@ -32,10 +32,38 @@ type browser struct {
 //go:embed testdata/watch.js
 var watchScript string
 
+// stage lets few tests play in browsers at a time: of a dozen browsers on two processors none
+// plays well. A test that is on it may start as many as it likes.
+var stage = struct {
+	sync.Cond
+	browsers map[string]int // of each test
+}{Cond: sync.Cond{L: new(sync.Mutex)}, browsers: make(map[string]int)}
+
+// enterStage waits until there is room for the test that t belongs to. It leaves when t ends.
+func enterStage(t testing.TB) {
+	const most = 2
+	test, _, _ := strings.Cut(t.Name(), "/")
+	stage.L.Lock()
+	defer stage.L.Unlock()
+	for stage.browsers[test] == 0 && len(stage.browsers) >= most {
+		stage.Wait()
+	}
+	stage.browsers[test]++
+	t.Cleanup(func() {
+		stage.L.Lock()
+		defer stage.L.Unlock()
+		if stage.browsers[test]--; stage.browsers[test] == 0 {
+			delete(stage.browsers, test)
+		}
+		stage.Broadcast()
+	})
+}
+
 // browse starts a browser until the test ends.
 func browse(t testing.TB) *browser {
 	t.Helper()
 	needs(t, "chromium")
+	enterStage(t)
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath("chromium"),
 		chromedp.UserDataDir(t.TempDir()),

@@ -45,9 +45,10 @@ func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 func testMain(m *testing.M) int {
 	flag.Parse()
 	// Tests wait for media to pass, not for the processor: with the default,
-	// the number of processors, they would wait for each other instead.
+	// the number of processors, they would wait for each other instead. Those that wait
+	// for the stage take a place, too.
 	if !isSet("test.parallel") {
-		flag.Set("test.parallel", "12")
+		flag.Set("test.parallel", "18")
 	}
 	dir, err := os.MkdirTemp("", "sluice-e2e-")
 	if err != nil {
