@@ -540,8 +540,8 @@ func (p *broadcast) agree(w *packager.Window) {
 			}
 		}
 	}
-	const patience = 5 * time.Second // with samples that come late, and three parts
-	if d := most.Sub(least); d > patience {
+	const late = 4500 * time.Millisecond // that samples are waited for where they were late again and again
+	if d := most.Sub(least); d > late+3*w.PartTarget {
 		p.violate("N10", "a rendition is at %v, another %v later", least.Sub(p.began), d)
 	}
 }
