@@ -133,6 +133,9 @@ func (p *publication) waits(c *Contribution, s *remux.Sample) (bool, error) {
 	if rival := p.rival(c); rival != nil && c.isKey(s) && !p.silent(rival, now) {
 		c.release() // the newest group of pictures is all that may be needed
 	}
+	if c.isKey(s) {
+		c.expect() // a period may have begun without it
+	}
 	c.keep(s)
 	if w := p.writerOf(c.renditionID(s.Track)); w != nil {
 		w.absence.late.note(time.Duration(p.beat.head - nanoseconds(s.DTS, c.tracks[s.Track].Timescale)))
