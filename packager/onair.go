@@ -82,6 +82,14 @@ func (p *publication) othersLive(c *Contribution) bool {
 	return false
 }
 
+// othersShow tells whether pictures come from others that are on air.
+func (p *publication) othersShow(c *Contribution) bool {
+	now := p.now()
+	return slices.ContainsFunc(p.by, func(o *Contribution) bool {
+		return o != c && o.onAir && now.Sub(o.heard) < liveTime && len(o.tracks) > 0 && o.tracks[0].Kind() == remux.Video
+	})
+}
+
 // renditionID is what a track of the contribution is called.
 func (c *Contribution) renditionID(i int) RenditionID {
 	t := &c.tracks[i]
@@ -282,6 +290,7 @@ func (p *publication) overtakes(c, rival *Contribution, key *remux.Sample) bool 
 func (p *publication) enter(c *Contribution, rival *Contribution, now time.Time) error {
 	switch anew := p.anew(c, rival); {
 	case p.beat.period == nil, p.strands(c),
+		anew && c.tracks[0].Kind() == remux.Video && !p.othersShow(c),
 		anew && (!p.othersLive(c) || !p.leader.isVideo()): // sound goes on wherever a period begins
 		if rival != nil {
 			rival.air(false, now)
