@@ -42,6 +42,7 @@ func TestNobodyIsKeptOut(t *testing.T) {
 		{"the decoder changes, and then the sound falls silent", []pusher{with(sound, func(p *pusher) { p.gone, p.silent = []away{{9164, 13863}}, []away{{18378, 25380}} }), with(full, func(p *pusher) { p.fps, p.gop, p.lag, p.changes = 60, 60, 442, 15886 })}, "v1_1080p", 26000, 1000, 3},
 		{"its decoder changes in a silence, and another comes back first", []pusher{{label: "_1080p", order: 1, fps: 30, gop: 90, gone: []away{{16560, 17584}}}, {label: "_720p", order: 2, fps: 30, gop: 90, lag: 550, silent: []away{{8602, 15103}}, changes: 14555, mute: true}}, "v1_720p", 27000, 1000, 3},
 		{"the decoders of all pictures change, and sound goes on", []pusher{{label: "_720p", order: 2, fps: 30, gop: 90, changes: 14000, mute: true}, sound}, "v1_720p", 3000, 1000, 2},
+		{"all but one are away, and that comes back", []pusher{{label: "_1080p", order: 1, fps: 30, gop: 30, mute: true, gone: []away{{12057, 15326}}}, {label: "_720p", order: 0, fps: 30, gop: 30, silent: []away{{9859, 16463}}, changes: 13494, mute: true}, {label: "_360p", order: 3, fps: 30, gop: 30, lag: 675, silent: []away{{12059, 16864}}}}, "v1_1080p", 17000, 1000, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := program(t, set, 34000, func(ms int64, s *packager.Stream) {

@@ -129,7 +129,7 @@ func (p *publication) even() error {
 			// The last one ends where the others do. Sound may be beyond the leader already:
 			// none of it is to lie in the period that comes.
 			end := end
-			if l := p.leader; l != nil && l != w && l.place() < w.place() {
+			if l := p.leader; !w.isVideo() && l != nil && l != w && l.place() < w.place() {
 				end = l.place()
 			}
 			const least = int64(20 * time.Millisecond) // of each that is missing: all have a date of their own
