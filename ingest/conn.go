@@ -329,8 +329,8 @@ func (c *conn) Reconnect(tcURL string) bool {
 	return c.moves
 }
 
-// askToMove says what Reconnect has left to say: in this goroutine, so that a peer that
-// doesn't read holds nobody else up.
+// askToMove says what Reconnect has left to say: in a goroutine of this connection, so that a peer
+// that doesn't read holds nobody else up.
 func (c *conn) askToMove() error {
 	to := c.move.Swap(nil)
 	if to == nil {

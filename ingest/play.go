@@ -320,6 +320,11 @@ func (p *reading) copy(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if p.conn.move.Load() != nil { // it may say nothing for long
+			if err := p.conn.askToMove(); err != nil {
+				return err
+			}
+		}
 		if !p.paused {
 			if some, err := p.batch(); err != nil {
 				return err

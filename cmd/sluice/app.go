@@ -387,6 +387,9 @@ func (a *app) expire(ctx context.Context) {
 			a.catalog.Expire()
 			a.ports.LookAtCertificates(time.Now())
 			a.gate.Patrol()
+			if a.readers != nil && a.up.other.Load() == nil { // else they hear it from their streams
+				a.readers.MoveOn(a.gate.Moves())
+			}
 			a.http.ForgetAudiences()
 			a.history.Look(a.clock.now(), a.catalog.Streams(), a.http.Watching)
 			a.beat.Store(time.Now().UnixNano())

@@ -136,6 +136,7 @@ func TestPullMoves(t *testing.T) {
 		goes  bool // the server that asks, soon after
 	}{
 		"elsewhere":                      {"rtmp://c/live", true, false},
+		"drained":                        {"rtmp://c/live", true, false},
 		"elsewhere, and at once":         {"rtmp://c/live", true, true},
 		"to where it came":               {"", true, false},
 		"where nobody is":                {"rtmp://gone/live", false, false},
@@ -165,20 +166,27 @@ func TestPullMoves(t *testing.T) {
 				if c.to == "" { // another server is behind the same address
 					n.add("a", after.door)
 				}
-				if !asking.ask(c.to) {
+				if name == "drained" {
+					a.app.gate.Drain(c.to)
+				} else if !asking.ask(c.to) {
 					t.Error("it doesn't say that it understands that")
 				}
 				n.takes = 500 * time.Millisecond
 				dialled := n.dialled()
-				both(24 * time.Second) // it hears of that when it says something next
+				both(4 * time.Second)
+				b.is("pull live/copy live")
+				if moved := len(after.app.readers.List()) == 1; c.moves && !moved {
+					t.Error("it hasn't moved within 4 seconds")
+				}
+				both(20 * time.Second)
 				if c.goes {
 					n.fail("a", true)
 				}
 				both(24 * time.Second)
 				b.is("pull live/copy live")
-				if a, c := len(a.app.readers.List()), len(after.app.readers.List()); a+c != 1 {
-					t.Errorf("%d and %d play it", a, c)
-				} else if moved := c == 1; moved != (name[:2] == "el" || name == "to where it came") {
+				if there, new := len(a.app.readers.List()), len(after.app.readers.List()); there+new != 1 {
+					t.Errorf("%d and %d play it", there, new)
+				} else if moved := new == 1; moved != c.moves {
 					t.Errorf("it has moved: %v", moved)
 				}
 				if tries := n.dialled() - dialled; tries > 10 || c.moves && tries > 1 {

@@ -27,6 +27,10 @@ var errDraining = errors.New("this server is about to stop, and lets nobody in: 
 // Draining is part of admin.Process.
 func (g *Gate) Draining() bool { return g.draining.to.Load() != nil }
 
+// Moves is where peers are to go by another connection; nil where they may stay. Each Drain has
+// another pointer.
+func (g *Gate) Moves() *string { return g.draining.to.Load() }
+
 // Drain lets no publishers in. Those that publish go on; encoders that understand it are
 // asked to reconnect, to that address or, where it is empty, to where they came.
 func (g *Gate) Drain(to string) {
