@@ -16,12 +16,15 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sluice-live/sluice/config"
+	publishing "github.com/sluice-live/sluice/ingest/client"
 )
 
 // notary is an ACME authority (RFC 8555) that has one account, believes every
@@ -231,5 +234,57 @@ func TestACME(t *testing.T) {
 				t.Error("the certificate was not kept")
 			}
 		})
+	}
+}
+
+// An encoder that comes by RTMPS gets the certificate of the name that it says, at either port, that of
+// the first domain where it says none, and none where it says another name.
+func TestRTMPSNames(t *testing.T) {
+	n := newNotary(t, "http-01")
+	cache := t.TempDir()
+	names := []string{"live.example.com", "push.example.org", "in.example.net"}
+	for i, name := range names {
+		leaf := &x509.Certificate{SerialNumber: big.NewInt(int64(10 + i)), DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90 * 24 * time.Hour)}
+		der, err := x509.CreateCertificate(rand.Reader, leaf, n.root, n.key.Public(), n.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, _ := x509.MarshalECPrivateKey(n.key)
+		kept := append(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: key}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+		if err := os.WriteFile(filepath.Join(cache, name), kept, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := hold(t, func(c *config.Config) {
+		c.RTMP.TLSAddr = "127.0.0.1:0"
+		c.ACME = config.ACME{Domains: names, Cache: cache, Directory: n.URL}
+	})
+	roots := x509.NewCertPool()
+	roots.AddCert(n.root)
+	for _, addr := range []string{f.ports.Addr.RTMPS.String(), f.ports.Addr.RTMP.String()} {
+		for i, name := range names {
+			p, err := publishing.Dial(t.Context(), "rtmps://"+addr+"/live/"+name, &tls.Config{RootCAs: roots, ServerName: name})
+			if err != nil {
+				t.Fatalf("%s at %s: %v", name, addr, err)
+			}
+			p.Close()
+			for said, want := range map[string]string{name: name, "": names[0]} {
+				nc, err := tls.Dial("tcp", addr, &tls.Config{ServerName: said, InsecureSkipVerify: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := nc.ConnectionState().PeerCertificates[0].DNSNames; len(got) != 1 || got[0] != want {
+					t.Errorf("%d: who says %q gets the certificate of %v", i, said, got)
+				}
+				nc.Close()
+			}
+		}
+		if p, err := publishing.Dial(t.Context(), "rtmps://"+addr+"/live/x", &tls.Config{RootCAs: roots, ServerName: "other.example.com"}); err == nil {
+			p.Close()
+			t.Error("another name has a certificate")
+		}
+	}
+	if n.asked.Load() > 0 {
+		t.Error("the authority is asked, though all are kept")
 	}
 }
