@@ -51,11 +51,11 @@ func (au *accessUnit) note(nal []byte) {
 	case nalIDR:
 		au.idr = true
 	case nalSPS:
-		if len(nal) >= 4 {
+		if nal = trimNAL(nal); len(nal) >= 4 {
 			au.sps = append(au.sps, nal)
 		}
 	case nalPPS:
-		au.pps = append(au.pps, nal)
+		au.pps = append(au.pps, trimNAL(nal))
 	case nalSEI:
 		au.noteSEI(nal)
 	}

@@ -210,7 +210,7 @@ func (h *hevc) clean(data []byte, all bool) []byte {
 		if !ok || all {
 			return ok
 		}
-		if kind == hevcSPS {
+		if nal = trimNAL(nal); kind == hevcSPS {
 			nal, _ = mendHEVCSPS(nal)
 		}
 		return slices.ContainsFunc(there[kind], func(b []byte) bool { return bytes.Equal(b, nal) })

@@ -49,7 +49,7 @@ func (au *hevcUnit) note(nal []byte) {
 		au.noteSEI(nal)
 	default:
 		if kind, ok := setKind(nal); ok {
-			au.sets[kind] = append(au.sets[kind], nal)
+			au.sets[kind] = append(au.sets[kind], trimNAL(nal))
 		}
 	}
 }

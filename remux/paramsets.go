@@ -9,6 +9,17 @@ import (
 
 var errShortRecord = errors.New("record is cut short")
 
+// trimNAL takes away the zeros behind a parameter set, which some have where they were cut out
+// of a byte stream: they are none of it (H.264, section 7.4.1), and sets are told apart by their bytes.
+func trimNAL(set []byte) []byte {
+	const most = 16 // of them
+	trimmed := bytes.TrimRight(set, "\x00")
+	if len(set)-len(trimmed) > most {
+		return set
+	}
+	return trimmed
+}
+
 // recordSets takes so many NAL units, with 2-byte lengths, from a configuration
 // record. Those that are wanted alias it.
 func recordSets(b []byte, n int, wanted func(nal []byte) bool) (sets [][]byte, rest []byte, err error) {
@@ -20,7 +31,7 @@ func recordSets(b []byte, n int, wanted func(nal []byte) bool) (sets [][]byte, r
 		if b = b[2:]; size > len(b) {
 			return nil, nil, errShortRecord
 		}
-		if nal := b[:size:size]; wanted(nal) {
+		if nal := trimNAL(b[:size:size]); wanted(nal) {
 			sets = append(sets, nal)
 		}
 		b = b[size:]

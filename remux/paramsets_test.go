@@ -138,3 +138,40 @@ func TestVUICutShort(t *testing.T) {
 		t.Errorf("an SPS that ends before its picture does: %v", err)
 	}
 }
+
+// TestSetsWithZeros: parameter sets with zeros behind them, as they lie in a byte stream, are the
+// same ones without. No period begins where an encoder sends them both ways.
+func TestSetsWithZeros(t *testing.T) {
+	zeros := func(sets [][]byte) (padded [][]byte) {
+		for _, b := range sets {
+			padded = append(padded, append(b[:len(b):len(b)], 0, 0))
+		}
+		return padded
+	}
+	for name, send := range map[string]func(f *feed, at uint32){
+		"H.264": func(f *feed, at uint32) {
+			f.videoConfig(record(mainSPS, mainPPS))
+			f.key(at, zeros([][]byte{mainSPS, mainPPS})...)
+			f.inter(at + 40)
+		},
+		"HEVC": func(f *feed, at uint32) {
+			f.hevcConfig(hevcMain.all()...)
+			f.hevcKey(at, append(zeros(hevcMain.all()), hevcIDR)...)
+			f.hevcInter(at+40, append(zeros(hevcMain.all()), hevcTrail)...)
+		},
+	} {
+		f := newFeed(t)
+		for n := range uint32(5) {
+			send(f, 80*n)
+		}
+		f.r.Close(nil)
+		if len(f.out.periods) != 1 || len(f.out.samples) != 10 {
+			t.Errorf("%s: %q", name, f.out.events)
+		}
+		for _, b := range f.out.frames {
+			if nals := checkNALUnits(t, b); name == "HEVC" && len(nals) != 1 {
+				t.Errorf("%s: a sample of %x", name, nals)
+			}
+		}
+	}
+}

@@ -144,5 +144,5 @@ func isVVCSet(nal []byte) bool {
 
 // repeats tells whether a NAL unit is a set that the record has.
 func (v *vvc) repeats(nal []byte) bool {
-	return isVVCSet(nal) && slices.ContainsFunc(v.decoder.sets, func(b []byte) bool { return bytes.Equal(b, nal) })
+	return isVVCSet(nal) && slices.ContainsFunc(v.decoder.sets, func(b []byte) bool { return bytes.Equal(b, trimNAL(nal)) })
 }
