@@ -189,6 +189,11 @@ func (c *FLAC) fits(h flacHeader) bool {
 		(h.rate == 0 || h.rate == c.SampleRate) && (h.bits == 0 || h.bits == c.BitsPerSample)
 }
 
+// alike tells whether another frame is of the same format.
+func (h flacHeader) alike(o flacHeader) bool {
+	return h.variable == o.variable && h.rate == o.rate && h.channels == o.channels && h.bits == o.bits
+}
+
 // codec is the decoder by what a frame says of itself; nil where that isn't all.
 func (h flacHeader) codec() *FLAC {
 	if h.rate == 0 || h.bits == 0 {
@@ -206,9 +211,10 @@ func (h flacHeader) codec() *FLAC {
 
 // flacFrames is FLAC as Enhanced RTMP carries it: a frame in each message.
 type flacFrames struct {
-	decoder *FLAC // nil before there is one
-	told    bool  // by a configuration; else by a frame
-	unit    unit  // that next returned
+	decoder *FLAC      // nil before there is one
+	told    bool       // by a configuration; else by a frame
+	odd     flacHeader // of the newest frame that was of another format; zero where the one behind it wasn't
+	unit    unit       // that next returned
 }
 
 func newFLACFrames() bitstream { return new(flacFrames) }
@@ -260,10 +266,16 @@ func (f *flacFrames) next(data []byte, _ bool) (u *unit, rest []byte, err error)
 		return nil, nil, err
 	}
 	f.hear(h)
+	if f.decoder != nil && !f.decoder.fits(h) && h.alike(f.odd) { // it was told, and holds no more
+		f.told = false
+		f.hear(h)
+	}
+	f.odd = flacHeader{}
 	f.unit = unit{data: data, sync: true, samples: h.samples}
 	switch {
 	case f.decoder == nil:
 	case !f.decoder.fits(h):
+		f.odd = h
 		return nil, nil, errFLACFormat
 	case len(data) > f.decoder.mostBytes():
 		return nil, nil, errLargeUnit

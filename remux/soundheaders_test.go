@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/sluice-live/sluice/ingest/flv"
 )
 
 // eac3 is a syncframe of E-AC-3, without sound.
@@ -191,6 +193,28 @@ func TestHeadersCutShort(t *testing.T) {
 		if c, err := newFLAC(info[:n]); err == nil {
 			t.Errorf("%d bytes are %+v", n, c)
 		}
+	}
+}
+
+// TestFLACChanges: two frames in a row that are of another format than the configuration said
+// are believed; one alone is not.
+func TestFLACChanges(t *testing.T) {
+	frame := func(channels byte) []byte {
+		b := []byte{0xFF, 0xF8, 7<<4 | 10, (channels-1)<<4 | 4<<1, 0, 0x03, 0xFF} // 1024 samples, 48 kHz, 16 bits
+		return append(append(b, flacCRC8(b)), 0, 0, 0, 0)
+	}
+	config := &FLAC{Sound: Sound{SampleRate: 48000, Channels: 2}, BitsPerSample: 16, least: 1024, most: 1024}
+	f := newFeed(t)
+	f.tag(flv.TagAudio, 0, []byte("\x90fLaC"), config.complete().StreamInfo)
+	at := uint32(0)
+	for _, channels := range []byte{2, 2, 1, 2, 1, 1, 1, 1} {
+		f.tag(flv.TagAudio, at, []byte("\x91fLaC"), frame(channels))
+		at += 21
+	}
+	f.r.Close(nil)
+	f.expect("tracks fLaC, audio 0, audio 21, audio 64, tracks fLaC, audio 107, audio 128, audio 149")
+	if n := f.out.periods[1][0].Sound.Channels; n != 1 {
+		t.Errorf("%d channels", n)
 	}
 }
 
