@@ -147,6 +147,7 @@ func TestTemporalUnit(t *testing.T) {
 		{"as it is", "0a0101 320210aa", "0a0101 320210aa", ""},
 		{"a temporal delimiter", "1200 0a0101 320210aa", "0a0101 320210aa", ""},
 		{"padding behind it", "1200 0a0101 320210aa 7a020080", "0a0101 320210aa", ""},
+		{"zeros behind it", "1200 0a0101 320210aa 000000", "0a0101 320210aa", ""},
 		{"padding in it", "0a0101 7a0180 320210aa 7a0180 32020abb", "0a0101 320210aa 32020abb", ""},
 		{"a tile list", "0a0101 4204000000ff 320210aa", "0a0101 320210aa", ""},
 		{"the last without a size", "1200 0a0101 3010aabb", "0a0101 320310aabb", ""},

@@ -1,6 +1,7 @@
 package remux
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 )
@@ -115,6 +116,9 @@ func (r *obuReader) temporalUnit(b []byte) (u temporalUnit, rest []byte, err err
 	var from []byte // the first OBU that is kept, and what is behind it
 	for n := 0; len(b) > 0; n++ {
 		o, after, err := cutOBU(b)
+		if err != nil && len(u.data) > 0 && zeros(b) { // padding, which no OBU begins like
+			return u, nil, nil
+		}
 		if err == nil && n == maxOBUs {
 			err = errManyOBUs
 		}
@@ -153,6 +157,9 @@ func (r *obuReader) temporalUnit(b []byte) (u temporalUnit, rest []byte, err err
 	}
 	return u, nil, nil
 }
+
+// zeros tells whether nothing else is in b.
+func zeros(b []byte) bool { return len(bytes.TrimRight(b, "\x00")) == 0 }
 
 func (u *temporalUnit) note(o *obu) {
 	switch {

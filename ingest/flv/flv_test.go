@@ -54,6 +54,8 @@ var bodies = []struct {
 	{"AV1 end", "a2 61763031", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.AV01, Type: flv.PacketEnd, Data: []byte{}}, ""},
 	{"AV1 configuration without data", "90 61763031", flv.TagVideo, flv.Packet{}, "empty tag"},
 	{"colour", "d4 68766331 0200", flv.TagVideo, flv.Packet{Kind: flv.Video, FourCC: flv.HVC1, Type: flv.PacketColour, Data: unhex("0200")}, ""},
+	{"colour of another track", "d6 04 68766331 01 0200", flv.TagVideo, flv.Packet{Kind: flv.Video, TrackID: 1, FourCC: flv.HVC1, Type: flv.PacketColour, Data: unhex("0200")}, ""},
+	{"command of another track", "d6 01 68766331 01 0200", flv.TagVideo, flv.Packet{}, "empty tag"},
 	{"configuration as in MPEG-2 TS", "95 61763031 80", flv.TagVideo, flv.Packet{}, ""},
 	{"packet type of tomorrow, enhanced", "9e 68766331 01", flv.TagVideo, flv.Packet{}, ""},
 	{"seek command, enhanced", "d1 00", flv.TagVideo, flv.Packet{}, "empty tag"},

@@ -139,7 +139,7 @@ func (p *Packet) video(body []byte, yield func(Packet, error) bool) {
 	p.Keyframe = frameType == 1 || frameType == 4
 	codec := videoCodecs[b&0x0F]
 	switch {
-	case frameType == commandFrame && (b&exHeader == 0 || b&0x0F != enhancedColour && b&0x0F != enhancedModifiers):
+	case frameType == commandFrame && (b&exHeader == 0 || !mayBeColour(body)):
 		yield(*p, ErrEmpty) // a seek command, one byte
 	case b&exHeader != 0:
 		p.enhanced(b&0x0F, body[1:], yield)
@@ -152,6 +152,18 @@ func (p *Packet) video(body []byte, yield func(Packet, error) bool) {
 		p.Composition, p.Data = composition(body[2:]), body[5:]
 		p.yield(yield)
 	}
+}
+
+// mayBeColour tells whether an enhanced tag is one of colour, of whatever frame type, rather
+// than a command: encoders give those of several tracks that of a command, too.
+func mayBeColour(body []byte) bool {
+	switch body[0] & 0x0F {
+	case enhancedColour, enhancedModifiers:
+		return true
+	case enhancedPictures:
+		return len(body) > 1 && body[1]&0x0F == enhancedColour
+	}
+	return false
 }
 
 // composition is a composition time: 24 bits with a sign.
