@@ -2,6 +2,7 @@ package remux
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -14,7 +15,9 @@ import (
 //	sound   │ │ │ │               │ │ │ │ │     goes on a frame later, and comes no nearer
 //	                              ├ sure ┤
 //
-// What was only held back comes in a burst, and is soon where it was.
+// What was only held back comes in a burst, and is where it was before long. Encoders whose
+// sound is late for a while, and stamped as it should be, are known: nobody can tell them
+// from a clock that lost a little time, until they have had time to catch up.
 
 // lag is how a track comes beside the others.
 type lag struct {
@@ -22,9 +25,13 @@ type lag struct {
 	best   int64         // … its frames were at most in this window
 	before int64         // … in the window before
 	until  time.Duration // end of this window; 0 before the first frame
+	alone  bool          // others were away in it: encoders wait for them, or don't
+	behind [5]int64      // how far behind the others it was at best in the newest windows in which they weren't, ns
+	known  int           // … of which there were so many
 
 	fresh   bool          // it begins, and its timestamps may be of a base of their own
 	watched bool          // its clock may have lost time
+	begins  bool          // … since before it began
 	since   time.Duration // when it arrived that it may
 	usual   int64         // how far behind the others it was before, ns
 	nearest int64         // how far ahead it has been since
@@ -34,7 +41,7 @@ type lag struct {
 }
 
 const (
-	lagWindow = 4 * time.Second
+	lagWindow = 2 * time.Second
 
 	// soundLag and pictureLag are how far a track falls behind, at least, when its clock
 	// loses time: encoders of pictures are slow now and then. Where a track begins,
@@ -43,9 +50,14 @@ const (
 	pictureLag = time.Second
 	ownLag     = 500 * time.Millisecond
 
-	// lagSure is how long it has to come no nearer, and lagTold how long others may not
-	// be heard meanwhile.
-	lagSure = 500 * time.Millisecond
+	// lagSure is how long a track has to come no nearer that begins, or is behind by more than
+	// any that is merely late: mostLag. soundSure and pictureSure are how long the others have.
+	lagSure     = 500 * time.Millisecond
+	soundSure   = 25 * time.Second
+	pictureSure = 5 * time.Second
+	mostLag     = 6 * time.Second
+
+	// lagTold is how long the others may not be heard meanwhile.
 	lagTold = 3 * time.Second
 )
 
@@ -78,19 +90,43 @@ func (g *lag) watch(usual int64, arrived time.Duration) {
 // lags is told how far ahead of the clock a frame is, and lets its lane make up for time that its
 // clock has lost.
 func (t *timeline) lags(c *lane, ahead int64, arrived time.Duration) {
-	g, most := &c.lag, c.lag.most()
+	g := &c.lag
+	t.compare(c, arrived)
 	back := g.heard(ahead, arrived)
 	switch {
 	case g.watched:
 		t.watch(c, arrived)
 	case g.fresh:
-		g.fresh = false
 		g.watch(0, arrived)
-	case back >= c.leastLag() && len(t.lanes) > 1 && !t.still && !t.breach.open:
-		if others, onTime := t.others(c, back, arrived); onTime {
-			g.watch(others-most, arrived)
+		g.fresh, g.begins = false, true
+	case back >= c.leastLag() && g.known > 0 && !t.still && !t.breach.open:
+		if t.onTime(c, back, arrived) {
+			g.watch(slices.Max(g.behind[:min(g.known, len(g.behind))]), arrived)
+			g.begins = false
 		}
 	}
+}
+
+// compare takes down how far a lane is behind the others, at the end of a window in which they were
+// heard.
+func (t *timeline) compare(c *lane, arrived time.Duration) {
+	const away = 500 * time.Millisecond
+	g, newest := &c.lag, t.newest(c)
+	g.alone = g.alone || newest == nil || arrived-newest.heard > away
+	if arrived < g.until || g.until == 0 {
+		return
+	}
+	if !g.alone && !g.watched && arrived < g.until+away {
+		others := newest.lag.most()
+		for _, o := range t.lanes {
+			if o != c && o.started && arrived-o.heard <= away {
+				others = max(others, o.lag.most())
+			}
+		}
+		g.behind[g.known%len(g.behind)] = others - g.best
+		g.known++
+	}
+	g.alone = false
 }
 
 // leastLag is how far the lane falls behind at least where its clock loses time.
@@ -101,45 +137,59 @@ func (c *lane) leastLag() int64 {
 	return int64(pictureLag)
 }
 
+// lagSure is how long the lane has to come no nearer to lose its clock's word.
+func (c *lane) lagSure(lost int64) time.Duration {
+	switch {
+	case c.lag.begins || lost >= int64(mostLag):
+		return lagSure
+	case c.pace.exact:
+		return soundSure
+	}
+	return pictureSure
+}
+
 // watch looks whether a lane that has fallen behind comes nearer to where it was.
 func (t *timeline) watch(c *lane, arrived time.Duration) {
-	const nearer = int64(20 * time.Millisecond)
 	g := &c.lag
-	for _, o := range t.lanes {
-		if o != c && o.started && o.heard >= g.since {
-			g.others = max(g.others, o.lag.ahead)
-		}
-	}
-	g.nearest = max(g.nearest, g.ahead)
-	if g.nearest > g.risen+nearer {
-		g.risen, g.rose = g.nearest, arrived
-	}
-	lost := g.others - g.usual - g.nearest
+	lost, known := t.lost(c, arrived)
 	switch {
-	case t.still, t.breach.open, arrived-g.since > lagTold && g.others == math.MinInt64:
+	case t.still, t.breach.open, !known && arrived-g.since > lagTold, known && lost < c.leastLag()/2:
 		g.watched = false
-	case g.others == math.MinInt64:
-	case lost < c.leastLag()/2:
-		g.watched = false
-	case arrived-g.rose >= lagSure:
+	case known && arrived-g.rose >= c.lagSure(lost):
 		c.offset += lost
 		*g = lag{}
 		g.heard(t.ahead(c, arrived), arrived)
 	}
 }
 
-// others is how far ahead of the clock the lanes but one are where nothing is late, and
-// whether any of them is on time now: one that was heard while that one fell back so far.
-func (t *timeline) others(c *lane, back int64, arrived time.Duration) (most int64, onTime bool) {
-	most = math.MinInt64
-	for _, o := range t.lanes {
-		if o == c || !o.started || int64(arrived-o.heard) > min(back/2, int64(lagSure)) {
-			continue
-		}
-		most = max(most, o.lag.most())
-		onTime = onTime || o.lag.most()-o.lag.ahead < back/2
+// lost is how much further behind the others a lane has been of late than it was before it was watched;
+// false where they are not heard.
+func (t *timeline) lost(c *lane, arrived time.Duration) (ns int64, known bool) {
+	const nearer = int64(20 * time.Millisecond)
+	g := &c.lag
+	if g.nearest = max(g.nearest, g.ahead); g.nearest > g.risen+nearer {
+		g.risen, g.rose = g.nearest, arrived
 	}
-	return most, onTime
+	others, ours := int64(math.MinInt64), g.nearest
+	for _, o := range t.lanes {
+		if o != c && o.started && o.heard >= g.since {
+			g.others = max(g.others, o.lag.ahead)
+			others = max(others, o.lag.most())
+		}
+	}
+	if arrived-g.since < 2*lagWindow { // else what is of late is what has been since
+		others = g.others
+	} else {
+		ours = g.most()
+	}
+	return others - g.usual - ours, others > math.MinInt64
+}
+
+// onTime tells whether another lane is on time: one that was heard while this one fell back so far.
+func (t *timeline) onTime(c *lane, back int64, arrived time.Duration) bool {
+	return slices.ContainsFunc(t.lanes, func(o *lane) bool {
+		return o != c && o.started && int64(arrived-o.heard) <= min(back/2, int64(lagSure)) && o.lag.most()-o.lag.ahead < back/2
+	})
 }
 
 // ownNought tells whether a lane that begins may count from a nought of its own: it is behind
