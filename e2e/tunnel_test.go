@@ -44,8 +44,9 @@ func TestTunnelAndRTMPE(t *testing.T) {
 	ffmpeg := func(url string) string { return read + " -tls_verify 0 " + url }
 	plain := func(url string) string { return read + " " + url }
 	librtmp := func(url string) string {
-		// librtmp wants each tag by itself.
-		return read + " - | gst-launch-1.0 -q fdsrc fd=0 ! flvdemux name=d d.video ! queue ! mux.video d.audio ! queue ! mux.audio " +
+		// librtmp wants each tag by itself. On a busy machine it has many requests under way, and
+		// gets the time to have them answered before it hangs up.
+		return "{ " + read + " -; sleep 3; } | gst-launch-1.0 -q fdsrc fd=0 ! flvdemux name=d d.video ! queue ! mux.video d.audio ! queue ! mux.audio " +
 			"flvmux name=mux streamable=true ! rtmpsink location='" + url + " live=1'"
 	}
 	for _, c := range []struct {
@@ -70,7 +71,7 @@ func TestTunnelAndRTMPE(t *testing.T) {
 			encoder := start(t, "sh", "-c", c.command(c.url+"/"+stream))
 			awaitPlayable(t, s, stream)
 			w := s.watch(t, stream)
-			encoder.wait(t, 20*time.Second)
+			encoder.wait(t, 40*time.Second)
 			if c.hangsUp {
 				time.Sleep(time.Second) // for what is on its way
 				s.do(t, http.MethodDelete, "http://"+s.admin+"/api/v1/streams/"+stream)
