@@ -144,9 +144,7 @@ func (p *pull) due(ctx context.Context) bool {
 			}
 			wait = free
 		}
-		if p.now().State != failed || wait == time.Hour {
-			p.become(idle)
-		}
+		p.become(idle)
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:

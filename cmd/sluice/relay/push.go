@@ -41,7 +41,6 @@ func (p *push) run(ctx context.Context) {
 	defer p.become(idle)
 	var b backoff
 	for {
-		p.awaiting()
 		stream, ok := p.await(ctx)
 		if !ok {
 			return
@@ -69,13 +68,6 @@ func (p *push) run(ctx context.Context) {
 	}
 }
 
-// awaiting is idle, but for one that has failed before: that stays what it is.
-func (p *push) awaiting() {
-	if p.now().State != failed {
-		p.become(idle)
-	}
-}
-
 // await returns the stream when it is live and has something to begin with. One that waits
 // for its encoder has nothing new: a target that is told of it again would only play its end.
 func (p *push) await(ctx context.Context) (*packager.Stream, bool) {
@@ -87,6 +79,7 @@ func (p *push) await(ctx context.Context) (*packager.Stream, bool) {
 				return stream, true
 			}
 		}
+		p.become(idle) // also if it has failed before: there is nothing to send now
 		if !sleep(ctx, look) {
 			return nil, false
 		}
