@@ -53,6 +53,18 @@ func (c *Contribution) pass() {
 	c.held.Store(int64(h.bytes))
 }
 
+// take takes those samples out that are wanted, in order.
+func (h *hold) take(wanted func(*remux.Sample) bool) (taken []remux.Sample) {
+	h.samples = slices.DeleteFunc(h.samples, func(s remux.Sample) bool {
+		if !wanted(&s) {
+			return false
+		}
+		taken, h.bytes = append(taken, s), h.bytes-len(s.Data)
+		return true
+	})
+	return taken
+}
+
 // release gives up all that waits, and returns it.
 func (c *Contribution) release() []remux.Sample {
 	all := c.hold.samples

@@ -81,3 +81,34 @@ func TestNobodyIsKeptOut(t *testing.T) {
 		})
 	}
 }
+
+// TestSoundBesideANewDecoder: who gives the sound and begins with another picture, which waits for a segment
+// to begin, is heard all the time.
+func TestSoundBesideANewDecoder(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Grace = 100, true, 30*time.Second
+	for _, lag := range []int64{0, 300, 900} {
+		w := program(t, set, 34000, func(ms int64, s *packager.Stream) {
+			if ms%50 == 0 && !t.Failed() {
+				agree(t, s.Window(), false)
+			}
+		}, pusher{label: "_1080p", order: 1, fps: 30, gop: 90, mute: true}, pusher{label: "_720p", order: 2, fps: 30, gop: 30, changes: 13000, lag: lag})
+		a, _ := w.Rendition("a1")
+		all := units(a, "sound ")
+		for i := 1; i < len(all); i++ {
+			if all[i] != all[i-1]+1 {
+				t.Errorf("%d ms late: sound %d comes behind %d", lag, all[i], all[i-1])
+			}
+		}
+		if len(all) < 1400 {
+			t.Errorf("%d ms late: %d units of sound", lag, len(all))
+		}
+		periods := make(map[*packager.Period]bool)
+		for _, s := range a.Segments {
+			periods[s.Header.Period] = true
+		}
+		if len(periods) != 2 {
+			t.Errorf("%d ms late: %d periods", lag, len(periods))
+		}
+	}
+}

@@ -23,9 +23,6 @@ const (
 	// liveTime is how long nothing may come from a publisher that others keep to.
 	liveTime = 2 * time.Second
 
-	// soundTime is how long nothing may come from whom the sound is taken from.
-	soundTime = time.Second
-
 	// takeoverTime is how long a publisher that is to take over waits for its keyframe.
 	takeoverTime = 15 * time.Second
 
@@ -44,6 +41,8 @@ func (p *publication) setTracks(c *Contribution, tracks []remux.Track) error {
 	}
 	if c.onAir {
 		p.interrupt(c)
+	} else {
+		c.feeds = nil
 	}
 	c.expect()
 	return nil
@@ -138,6 +137,9 @@ func (p *publication) waits(c *Contribution, s *remux.Sample) (bool, error) {
 		}
 		c.air(false, now)
 	}
+	if len(c.hold.samples) == 0 && c.speaks(s) {
+		return false, nil
+	}
 	if rival := p.rival(c); rival != nil && c.isKey(s) && !p.silent(rival, now) {
 		c.release() // the newest group of pictures is all that may be needed
 	}
@@ -148,7 +150,10 @@ func (p *publication) waits(c *Contribution, s *remux.Sample) (bool, error) {
 	if w := p.writerOf(c.renditionID(s.Track)); w != nil {
 		w.absence.late.note(time.Duration(p.beat.head - nanoseconds(s.DTS, c.tracks[s.Track].Timescale)))
 	}
-	return true, p.admit(c)
+	if err := p.admit(c); err != nil {
+		return true, err
+	}
+	return true, p.speak(c, s)
 }
 
 // silent tells whether nothing came from a publisher for longer than one that stands
@@ -400,63 +405,30 @@ func (p *publication) flush(c *Contribution) error {
 	return nil
 }
 
-// soundIs tells whether the sound is taken from a publisher: from the one that was
-// asked for, where that is heard, else from the first that has it.
-func (p *publication) soundIs(c *Contribution) bool {
-	from := p.soundFrom
-	if from == c || from == nil {
-		return true
-	}
-	now := p.now()
-	return !from.onAir || !from.hasSound() || now.Sub(from.heard) >= soundTime || p.set.Sound != "" && c.Label == p.set.Sound && from.Label != c.Label
-}
-
-func (c *Contribution) hasSound() bool {
-	return len(c.tracks) > 0 && c.tracks[len(c.tracks)-1].Kind() == remux.Audio
-}
-
-// hears lets a track of sound go to its rendition, where the sound is taken from its
-// publisher now.
-func (p *publication) hears(c *Contribution, i int) *writer {
-	if c.tracks[i].Kind() != remux.Audio || !p.soundIs(c) {
-		return nil
-	}
-	if w := p.writerOf(c.renditionID(i)); w != nil && !w.header.Track.Same(c.track(i)) {
-		p.plan(c)
-		return nil
-	}
-	if from := p.soundFrom; from != nil && from != c {
-		from.mute()
-	}
-	p.soundFrom = c
-	return p.take(c, i, false)
-}
-
-// mute lets the sound of a publisher go nowhere.
-func (c *Contribution) mute() {
-	for i := range c.feeds {
-		if c.tracks[i].Kind() == remux.Audio {
-			c.feeds[i] = feed{fresh: true}
-		}
-	}
-}
-
-// interrupt takes a publisher off the air that is about to go on: it begins anew.
+// interrupt takes a publisher off the air that is about to go on: it begins anew. Its sound is
+// heard meanwhile, if that is what it was.
 func (p *publication) interrupt(c *Contribution) {
 	for _, f := range c.feeds {
-		if f.writer != nil {
+		if f.writer != nil && !(p.soundFrom == c && c.soundOf(f.writer) >= 0) {
 			_ = f.writer.beginGap() // only a header that can't be written fails, and it was
 		}
 	}
-	now := p.now()
+	before, now := c.feeds, p.now()
 	c.air(false, now)
 	c.coming = now.Add(p.set.BackupAfter)
+	for _, f := range before {
+		if i := c.soundOf(f.writer); i >= 0 && p.soundFrom == c {
+			c.feeds = append(c.feeds, make([]feed, len(c.tracks)-len(c.feeds))...)
+			c.feeds[i] = feed{f.writer, true}
+		}
+	}
 }
 
 // goesOffAir takes a publisher off the air that is gone. The time of what it leaves is
 // filled, until another takes its place.
 func (p *publication) goesOffAir(c *Contribution) {
 	if !c.onAir {
+		c.feeds = nil
 		return
 	}
 	for _, f := range c.feeds {

@@ -21,6 +21,11 @@ func (p *publication) beginPeriod(c *Contribution) error {
 		p.beat.number = max(p.beat.number, w.msn)
 	}
 	p.writers, p.leader = nil, nil
+	for _, o := range p.by {
+		if !o.onAir { // its sound waits, too, for the period
+			o.feeds = nil
+		}
+	}
 	if p.soundFrom == nil || p.soundIs(c) {
 		p.soundFrom = c
 	}
