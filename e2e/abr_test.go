@@ -81,7 +81,7 @@ func TestPushes(t *testing.T) {
 		t.Logf("%s: %s, %v", c.Pushed, c.Software, c.Lock)
 	}
 	encoder.wait(t, 30*time.Second)
-	eventually(t, 3*time.Second, "the lists say that it has ended", w.ended)
+	eventually(t, 10*time.Second, "the lists say that it has ended", w.ended)
 	w.stop(t)
 	keepLists(t, s, w)
 	all := w.qualities(t)
@@ -120,7 +120,7 @@ func TestRecentQualities(t *testing.T) {
 	validateMPD(t, s, findSchema(t), stream, "live", func() error { return w.has(3) })
 	readMultivariant(t, s, stream, 3)
 	encoder.wait(t, 30*time.Second)
-	eventually(t, 3*time.Second, "the lists say that it has ended", w.ended)
+	eventually(t, 10*time.Second, "the lists say that it has ended", w.ended)
 	w.stop(t)
 	keepLists(t, s, w)
 	all := w.qualities(t)

@@ -71,7 +71,7 @@ func TestEncoders(t *testing.T) {
 			}
 			encoder.wait(t, 30*time.Second)
 			eventually(t, time.Second, "the end of the stream", func() error { return s.allEnded(t.Context(), c.stream) })
-			eventually(t, 2*time.Second, "the watcher sees it too", w.ended)
+			eventually(t, 10*time.Second, "the watcher sees it too", w.ended)
 			w.stop(t)
 			for u, h := range w.playlists {
 				if d := h.last.Seconds(); d < seconds-0.3 || d > seconds+0.3 {

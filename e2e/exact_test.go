@@ -30,7 +30,7 @@ func TestExact(t *testing.T) {
 	awaitPlayable(t, s, stream)
 	w := s.watch(t, stream)
 	publisher.wait(t, clip1080For+30*time.Second)
-	eventually(t, 2*time.Second, "the lists say that it has ended", w.ended)
+	eventually(t, 10*time.Second, "the lists say that it has ended", w.ended)
 	w.stop(t)
 	keepLists(t, s, w)
 

@@ -32,7 +32,7 @@ func TestGoodbye(t *testing.T) {
 	said := p.goodbye(t)
 	eventually(t, time.Second, "ENDLIST and a static manifest", func() error { return s.allEnded(t.Context(), stream) })
 	t.Logf("the lists say so %v after the goodbye", time.Since(said).Round(time.Millisecond))
-	eventually(t, 2*time.Second, "the watcher sees it too", w.ended)
+	eventually(t, 10*time.Second, "the watcher sees it too", w.ended)
 	w.stop(t)
 	keepLists(t, s, w)
 	window := w.listed()

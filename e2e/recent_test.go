@@ -70,7 +70,7 @@ func TestRecentEncoder(t *testing.T) {
 			awaitPlayable(t, s, stream)
 			w := s.watch(t, stream)
 			encoder.wait(t, 60*time.Second)
-			eventually(t, 3*time.Second, "the lists say that it has ended", w.ended)
+			eventually(t, 10*time.Second, "the lists say that it has ended", w.ended)
 			w.stop(t)
 			keepLists(t, s, w)
 			multi, err := lists.StrictMultivariant(s.url(stream+"/"), s.get(t, s.url(stream+"/index.m3u8")))

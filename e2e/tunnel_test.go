@@ -76,7 +76,7 @@ func TestTunnelAndRTMPE(t *testing.T) {
 				time.Sleep(time.Second) // for what is on its way
 				s.do(t, http.MethodDelete, "http://"+s.admin+"/api/v1/streams/"+stream)
 			}
-			eventually(t, 2*time.Second, "the end of the stream", w.ended)
+			eventually(t, 10*time.Second, "the end of the stream", w.ended)
 			w.stop(t)
 			if want := fmt.Sprintf(`"stream":%q,"software"`, stream); !loggedWith(s, want, fmt.Sprintf(`"protocol":%q`, c.protocol)) {
 				t.Errorf("the log doesn't say that it came by %s", c.protocol)

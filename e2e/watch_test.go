@@ -199,7 +199,7 @@ func (w *watcher) take(ctx context.Context, urls ...string) error {
 	return nil
 }
 
-// ended tells whether every list says that nothing will follow.
+// ended tells whether every list says that nothing will follow, and all that they list is here.
 func (w *watcher) ended() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -209,6 +209,11 @@ func (w *watcher) ended() error {
 	for u, h := range w.playlists {
 		if !h.last.Ended {
 			return fmt.Errorf("%s has no EXT-X-ENDLIST", u)
+		}
+		for _, s := range h.last.Segments {
+			if _, ok := w.files[s.URI]; !ok && !s.Gap {
+				return fmt.Errorf("%s is not here yet", s.URI)
+			}
 		}
 	}
 	return nil

@@ -199,7 +199,7 @@ func TestCodecs(t *testing.T) {
 			awaitPlayable(t, s, stream)
 			w := s.watch(t, stream)
 			sent.Wait()
-			eventually(t, 3*time.Second, "the lists say that it has ended", func() error {
+			eventually(t, 10*time.Second, "the lists say that it has ended", func() error {
 				if err := w.ended(); err != nil {
 					return fmt.Errorf("%w; faults: %v", err, w.found())
 				}
