@@ -215,8 +215,10 @@ func (r *Remuxer) change(s *source, take func(record []byte) (bitstream, error),
 	if err != nil {
 		r.dropOf(s.trackKey, err)
 	}
-	s.bits, s.fourCC = next, p.FourCC
-	s.learn()
+	if next != s.bits {
+		s.bits, s.fourCC = next, p.FourCC
+		s.learn()
+	}
 	return nil
 }
 
