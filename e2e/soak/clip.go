@@ -59,6 +59,11 @@ var (
 	pps = []byte("\x68\xe8\x43\x9c\xb2\x2c")
 )
 
+// silence is an access unit of such sound without any spectral data (ISO/IEC 14496-3, table
+// 4.5): where a connection breaks that has brought a keyframe, and no sound behind it yet, the
+// sound gets its segment of that number by a unit of silence.
+var silence = []byte{0x21, 0x00, 0x03, 0x20, 0x64, 0x1C}
+
 func configs() [2]flv.Tag {
 	record := []byte{0x17, 0, 0, 0, 0, 1, sps[1], sps[2], sps[3], 0xFF, 0xE1, 0, byte(len(sps))}
 	record = append(append(record, sps...), 1, 0, byte(len(pps)))

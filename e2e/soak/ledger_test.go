@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -68,19 +69,26 @@ func TestUnitsHaveNames(t *testing.T) {
 	}
 }
 
-func TestSlope(t *testing.T) {
-	m := &monitor{began: time.Now()}
-	for i := range 60 {
-		m.samples = append(m.samples, sample{at: m.began.Add(time.Duration(i) * time.Minute), rss: (100 + i%2) << 20})
+// What goes up and down grows by nothing for sure; what grows by 4 MB an hour does, also where it
+// goes up and down.
+func TestGrowth(t *testing.T) {
+	run := func(mb func(minute float64) float64) growth {
+		m := &monitor{began: time.Now()}
+		for i := range 360 {
+			minute := float64(i) / 6
+			m.samples = append(m.samples, sample{at: m.began.Add(time.Duration(i) * 10 * time.Second), rss: int(mb(minute) * (1 << 20))})
+		}
+		return m.growth(15 * time.Minute)
 	}
-	if slope, n := m.slope(15 * time.Minute); slope < -0.2 || slope > 0.2 || n != 45 {
-		t.Errorf("a steady server grows by %v MB/h in %d samples", slope, n)
+	swing := func(minute float64) float64 { return 150 + 5*math.Sin(minute/3) }
+	if g := run(swing); g.sure(1) || g.err < 0.5 {
+		t.Errorf("what swings grows by %+v", g)
 	}
-	for i := range m.samples {
-		m.samples[i].rss += i << 20 / 15
+	if g := run(func(minute float64) float64 { return 150 + minute*4/60 }); g.slope < 3.9 || g.slope > 4.1 || !g.sure(1) {
+		t.Errorf("4 MB/h are %+v", g)
 	}
-	if slope, _ := m.slope(0); slope < 3.8 || slope > 4.2 {
-		t.Errorf("4 MB/h are %v", slope)
+	if g := run(func(minute float64) float64 { return swing(minute) + minute*20/60 }); !g.sure(1) {
+		t.Errorf("20 MB/h, swinging, are %+v", g)
 	}
 }
 

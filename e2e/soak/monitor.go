@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -97,22 +98,55 @@ func (m *monitor) settle() {
 	}
 }
 
-// slope is how much the resident memory grew from a moment on, in MB an hour, by
-// least squares.
-func (m *monitor) slope(from time.Duration) (mbPerHour float64, points int) {
-	var n, sx, sy, sxx, sxy float64
+// growth is by how much the resident memory grows, in MB an hour, and the standard error of
+// that: memory that goes up and down with what streams hold seems to grow, too.
+type growth struct{ slope, err float64 }
+
+// sure tells whether it grows by more than that, MB an hour, and not by chance.
+func (g growth) sure(more float64) bool { return g.slope-2*g.err >= more }
+
+// growth is from a moment on, by least squares through the means of a dozen stretches: what is
+// measured ten seconds later is nearly the same again, and says little of its own.
+func (m *monitor) growth(from time.Duration) growth {
+	const stretches = 12
+	var hours, rss, n [stretches]float64
+	if len(m.samples) == 0 {
+		return growth{}
+	}
+	length := m.samples[len(m.samples)-1].at.Sub(m.began) - from
 	for _, s := range m.samples {
 		x := s.at.Sub(m.began)
-		if x < from {
+		if x < from || length <= 0 {
 			continue
 		}
-		h, y := x.Hours(), mb(s.rss)
-		n, sx, sy, sxx, sxy = n+1, sx+h, sy+y, sxx+h*h, sxy+h*y
+		i := min(int((x-from)*stretches/length), stretches-1)
+		hours[i], rss[i], n[i] = hours[i]+x.Hours(), rss[i]+mb(s.rss), n[i]+1
 	}
-	if d := n*sxx - sx*sx; d > 0 {
-		return (n*sxy - sx*sy) / d, int(n)
+	var k, sx, sy float64
+	for i := range stretches {
+		if n[i] > 0 {
+			hours[i], rss[i] = hours[i]/n[i], rss[i]/n[i]
+			k, sx, sy = k+1, sx+hours[i], sy+rss[i]
+		}
 	}
-	return 0, int(n)
+	if k < 3 {
+		return growth{}
+	}
+	var sxx, sxy, left float64
+	for i := range stretches {
+		if n[i] > 0 {
+			dx := hours[i] - sx/k
+			sxx, sxy = sxx+dx*dx, sxy+dx*(rss[i]-sy/k)
+		}
+	}
+	slope := sxy / sxx
+	for i := range stretches {
+		if n[i] > 0 {
+			d := rss[i] - sy/k - slope*(hours[i]-sx/k)
+			left += d * d
+		}
+	}
+	return growth{slope, math.Sqrt(left / (k - 2) / sxx)}
 }
 
 func mb(bytes int) float64 { return float64(bytes) / (1 << 20) }
@@ -192,9 +226,9 @@ func (m *monitor) report(out io.Writer) {
 	if !judged {
 		settled = w.length / 2
 	}
-	slope, points := m.slope(settled)
-	if judged && slope >= 1 {
-		w.violate("N9", "resident memory grows by %.2f MB an hour", slope)
+	grows := m.growth(settled)
+	if judged && grows.sure(1) {
+		w.violate("N9", "resident memory grows by %.2f MB an hour, give or take %.2f", grows.slope, grows.err)
 	}
 	m.judge()
 	p := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
@@ -229,7 +263,7 @@ func (m *monitor) report(out io.Writer) {
 	row("after", m.after)
 	p("| bound of N9 by the most of each | %.1f | | | %d | %d | %.1f | %.1f |", mb(m.bound(m.peak)), m.peak.files, m.peak.streams, mb(m.peak.window), mb(m.bound(m.peak)))
 	p("")
-	p("Slope of RSS from %v on: %.2f MB/h (%d samples).", settled, slope, points)
+	p("Slope of RSS from %v on: %.2f MB/h, standard error %.2f.", settled, grows.slope, grows.err)
 	p("")
 	if !w.broken() {
 		p("No promise was broken.")

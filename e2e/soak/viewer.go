@@ -251,7 +251,8 @@ func (v *witness) look(ctx context.Context, s lists.Segment) {
 		return
 	}
 	v.w.add("segments", 1)
-	first := true
+	const mostSilent = sampleRate / 1024 // units of a second
+	first, silent := true, 0
 	for _, f := range file.Segments[0].Fragments {
 		samples, err := f.GetFullSamples(nil)
 		if err != nil {
@@ -264,9 +265,16 @@ func (v *witness) look(ctx context.Context, s lists.Segment) {
 				v.w.violate("N4", "%s/%s: a sample of %d ticks at %d, the one before ends at %d", v.name, s.URI, sample.Dur, sample.DecodeTime, v.line.next)
 			}
 			first, v.line.header, v.line.next = false, s.Header, sample.DecodeTime+uint64(sample.Dur)
+			if v.rendition == "a1" && bytes.Equal(sample.Data, silence) {
+				v.w.add("access units of silence", 1)
+				if silent++; silent == mostSilent {
+					v.w.violate("N1", "%s/%s: a second of silence", v.name, s.URI)
+				}
+				continue
+			}
 			u, ok := lastUnit(sample.Data)
 			if !ok {
-				v.w.violate("N1", "%s/%s: a sample without a name", v.name, s.URI)
+				v.w.violate("N1", "%s/%s: a sample of %d bytes without a name: %.20x", v.name, s.URI, len(sample.Data), sample.Data)
 				continue
 			}
 			if v.want = v.w.sample.payload(v.want[:0], u); !bytes.Equal(v.want, sample.Data) {
