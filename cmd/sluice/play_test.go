@@ -257,7 +257,7 @@ func TestPlayAccess(t *testing.T) {
 	set := func(c *config.Config) {
 		c.Watch.TokenKeys = []string{strings.Repeat("ab", 16)}
 		c.Publish.Users = map[string]string{"anna": "secret"} // who publishes logs in
-		c.RTMP.PlayWait = 3 * time.Second
+		c.RTMP.PlayWait = 10 * time.Second
 		c.RTMP.MaxReaders = 1
 	}
 	inTheatre(t, set, func(h *theatre) {
@@ -306,8 +306,6 @@ func TestPlayAccess(t *testing.T) {
 				h.publish(p, 6*time.Second)
 			}
 		})
-		h.app.cfg.RTMP.PlayWait = 10 * time.Second
-		h.app.rtmp.Handler = h.app.handler()
 		a, errPlay := h.play("cam1?token="+good, client.Tells{}, nil)
 		if errPlay != nil {
 			t.Fatal(errPlay)

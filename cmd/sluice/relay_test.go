@@ -131,7 +131,7 @@ func (n *network) dialled() int {
 // node is a sluice in the network.
 type node struct {
 	*theatre
-	log   *bytes.Buffer
+	log   *journal
 	told  []admin.Event
 	close func()
 }
@@ -140,8 +140,8 @@ func (n *network) node(name string, pull map[string]string, push map[string][]st
 	n.t.Helper()
 	cfg := config.Default()
 	cfg.Pull, cfg.Push = pull, push
-	h := &node{theatre: &theatre{house: &house{t: n.t, door: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}}, log: &bytes.Buffer{}}
-	log := zerolog.New(zerolog.SyncWriter(h.log))
+	h := &node{theatre: &theatre{house: &house{t: n.t, door: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}}, log: new(journal)}
+	log := zerolog.New(h.log)
 	a := &app{cfg: cfg, log: log, clock: machineClock(), metrics: metrics.New()}
 	a.feed = admin.NewFeed(a.clock.now)
 	h.app = a

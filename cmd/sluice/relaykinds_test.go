@@ -308,7 +308,7 @@ func TestPushKinds(t *testing.T) {
 				}
 				p.Close() // there is nothing to send: so nothing fails
 				<-viewer.done
-				time.Sleep(20 * time.Second)
+				time.Sleep(30 * time.Second) // for an answer, and until the next try
 				h.is("push live/cam1 idle")
 				p, h.sent = h.encoder(), nil
 				h.publish(p, 4*time.Second)

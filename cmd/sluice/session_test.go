@@ -33,7 +33,7 @@ type house struct {
 	t    *testing.T
 	app  *app
 	door *pipeListener
-	log  *bytes.Buffer
+	log  *journal
 
 	files     map[string][]byte // by rendition and name
 	parts     map[packager.RenditionID][]heldPart
@@ -60,10 +60,10 @@ func inHouseOf(t *testing.T, build, f func(h *house)) {
 		time.Sleep(time.Until(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)))
 		cfg := config.Default()
 		h := &house{
-			t: t, log: &bytes.Buffer{}, door: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})},
+			t: t, log: new(journal), door: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})},
 			files: make(map[string][]byte), parts: make(map[packager.RenditionID][]heldPart), sequences: make(map[packager.RenditionID][2]int64),
 		}
-		log := zerolog.New(zerolog.SyncWriter(h.log))
+		log := zerolog.New(h.log)
 		h.app = &app{cfg: cfg, log: zerolog.Nop(), clock: machineClock()}
 		h.app.catalog = packager.NewCatalog(settings(cfg.Window), h.app.clock.now)
 		h.app.gate = (&simulation{}).gate(h.app)
