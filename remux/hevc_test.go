@@ -457,7 +457,7 @@ func FuzzHEVC(f *testing.F) {
 	f.Fuzz(func(t *testing.T, record, first, second []byte) {
 		bits := newHEVC()
 		bits, _ = bits.configure(record)
-		clear(record) // it was borrowed
+		clear(record)    // it was borrowed
 		var waits []byte // frames that no unit came of
 		for _, frame := range [][]byte{first, second, first} {
 			before := bytes.Clone(frame)
