@@ -45,10 +45,11 @@ func (d *draft) close(size int, write func(dst []byte) []byte) []byte {
 	}
 	begin := d.head - size
 	write(d.bytes[begin:begin:d.head])
-	part := append([]byte(nil), d.bytes[begin:]...)
+	part := make([]byte, len(d.bytes)-begin) // and not append, which clears what it has too much
+	copy(part, d.bytes[begin:])
 	d.most = max(len(d.bytes), d.most-d.most/32)
 	if d.lent || cap(d.bytes) > 2*d.most { // a part so long was an exception
 		d.bytes, d.lent = nil, false
 	}
-	return slices.Clip(part)
+	return part
 }

@@ -170,8 +170,9 @@ func BenchmarkStreamSecond(b *testing.B) {
 	for _, size := range []uint32{4096, 65536} { // OBS; ffmpeg, which adopts ours
 		stream := benchStream(b, size, byAVC)
 		b.Run(fmt.Sprintf("sluice/chunks=%d", size), func(b *testing.B) { perSecond(b, stream, publication(b)) })
-		hevc := benchStream(b, size, byHEVC)
-		b.Run(fmt.Sprintf("sluice-hevc/chunks=%d", size), func(b *testing.B) { perSecond(b, hevc, publication(b)) })
+		b.Run(fmt.Sprintf("sluice-hevc/chunks=%d", size), func(b *testing.B) {
+			perSecond(b, benchStream(b, size, byHEVC), publication(b)) // made here: it would be garbage beside the others
+		})
 		b.Run(fmt.Sprintf("gohlslib/chunks=%d", size), func(b *testing.B) { perSecond(b, stream, &muxer{}) })
 	}
 }

@@ -75,6 +75,10 @@ func main() {
 	}
 }
 
+// Of what is allocated Go's heap profile looks at one place in 512 KiB: in nearly each
+// part, which costs as much as to write it. One in 4 MiB shows the same picture.
+func init() { runtime.MemProfileRate = 4 << 20 }
+
 // collectOften keeps what is no longer needed small. Nearly all of the heap are
 // windows: bytes without pointers, which a collection doesn't look into, so that
 // one costs little. With Go's own setting, memory is more than twice the windows.
