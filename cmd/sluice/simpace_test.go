@@ -152,14 +152,21 @@ func (v *pacer) checkLag(name string, a, b *lists.Playlist) {
 	}
 }
 
-// grain is how much a playlist grows by, s: whole segments are all there is where no part
-// is listed, as even one frame may last longer than the target.
+// grain is how much a playlist grows by, s: a part, or a whole segment where the pictures of
+// the newest one are in no part, as even one frame lasts longer than the target.
 func grain(p *lists.Playlist) float64 {
-	parts := func(s lists.Segment) bool { return len(s.Parts) > 0 }
-	if parts(p.Open) || slices.ContainsFunc(p.Segments, parts) {
+	if len(p.Open.Parts) > 0 {
 		return p.PartTarget
 	}
-	return float64(p.Target)
+	for _, s := range slices.Backward(p.Segments) {
+		if !s.Gap && len(s.Parts) == 0 {
+			return float64(p.Target)
+		}
+		if !s.Gap {
+			break
+		}
+	}
+	return p.PartTarget
 }
 
 // draw is the end of a playlist in few words: number, period, time and length of
