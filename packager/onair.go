@@ -67,26 +67,24 @@ func (p *publication) rival(c *Contribution) *Contribution {
 	return nil
 }
 
+// live tells whether a publisher is on air, and something comes from it.
+func (c *Contribution) live(now time.Time) bool { return c.onAir && now.Sub(c.heard) < liveTime }
+
+// hasPicture tells whether a publisher has one.
+func (c *Contribution) hasPicture() bool {
+	return len(c.tracks) > 0 && c.tracks[0].Kind() == remux.Video
+}
+
 // othersLive tells whether anything comes from others that are on air.
 func (p *publication) othersLive(c *Contribution) bool {
-	if len(p.by) < 2 {
-		return false
-	}
 	now := p.now()
-	for _, o := range p.by {
-		if o != c && o.onAir && now.Sub(o.heard) < liveTime {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.by, func(o *Contribution) bool { return o != c && o.live(now) })
 }
 
 // othersShow tells whether pictures come from others that are on air.
 func (p *publication) othersShow(c *Contribution) bool {
 	now := p.now()
-	return slices.ContainsFunc(p.by, func(o *Contribution) bool {
-		return o != c && o.onAir && now.Sub(o.heard) < liveTime && len(o.tracks) > 0 && o.tracks[0].Kind() == remux.Video
-	})
+	return slices.ContainsFunc(p.by, func(o *Contribution) bool { return o != c && o.live(now) && o.hasPicture() })
 }
 
 // renditionID is what a track of the contribution is called.
@@ -295,7 +293,7 @@ func (p *publication) overtakes(c, rival *Contribution, key *remux.Sample) bool 
 func (p *publication) enter(c *Contribution, rival *Contribution, now time.Time) error {
 	switch anew := p.anew(c, rival); {
 	case p.beat.period == nil, p.strands(c),
-		anew && c.tracks[0].Kind() == remux.Video && !p.othersShow(c),
+		anew && c.hasPicture() && !p.othersShow(c),
 		anew && (!p.othersLive(c) || !p.leader.isVideo()): // sound goes on wherever a period begins
 		if rival != nil {
 			rival.air(false, now)
@@ -327,7 +325,7 @@ func (p *publication) enter(c *Contribution, rival *Contribution, now time.Time)
 // strands tells whether the picture of a publisher is new, and nobody is heard whose
 // segments could tell where it begins.
 func (p *publication) strands(c *Contribution) bool {
-	return c.tracks[0].Kind() == remux.Video && p.writerOf(c.renditionID(0)) == nil && !p.othersLive(c)
+	return c.hasPicture() && p.writerOf(c.renditionID(0)) == nil && !p.othersLive(c)
 }
 
 // goOnAir notes that a publisher is on air from now on, and tells why.

@@ -36,7 +36,7 @@ func (p *publication) beginPeriod(c *Contribution) error {
 			for i := range c.feeds {
 				c.feeds[i].fresh = p.genlock != nil && c.tracks[i].Kind() == remux.Audio // pictures begin with what comes first
 			}
-		case o.onAir && (o.Label == c.Label || now.Sub(o.heard) >= liveTime):
+		case o.onAir && (o.Label == c.Label || !o.live(now)):
 			o.air(false, now)
 			continue
 		case !o.onAir:
