@@ -76,6 +76,8 @@ type broadcast struct {
 	broken map[string]int
 	later  map[string]time.Duration     // that pictures are shown, by period
 	count  map[packager.RenditionID]int // segments that were looked at
+	paced  time.Time                    // how far others are to follow who is furthest, see follows
+	seen   time.Time                    // when that was
 	leaped atomic.Int64                 // ms that the source's timestamps have leapt by
 }
 
@@ -541,9 +543,26 @@ func (p *broadcast) agree(w *packager.Window) {
 		}
 	}
 	const late = 4500 * time.Millisecond // that samples are waited for where they were late again and again
-	if d := most.Sub(least); d > late+3*w.PartTarget {
-		p.violate("N10", "a rendition is at %v, another %v later", least.Sub(p.began), d)
+	if d := p.follows(most).Sub(least); d > late+3*w.PartTarget {
+		p.violate("N10", "a rendition is at %v, another %v later", least.Sub(p.began), most.Sub(least))
 	}
+}
+
+// follows is how far all are to follow the one that has come to most. Who comes first behind a
+// silence of all is ahead by as much as that lasted, and what the others kept meanwhile is about
+// to come: they follow at twice the pace of time, and no further than 5 s behind.
+func (p *broadcast) follows(most time.Time) time.Time {
+	const held, far = 500 * time.Millisecond, 5 * time.Second // see hurry
+	now := time.Now()
+	p.paced = p.paced.Add(2 * min(now.Sub(p.seen), held))
+	p.seen = now
+	if least := most.Add(-far); p.paced.Before(least) {
+		p.paced = least
+	}
+	if p.paced.After(most) {
+		p.paced = most
+	}
+	return p.paced
 }
 
 // newestPeriod is the newest period that there is a part of.
