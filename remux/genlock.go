@@ -1,6 +1,7 @@
 package remux
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type Genlock struct {
 	mu      sync.Mutex
 	members []*member
 	master  *member // nil before the first, and while none is on the line
+	left    *member // the master that was the last there, where others wait that came beside it
 	lead    int64   // ns that the line is ahead of the clock, as the stream was left there
 	pins    pins
 	gone    departures
@@ -84,8 +86,11 @@ func (m *member) leave() {
 	if m.lock.State.locked() {
 		g.gone.add(m.last, m.line)
 	}
-	if g.master == m {
-		g.elect()
+	if g.master != m {
+		return
+	}
+	if g.elect(); g.master == nil && len(g.members) > 0 {
+		g.left = m
 	}
 }
 
@@ -185,6 +190,7 @@ func (m *member) note(t *timeline, now int64) {
 // lead makes an encoder the master, and the line its own.
 func (m *member) lead(t *timeline) {
 	g := m.genlock
+	g.left = nil
 	if g.master = m; !m.broken { // else the line is as far ahead of the clock as it was
 		g.lead = t.began.Sub(t.opened).Nanoseconds()
 	}
@@ -213,46 +219,54 @@ func (m *member) lay(t *timeline, l landing, now int64) {
 	defer m.announce()
 	defer g.mu.Unlock()
 	t.lead = l.lane
-	if g.master == nil {
+	switch o := cmp.Or(g.master, g.left); {
+	case o == nil, !m.join(o, t, l) && g.master == nil:
 		m.lead(t)
-	} else {
-		m.join(t, l)
+	case g.master == nil:
+		g.left = nil
+		g.follow(m)
 	}
 	m.note(t, now)
 }
 
-// join is lay where there is a master.
-func (m *member) join(t *timeline, l landing) {
+// join is lay beside the master, or beside the one that left while others waited: what those
+// send means what it did when they came. It returns false where it doesn't lie there.
+func (m *member) join(o *member, t *timeline, l landing) bool {
 	g := m.genlock
-	f := m.fit(t, &l)
-	m.broken, m.keys, m.sounds, m.drift = false, keyframes{}, sounds{}, drift{}
+	f := m.fit(o, t, &l)
 	state, by := f.lock()
 	if state == LockFree {
 		if back, ok := g.gone.goesOn(l.lane, f.arrives); ok {
 			state, by = LockConstant, back
 		}
 	}
+	free := state == LockFree || by < l.least
+	if g.master == nil && (free || l.pictured && l.line+l.shown+by < o.line) { // pictures that were shown are none to begin with
+		return false
+	}
+	m.broken, m.keys, m.sounds, m.drift = false, keyframes{}, sounds{}, drift{}
 	m.lock = Lock{State: state}
 	if state == LockConstant {
 		m.lock.Difference = time.Duration(f.common - by).Round(time.Millisecond)
 	}
-	if state == LockFree || by < l.least {
+	if free {
 		m.lock = f.free()
 		if ahead := g.ahead(t); ahead > 0 {
 			t.move(ahead, ahead)
 		}
-		return
+		return false
 	}
 	t.move(by, by+g.bends.at(l.line+by)-t.slew.at(l.line))
 	t.slew.member = m
+	return true
 }
 
 // ahead is how far the line is ahead of the clock beyond what an encoder has it.
 func (g *Genlock) ahead(t *timeline) int64 { return g.lead - t.began.Sub(t.opened).Nanoseconds() }
 
-// fit is how an encoder would lie beside the master.
-func (m *member) fit(t *timeline, l *landing) fit {
-	g, o := m.genlock, m.genlock.master
+// fit is how an encoder would lie beside the master, o.
+func (m *member) fit(o *member, t *timeline, l *landing) fit {
+	g := m.genlock
 	f := fit{
 		common:  o.line + milliseconds(l.lane.last-o.last) - l.lane.line(),
 		arrives: g.bends.line(l.line+t.slew.at(l.line)-t.slew.best()+g.ahead(t)+o.best) - l.line,
@@ -260,7 +274,7 @@ func (m *member) fit(t *timeline, l *landing) fit {
 	}
 	if l.pictured {
 		shown := l.line + l.shown
-		keys := g.keysBy(shown+f.arrives, o.heard)
+		keys := g.keysBy(o, shown+f.arrives, o.heard)
 		var key int64
 		if key, f.keyed = keys.nearest(shown + f.arrives); f.keyed {
 			f.snap = key - shown - f.arrives
@@ -285,7 +299,7 @@ func (m *member) early(t *timeline, l *landing, rushes bool) bool {
 	if o == nil || o == m || !rushes && o.keys.interval() > 0 {
 		return false
 	}
-	f := m.fit(t, l)
+	f := m.fit(o, t, l)
 	state, _ := f.lock()
 	if rushes {
 		return state != LockCommon || f.heard <= 0 && (f.borne <= 0 || f.fresh)
@@ -296,8 +310,8 @@ func (m *member) early(t *timeline, l *landing, rushes bool) bool {
 // keysBy are the keyframes that tell where one lies that arrives at a place: the
 // master's, or, where none of its is near, those of another encoder on the line, which
 // may have more of them.
-func (g *Genlock) keysBy(place, now int64) *keyframes {
-	for _, o := range append([]*member{g.master}, g.members...) {
+func (g *Genlock) keysBy(master *member, place, now int64) *keyframes {
+	for _, o := range append([]*member{master}, g.members...) {
 		if !o.lock.State.locked() || now-o.heard > int64(silence) {
 			continue
 		}
@@ -305,7 +319,7 @@ func (g *Genlock) keysBy(place, now int64) *keyframes {
 			return &o.keys
 		}
 	}
-	return &g.master.keys
+	return &master.keys
 }
 
 // move moves the line by so many ns, which makes it so much later.

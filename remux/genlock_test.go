@@ -189,6 +189,41 @@ func TestGenlockBreaks(t *testing.T) {
 	}
 }
 
+// TestGenlockLeft: an encoder that waits for its keyframe beside others, which are gone before that
+// comes, lies where it would beside them.
+func TestGenlockLeft(t *testing.T) {
+	const ms, sec = time.Millisecond, time.Second
+	for _, c := range []struct {
+		kind  string
+		other encoder
+		want  Lock
+		off   time.Duration // that its pictures are shown later than those of the one that left would be
+	}{
+		{"common timestamps", encoder{behind: 1100 * ms}, Lock{State: LockMaster}, 0},
+		{"… and little of it is missing", encoder{behind: 300 * ms}, Lock{State: LockMaster}, 0},
+		{"a constant difference", encoder{behind: 200 * ms, base: 98765}, Lock{State: LockMaster}, 0},
+		{"nothing that tells", encoder{behind: 1100 * ms, base: 98765}, Lock{State: LockMaster}, 1100 * ms},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			s := newStudio(t)
+			c.other.kind, c.other.gop, c.other.starts, c.other.mid = "other", 120, 24*sec, 30
+			s.add(encoder{kind: "first", gop: 120, ends: 27 * sec})
+			s.add(c.other)
+			s.run(60 * sec)
+			other := s.encoders[1]
+			if l := other.state(); l != c.want || len(other.pts) < 800 {
+				t.Errorf("%+v, %d pictures", other.locks, len(other.pts))
+			}
+			for picture, pts := range other.pts {
+				late := time.Duration(pts-s.begin.Unix()*VideoTimescale)*time.Second/VideoTimescale - time.Duration(other.time(picture)*1e9)
+				if (late - c.off).Abs() > 15*ms {
+					t.Fatalf("picture %d is shown %v late, and not %v", picture, late, c.off)
+				}
+			}
+		})
+	}
+}
+
 // TestGenlockDrift: an encoder whose clock runs away from the master's goes on by itself, without
 // a step, and each stays by the true time as one encoder alone does.
 func TestGenlockDrift(t *testing.T) {
