@@ -64,6 +64,7 @@ type Reader struct {
 	streams    map[uint32]*stream
 	last       *stream // whose chunk was read last, nil before the first
 	incomplete int     // Σ len(body) over streams
+	bodies     int     // Σ cap(body) over streams
 	spare      []byte  // body of the message lent last, reused for the next
 
 	chunkSizes int // times that the chunk size was set
@@ -116,13 +117,7 @@ func (r *Reader) Messages() uint64 { return r.messages }
 // that have begun and are not complete, and what it keeps for the next one.
 // Beside the buffer that is at most [Limits].Incomplete, the quarter by which
 // slices grow, 4 KiB for each chunk stream, and 2 MiB.
-func (r *Reader) Held() int {
-	n := cap(r.buf) + cap(r.spare)
-	for _, s := range r.streams {
-		n += cap(s.body)
-	}
-	return n
-}
+func (r *Reader) Held() int { return cap(r.buf) + cap(r.spare) + r.bodies }
 
 // ReadMessage returns the next message. Its Body is valid until the next call.
 // A clean end between two messages is io.EOF; inside one, io.ErrUnexpectedEOF.
@@ -206,10 +201,12 @@ func (r *Reader) next() (Message, bool, error) {
 		if r.incomplete+int(n) > r.limits.Incomplete {
 			return Message{}, false, fmt.Errorf("unfinished messages hold more than %d bytes", r.limits.Incomplete)
 		}
+		r.bodies -= cap(s.body)
 		if s.body == nil && r.mayLend() {
 			s.body, r.spare = r.spare[:0], nil
 		}
 		s.body = append(s.body, avail[:n]...)
+		r.bodies += cap(s.body)
 		r.start += int(n)
 		r.left -= n
 		r.incomplete += int(n)
@@ -220,6 +217,7 @@ func (r *Reader) next() (Message, bool, error) {
 		if uint32(len(s.body)) == s.length {
 			body := s.body
 			r.incomplete -= len(body)
+			r.bodies -= cap(body)
 			s.body, s.open = nil, false
 			if cap(body) <= maxSpare {
 				r.spare = body
@@ -388,6 +386,7 @@ func (r *Reader) obey(m Message) (bool, error) {
 		}
 		if s, ok := r.streams[binary.BigEndian.Uint32(m.Body)]; ok && s.open {
 			r.incomplete -= len(s.body)
+			r.bodies -= cap(s.body)
 			s.body, s.open = nil, false
 		}
 		return true, nil
