@@ -41,3 +41,44 @@ func TestAllComeBack(t *testing.T) {
 		})
 	}
 }
+
+// A publisher whose first keyframe comes when the others have just gone, and lies in front of where they
+// were, goes on behind that: nothing that its rendition has comes again, and sound is heard at once.
+func TestBehindWhoIsGone(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	for _, c := range []struct {
+		label string
+		first int // picture of it that is seen
+	}{{"", 300}, {"_720p", 240}} {
+		t.Run(c.label, func(t *testing.T) {
+			w := program(t, set, 20000, func(int64, *packager.Stream) {},
+				pusher{fps: 30, gop: 60, mark: "A", gone: []away{{9200, 99000}}},
+				pusher{label: c.label, order: 1, fps: 30, gop: 60, mark: "B", from: 8500, lag: 1300})
+			r, ok := w.Rendition(packager.RenditionID("v1" + c.label))
+			if !ok {
+				t.Fatal("the rendition is not there")
+			}
+			if all := units(r, "B picture "); len(all) < 200 || all[0] != c.first {
+				t.Errorf("%d pictures of the other, from %v on", len(all), all[:min(len(all), 1)])
+			}
+			last := -1
+			for _, n := range units(r, " picture ") {
+				if n <= last {
+					t.Errorf("picture %d comes behind %d", n, last)
+				}
+				last = n
+			}
+			a, _ := w.Rendition("a1")
+			all := units(a, "sound ")
+			for i := 1; i < len(all); i++ {
+				if d := all[i] - all[i-1]; d < 1 || d > 8 {
+					t.Errorf("sound %d comes behind %d", all[i], all[i-1])
+				}
+			}
+			if len(all) < 800 {
+				t.Errorf("%d units of sound", len(all))
+			}
+		})
+	}
+}

@@ -54,6 +54,7 @@ type Contribution struct {
 type feed struct {
 	writer *writer // nil: nothing
 	fresh  bool    // no sample has gone there yet
+	from   int64   // its first picture is a keyframe from there on, ns; 0 for any
 }
 
 // Cause is why one publisher takes the place of another.

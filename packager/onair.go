@@ -417,7 +417,7 @@ func (p *publication) interrupt(c *Contribution) {
 	for _, f := range before {
 		if i := c.soundOf(f.writer); i >= 0 && p.soundFrom == c {
 			c.feeds = append(c.feeds, make([]feed, len(c.tracks)-len(c.feeds))...)
-			c.feeds[i] = feed{f.writer, true}
+			c.feeds[i] = feed{writer: f.writer, fresh: true}
 		}
 	}
 }

@@ -21,6 +21,7 @@ func (p *publication) beginPeriod(c *Contribution) error {
 		p.beat.number = max(p.beat.number, w.msn)
 	}
 	p.writers, p.leader = nil, nil
+	joins := p.genlock != nil && !c.onAir && len(c.hold.samples) == 0
 	for _, o := range p.by {
 		if !o.onAir { // its sound waits, too, for the period
 			o.feeds = nil
@@ -43,6 +44,11 @@ func (p *publication) beginPeriod(c *Contribution) error {
 			continue
 		}
 		p.bind(o, before)
+	}
+	for i := range c.feeds {
+		if w := c.feeds[i].writer; joins && w != nil && w.isVideo() { // those who have left may have shown what it begins with
+			c.feeds[i].from = w.over()
+		}
 	}
 	pictures := 0
 	for _, w := range p.writers {

@@ -107,6 +107,12 @@ func (p *publication) put(c *Contribution, s *remux.Sample) error {
 		}
 		f.writer = w
 	}
+	if f.from > 0 {
+		if !s.Sync || w.shown(s) < f.from {
+			return nil
+		}
+		f.from = 0
+	}
 	if f.fresh {
 		if !w.goesOnWith(s) {
 			p.belated(w, s) // or it would stay so

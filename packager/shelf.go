@@ -1,6 +1,9 @@
 package packager
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // shelf has the closed segments of a rendition, oldest first, those from index
 // listed on in its list. A slice that a Window has is never written again.
@@ -18,6 +21,16 @@ func (s *shelf) newest() *Segment {
 		return nil
 	}
 	return s.closed[len(s.closed)-1]
+}
+
+// over is where the newest media in the list is over, ns, 0 where there is none.
+func (s *shelf) over() int64 {
+	for _, seg := range slices.Backward(s.closed[s.listed:]) {
+		if !seg.Gap() {
+			return nanoseconds(seg.PTS+seg.Duration-seg.Tail, seg.Header.Track.Timescale)
+		}
+	}
+	return 0
 }
 
 // add lists a segment, and lets the list have so many at most.

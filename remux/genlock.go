@@ -241,7 +241,7 @@ func (m *member) join(o *member, t *timeline, l landing) bool {
 		}
 	}
 	free := state == LockFree || by < l.least
-	if g.master == nil && (free || l.pictured && l.line+l.shown+by < o.line) { // pictures that were shown are none to begin with
+	if g.master == nil && free {
 		return false
 	}
 	m.broken, m.keys, m.sounds, m.drift = false, keyframes{}, sounds{}, drift{}
