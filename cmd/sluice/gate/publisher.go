@@ -21,7 +21,7 @@ type publisher struct {
 	peer         ingest.Peer
 	remote       netip.AddrPort
 	software     string
-	via          []string              // the servers that it has come by
+	via          []string              // the servers that it has come by; under Gate.mu
 	since        time.Time             // by the clock of all rooms
 	number       int64                 // counts those who were let in
 	away         atomic.Pointer[error] // why it is sent away

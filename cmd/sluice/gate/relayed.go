@@ -29,6 +29,26 @@ func (g *Gate) Bring(ctx context.Context, name packager.StreamName, r ingest.Req
 	return g.enter(ctx, p, r, "pull", func(zerolog.Logger) {})
 }
 
+// Follow notes that what Bring has let in comes by other servers now.
+func (g *Gate) Follow(sink ingest.Sink, via []string) error {
+	if slices.Contains(via, g.ID) {
+		return ErrCircle
+	}
+	if s, ok := sink.(*publisher); ok {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		s.via = via
+		g.route(s.stream)
+	}
+	return nil
+}
+
+// Shared tells whether several push a name, one of whom stands by.
+func (g *Gate) Shared(name packager.StreamName) bool {
+	p, err := g.parse(name.String())
+	return err == nil && len(g.named(p)) > 1
+}
+
 // StreamOf is the stream that a pushed name is of.
 func (g *Gate) StreamOf(name packager.StreamName) packager.StreamName {
 	if p, err := g.parse(name.String()); err == nil {

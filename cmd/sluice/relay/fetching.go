@@ -29,7 +29,8 @@ var errMoved = errors.New("the server has asked to come by another connection")
 //	… P P P P P P │              the source before
 //	       asked  │ K P P P …    the one that it has asked for
 //
-// To viewers that is an encoder that was lost, and is back at once.
+// What comes again by it is left out, where that shows: see passage. Else it is, to viewers, an encoder that
+// was lost, and is back at once.
 type fetching struct {
 	*pull
 	where  elsewhere
@@ -46,8 +47,7 @@ type moved struct {
 type source struct {
 	*client.Reader
 	at    client.Address
-	first []flv.Tag // what it began with
-	peer  *peer
+	first []flv.Tag       // what it began with
 	ctx   context.Context // ends with it
 	hang  context.CancelCauseFunc
 }
@@ -87,7 +87,7 @@ func (p *pull) reach(ctx context.Context, dial client.Dialer, at client.Address)
 	}
 	ctx, hang := context.WithCancelCause(ctx)
 	context.AfterFunc(ctx, func() { from.Close() })
-	s := &source{Reader: from, at: at, peer: &peer{began: time.Now(), hang: hang}, ctx: ctx, hang: hang}
+	s := &source{Reader: from, at: at, ctx: ctx, hang: hang}
 	late := time.AfterFunc(max(limits.Idle, dialTime), func() { hang(errNothing) })
 	defer late.Stop()
 	if s.first, err = s.begin(); err != nil {
@@ -126,17 +126,22 @@ func (s *source) read() (flv.Tag, error) {
 		return tag, context.Cause(s.ctx)
 	case errors.Is(err, io.EOF):
 		return tag, errEnded
+	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
+		return tag, &brokenError{err}
 	}
 	return tag, err
 }
+
+// brokenError is that a connection is gone: the stream may go on.
+type brokenError struct{ error }
+
+func (e *brokenError) Unwrap() error { return e.error }
 
 // fetch brings in what one source has, until it ends, and returns the one to go on with; nil where
 // there is none, with the reason.
 func (f *fetching) fetch(ctx context.Context, from *source, begins bool) (*source, error) {
 	defer from.close()
-	sink, err := f.relay.Gate.Bring(from.ctx, f.Name, ingest.Request{
-		Remote: address.WithPort(from.Remote()), Encrypted: from.at.TLS, Software: "pull", Via: from.Via(), Peer: from.peer,
-	})
+	to, err := f.lead(from)
 	if err != nil {
 		return nil, err
 	}
@@ -147,25 +152,31 @@ func (f *fetching) fetch(ctx context.Context, from *source, begins bool) (*sourc
 		f.tell(admin.Event{Text: "pulling by another connection, from " + from.at.String() + ", as the server has asked"})
 	}
 	for _, tag := range from.first {
-		if err = sink.WriteTag(tag); err != nil {
+		if err = to.WriteTag(tag); err != nil {
 			break
 		}
 	}
 	from.first = nil
 	var next *source
 	if err == nil {
-		next, err = f.copy(ctx, from, sink)
+		next, err = f.copy(ctx, from, to)
 	}
-	switch {
+	switch broken := (*brokenError)(nil); {
 	case next != nil:
-		sink.Close(errMoved)
+		f.keep(to, errMoved)
 	case errors.Is(err, errUnwanted):
-		sink.Close(nil)
+		to.close(nil)
 		f.relay.Catalog.Forget(f.stream) // who comes next begins anew, and not with its end
 	case errors.Is(err, context.Canceled):
-		sink.Close(nil) // this server ends it
+		to.close(nil) // this server ends it
 	default:
-		sink.Close(errors.New(f.other.Hush(err.Error())))
+		why := errors.New(f.other.Hush(err.Error()))
+		switch moves := f.moving != nil && errors.Is(err, errEnded); {
+		case moves, errors.As(err, &broken) && !f.relay.Gate.Shared(f.Name): // else another one goes on air at once
+			f.keep(to, why)
+		default:
+			to.close(why)
+		}
 		if f.moving != nil { // a server that asks needn't wait for us
 			m := <-f.moving
 			f.moving, next = nil, m.to
@@ -174,8 +185,34 @@ func (f *fetching) fetch(ctx context.Context, from *source, begins bool) (*sourc
 	return next, err
 }
 
+// lead returns where what a source has goes: where it has gone before, or by the gate.
+func (f *fetching) lead(from *source) (*passage, error) {
+	if f.kept.open() {
+		goesOn, err := f.goesOn(from)
+		switch {
+		case goesOn && err != nil:
+			f.letGo().close(err)
+			return nil, err
+		case goesOn:
+			return f.letGo(), nil
+		case err != nil: // perhaps the next one is in time
+			return nil, err
+		}
+	}
+	if p := f.letGo(); p != nil {
+		p.expires()
+	}
+	p := &passage{trail: newTrail(), configs: make(map[track]uint64), peer: &peer{began: time.Now()}}
+	p.peer.hangs(from.hang)
+	var err error
+	p.sink, err = f.relay.Gate.Bring(from.ctx, f.Name, ingest.Request{
+		Remote: address.WithPort(from.Remote()), Encrypted: from.at.TLS, Software: "pull", Via: from.Via(), Peer: p.peer,
+	})
+	return p, err
+}
+
 // copy leads tags to a sink, until there is another source to go on with, or an error.
-func (f *fetching) copy(ctx context.Context, from *source, sink ingest.Sink) (*source, error) {
+func (f *fetching) copy(ctx context.Context, from *source, to *passage) (*source, error) {
 	var bytes, messages rate.Bucket
 	perSecond := float64(f.relay.Limits.Bitrate) / 8
 	stall := (catchUp + f.relay.Limits.Idle).Seconds()
@@ -188,8 +225,8 @@ func (f *fetching) copy(ctx context.Context, from *source, sink ingest.Sink) (*s
 			return nil, err
 		}
 		now := time.Now()
-		from.peer.heard(now, from.Held())
-		if err := sink.WriteTag(tag); err != nil {
+		to.peer.heard(now, from.Held()+to.held())
+		if err := to.WriteTag(tag); err != nil {
 			return nil, err
 		}
 		if next := f.move(ctx, from, now); next != nil {
@@ -260,13 +297,16 @@ type peer struct {
 	began time.Time
 	last  atomic.Int64 // when it was heard, ns since began
 	held  atomic.Int64
-	hang  context.CancelCauseFunc
+	hang  atomic.Pointer[context.CancelCauseFunc]
 }
 
 func (p *peer) heard(now time.Time, held int) {
 	p.last.Store(int64(now.Sub(p.began)))
 	p.held.Store(int64(held))
 }
+
+// hangs is told how to end what there is now.
+func (p *peer) hangs(end context.CancelCauseFunc) { p.hang.Store(&end) }
 
 // Silent is part of ingest.Peer.
 func (p *peer) Silent() time.Duration { return time.Since(p.began) - time.Duration(p.last.Load()) }
@@ -278,4 +318,4 @@ func (p *peer) Held() int { return int(p.held.Load()) }
 func (*peer) Reconnect(string) bool { return false }
 
 // Hang is part of ingest.Peer.
-func (p *peer) Hang(cause error) { p.hang(cause) }
+func (p *peer) Hang(cause error) { (*p.hang.Load())(cause) }

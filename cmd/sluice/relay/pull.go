@@ -30,6 +30,8 @@ type pull struct {
 	wanted atomic.Int64  // when somebody asked for it last, ns since 1970 by the machine's clock
 	wake   chan struct{} // somebody has just asked
 
+	kept *passage // waits for the next connection, for a moment; nil: none does
+
 	mu  sync.Mutex
 	via map[string]time.Time // the servers that those have come by who asked of late
 }
@@ -108,6 +110,7 @@ func (p *pull) isWanted() bool {
 // run fetches the stream, whenever it is wanted, until the context ends.
 func (p *pull) run(ctx context.Context) {
 	defer p.become(idle)
+	defer p.forgo(ctx)
 	var b backoff
 	for p.due(ctx) {
 		p.become(connecting)
@@ -126,10 +129,38 @@ func (p *pull) run(ctx context.Context) {
 		}
 		lasted := time.Since(began)
 		wait := b.wait(lasted)
+		if p.kept.open() && lasted >= steady { // the sooner it is back, the less is missed
+			wait, b = wait/10, backoff{}
+		}
 		p.fails(err, lasted, wait)
 		if !sleep(ctx, wait) {
 			return
 		}
+	}
+}
+
+// keep lets a passage wait for the next connection.
+func (p *pull) keep(to *passage, why error) {
+	p.kept = to
+	to.keep(why)
+}
+
+// letGo returns the passage that is kept, and keeps it no longer.
+func (p *pull) letGo() *passage {
+	to := p.kept
+	p.kept = nil
+	return to
+}
+
+// forgo ends a passage that is kept when the pull ends.
+func (p *pull) forgo(ctx context.Context) {
+	to := p.letGo()
+	switch cause := context.Cause(ctx); {
+	case to == nil:
+	case errors.Is(cause, errOther): // viewers wait for that
+		to.close(cause)
+	default:
+		to.close(nil)
 	}
 }
 
@@ -139,7 +170,7 @@ func (p *pull) due(ctx context.Context) bool {
 	for {
 		wait := time.Hour
 		if p.isWanted() {
-			if p.relay.Gate.Free(p.Name) {
+			if p.kept.open() || p.relay.Gate.Free(p.Name) {
 				return ctx.Err() == nil
 			}
 			wait = free

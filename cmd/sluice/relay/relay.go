@@ -28,7 +28,9 @@ import (
 // Gate lets in what is fetched, and knows by which servers streams come.
 type Gate interface {
 	Bring(context.Context, packager.StreamName, ingest.Request) (ingest.Sink, error)
+	Follow(sink ingest.Sink, via []string) error
 	Free(packager.StreamName) bool
+	Shared(packager.StreamName) bool
 	StreamOf(packager.StreamName) packager.StreamName
 	Via(packager.StreamName) []string
 }
