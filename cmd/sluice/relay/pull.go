@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,14 +31,16 @@ type pull struct {
 
 	kept *passage // waits for the next connection, for a moment; nil: none does
 
-	mu  sync.Mutex
-	via map[string]time.Time // the servers that those have come by who asked of late
+	ripe chan struct{} // it may be had by now, as somebody asks who has come by no other server
+
+	mu   sync.Mutex
+	asks []ask // of late; the one of all who have come by no other server is the first
 }
 
 func (r *Relay) newPull(p Pull) *line {
 	l := &line{account: r.account(metrics.Pull, p.Name.String(), 1, p.From)}
 	l.shown.OnDemand = p.OnDemand
-	one := &pull{line: l, Pull: p, stream: r.Gate.StreamOf(p.Name), wake: make(chan struct{}, 1)}
+	one := &pull{line: l, Pull: p, stream: r.Gate.StreamOf(p.Name), wake: make(chan struct{}, 1), ripe: make(chan struct{}, 1), asks: make([]ask, 1)}
 	l.run, l.pull = one.run, one
 	return l
 }
@@ -72,33 +73,67 @@ func (r *Relay) Want(stream packager.StreamName, via []string) bool {
 	return len(all) > 0
 }
 
+// ask is that somebody wants a stream who has come by other servers, as he says.
+type ask struct {
+	via []string
+	at  time.Time
+}
+
 func (p *pull) want(via []string, now time.Time) {
-	if len(via) > 0 {
-		p.mu.Lock()
-		if p.via == nil {
-			p.via = make(map[string]time.Time)
-		}
-		const most = 64
-		for _, id := range via {
-			if _, known := p.via[id]; known || len(p.via) < most {
-				p.via[id] = now
-			}
-		}
-		p.mu.Unlock()
+	p.mu.Lock()
+	before := p.all(now)
+	i := slices.IndexFunc(p.asks, func(a ask) bool { return slices.Equal(a.via, via) })
+	const most = 64
+	switch {
+	case i >= 0:
+		p.asks[i].at = now
+	case len(p.asks) < most:
+		p.asks = append(p.asks, ask{via, now})
+	default: // some of so many lie
+		p.asks[0].at = now
 	}
+	ripe := len(before) > 0 && len(p.all(now)) < len(before)
+	p.mu.Unlock()
 	p.wanted.Store(now.UnixNano())
+	if ripe {
+		signal(p.ripe)
+	}
+	signal(p.wake)
+}
+
+func signal(to chan<- struct{}) {
 	select {
-	case p.wake <- struct{}{}:
+	case to <- struct{}{}:
 	default:
 	}
 }
 
-// askers are this server, and those that ask it for the stream.
+// askers are this server, and those by which all have come who want the stream. One by which only
+// some have come is left out: it isn't in a circle with the others, and what they get is not for somebody
+// else to prevent, who may say what he likes.
 func (p *pull) askers() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	maps.DeleteFunc(p.via, func(_ string, at time.Time) bool { return time.Since(at) > unwanted })
-	return append([]string{p.relay.ID}, slices.Sorted(maps.Keys(p.via))...)
+	if p.relay.Plays != nil && p.relay.Plays(p.stream) {
+		return []string{p.relay.ID}
+	}
+	return append([]string{p.relay.ID}, p.all(time.Now())...)
+}
+
+// all are the servers by which all have come who asked of late. p.mu is held.
+func (p *pull) all(now time.Time) (all []string) {
+	old := func(a ask) bool { return now.Sub(a.at) > unwanted }
+	if !old(p.asks[0]) {
+		return nil
+	}
+	p.asks = append(p.asks[:1], slices.DeleteFunc(p.asks[1:], old)...)
+	for i, a := range p.asks[1:] {
+		if i == 0 {
+			all = slices.Clone(a.via)
+		}
+		all = slices.DeleteFunc(all, func(id string) bool { return !slices.Contains(a.via, id) })
+	}
+	return all
 }
 
 // isWanted tells whether the stream is to be fetched now.
@@ -133,10 +168,23 @@ func (p *pull) run(ctx context.Context) {
 			wait, b = wait/10, backoff{}
 		}
 		p.fails(err, lasted, wait)
-		if !sleep(ctx, wait) {
+		if !p.rest(ctx, wait) {
 			return
 		}
 	}
+}
+
+// rest waits until the next try is due, and returns false when the context ended first.
+func (p *pull) rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-p.ripe:
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // keep lets a passage wait for the next connection.
