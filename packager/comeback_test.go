@@ -82,3 +82,33 @@ func TestBehindWhoIsGone(t *testing.T) {
 		})
 	}
 }
+
+// A publisher that comes back with what it has kept, while another has begun a period with pictures in
+// front of where it was, goes on behind those of its own: none comes again.
+func TestNoPictureComesAgain(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	for _, back := range []int64{14000, 15168, 17000} {
+		t.Run(fmt.Sprint(back), func(t *testing.T) {
+			w := program(t, set, 24000, func(int64, *packager.Stream) {},
+				pusher{fps: 30, gop: 30, gone: []away{{13272, back}}, cache: back - 12800},
+				pusher{label: "_a", order: 1, fps: 30, gop: 30, lag: 785, gone: []away{{9983, 13107}}})
+			for i := range w.Renditions {
+				last, word := -1, " picture "
+				if w.Renditions[i].ID == "a1" {
+					word = "sound "
+				}
+				all := units(&w.Renditions[i], word)
+				for _, n := range all {
+					if n <= last {
+						t.Errorf("%s: %d comes behind %d", w.Renditions[i].ID, n, last)
+					}
+					last = n
+				}
+				if len(all) < 400 {
+					t.Errorf("%s has %d", w.Renditions[i].ID, len(all))
+				}
+			}
+		})
+	}
+}

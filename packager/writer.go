@@ -232,6 +232,8 @@ func (w *writer) place() int64 {
 	case w.absence.trackless: // what it was filled with may reach into the period
 		const most = 200 * time.Millisecond
 		return min(max(start, last.endPTS()), start+int64(most))
+	case w.isVideo(): // one that is about to come doesn't begin with pictures that are there
+		return max(start, w.over())
 	}
 	return start
 }
