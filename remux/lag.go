@@ -151,6 +151,9 @@ func (c *lane) lagSure(lost int64) time.Duration {
 // watch looks whether a lane that has fallen behind comes nearer to where it was.
 func (t *timeline) watch(c *lane, arrived time.Duration) {
 	g := &c.lag
+	if pause := arrived - c.heard; pause > lagWindow {
+		g.rose += pause // the network stood still, and nothing of it could come nearer
+	}
 	lost, known := t.lost(c, arrived)
 	switch {
 	case t.still, t.breach.open, !known && arrived-g.since > lagTold, known && lost < c.leastLag()/2:

@@ -19,14 +19,19 @@ type clockRow struct {
 	slack     float64
 }
 
+// sent is a frame of clockRow.
+type sent struct {
+	kind      Kind
+	ms, comes float64
+}
+
+// before tells which of two comes first: what comes at once comes in its order.
+func (s sent) before(o sent) bool { return s.comes < o.comes || s.comes == o.comes && s.ms < o.ms }
+
 func (c *clockRow) run(t *testing.T) {
 	f := newFeed(t)
 	f.videoConfig(record(mainSPS, mainPPS))
 	f.audioConfig("1190")
-	type sent struct {
-		kind      Kind
-		ms, comes float64
-	}
 	var all [2][]sent
 	frame := [2]float64{1000. / 30, 1024. / 48}
 	for k := range all {
@@ -45,7 +50,7 @@ func (c *clockRow) run(t *testing.T) {
 	var n [2]int
 	for n[0] < len(all[0]) || n[1] < len(all[1]) {
 		k := 0
-		if n[0] == len(all[0]) || n[1] < len(all[1]) && all[1][n[1]].comes < all[0][n[0]].comes {
+		if n[0] == len(all[0]) || n[1] < len(all[1]) && all[1][n[1]].before(all[0][n[0]]) {
 			k = 1
 		}
 		s := all[k][n[k]]
@@ -139,6 +144,15 @@ func TestF32LostTime(t *testing.T) {
 			}
 			if k == Audio && ms >= 30e3 {
 				return max(ms, 35e3)
+			}
+			return ms
+		}, stamp: both, slack: 60},
+		{name: "… and a network that stands still as it catches up", comes: func(k Kind, ms float64) float64 {
+			if k == Audio && ms > 10e3 && ms < 33e3 {
+				ms += 1600
+			}
+			if ms > 33e3 && ms < 41e3 {
+				return 41e3
 			}
 			return ms
 		}, stamp: both, slack: 60},
