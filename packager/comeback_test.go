@@ -112,3 +112,23 @@ func TestNoPictureComesAgain(t *testing.T) {
 		})
 	}
 }
+
+// Where all fall silent one after the other, and a period begins, those that were behind are filled segment
+// by segment: none lasts longer than the target duration allows.
+func TestSilentInTurn(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	w := program(t, set, 30000, func(ms int64, s *packager.Stream) {
+		if ms%50 == 0 && !t.Failed() {
+			agree(t, s.Window(), true)
+		}
+	},
+		pusher{fps: 50, gop: 50, lag: 87, gone: []away{{22773, 24008}}, mute: true},
+		pusher{label: "_a", order: 1, fps: 50, gop: 50, lag: 97, silent: []away{{21842, 25370}}},
+		pusher{label: "_b", order: 2, fps: 50, gop: 50, lag: 1073, silent: []away{{15842, 18716}, {21200, 25861}}})
+	for i := range w.Renditions {
+		if n := len(w.Renditions[i].Segments); n < 13 {
+			t.Errorf("%s has %d segments", w.Renditions[i].ID, n)
+		}
+	}
+}

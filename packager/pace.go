@@ -117,6 +117,11 @@ func (p *publication) even() error {
 			w.settleLast() // what there is of a part makes one, and no gap lies where the next period begins
 			w.carry()
 		}
+		if last, known := p.beat.end(most - 1); known && w.isVideo() && w.newestNumber() < most { // segment by segment
+			if err := w.gapTo(last); err != nil {
+				return err
+			}
+		}
 		for w.newestNumber() < most {
 			if err := w.beginGap(); err != nil {
 				return err
