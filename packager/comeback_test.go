@@ -52,7 +52,11 @@ func TestBehindWhoIsGone(t *testing.T) {
 		first int // picture of it that is seen
 	}{{"", 300}, {"_720p", 240}} {
 		t.Run(c.label, func(t *testing.T) {
-			w := program(t, set, 20000, func(int64, *packager.Stream) {},
+			w := program(t, set, 20000, func(ms int64, s *packager.Stream) {
+				if ms%50 == 0 && !t.Failed() {
+					agree(t, s.Window(), false)
+				}
+			},
 				pusher{fps: 30, gop: 60, mark: "A", gone: []away{{9200, 99000}}},
 				pusher{label: c.label, order: 1, fps: 30, gop: 60, mark: "B", from: 8500, lag: 1300})
 			r, ok := w.Rendition(packager.RenditionID("v1" + c.label))
@@ -129,6 +133,25 @@ func TestSilentInTurn(t *testing.T) {
 	for i := range w.Renditions {
 		if n := len(w.Renditions[i].Segments); n < 13 {
 			t.Errorf("%s has %d segments", w.Renditions[i].ID, n)
+		}
+	}
+}
+
+// Where a period begins with another publisher, in front of the end of the pictures of one that is gone, the
+// gap that stands for that one begins behind them.
+func TestGapBehindWhoIsGone(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	w := program(t, set, 20000, func(int64, *packager.Stream) {},
+		pusher{fps: 25, gop: 75, lag: 89, gone: []away{{12427, 14398}}},
+		pusher{label: "_a", order: 1, fps: 25, gop: 75, lag: 1130, gone: []away{{9212, 10474}}})
+	for i := range w.Renditions {
+		r := &w.Renditions[i]
+		for k, s := range r.Segments[1:] {
+			last := r.Segments[k]
+			if d := last.Time().Add(time.Duration((last.Seconds() - last.Header.Seconds(last.Tail)) * 1e9)).Sub(s.Time()); d > 40*time.Millisecond && !last.Gap() {
+				t.Errorf("%s: segment %d begins %v before the end of the one before", r.ID, s.MSN, d)
+			}
 		}
 	}
 }

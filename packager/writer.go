@@ -227,13 +227,15 @@ func (w *writer) place() int64 {
 	start := max(w.header.Period.Start, w.joined)
 	switch last := w.shelf.newest(); {
 	case last == nil:
+		return start
 	case last.Header.Period == w.header.Period:
 		return last.endPTS()
 	case w.absence.trackless: // what it was filled with may reach into the period
 		const most = 200 * time.Millisecond
-		return min(max(start, last.endPTS()), start+int64(most))
-	case w.isVideo(): // one that is about to come doesn't begin with pictures that are there
-		return max(start, w.over())
+		start = min(max(start, last.endPTS()), start+int64(most))
+	}
+	if w.isVideo() { // and so may its pictures
+		start = max(start, w.over())
 	}
 	return start
 }
