@@ -211,6 +211,10 @@ func (s successor) Taken(c upgrade.Claim) {
 	}
 }
 
+func (s successor) Play(asked []byte) (func(context.Context, io.Writer) error, error) {
+	return s.app.give(asked)
+}
+
 func (successor) Offered(context.Context, upgrade.Claim) error { return errBack }
 
 var errBack = errors.New("streams go to the new process, and not back")
@@ -229,6 +233,10 @@ func (predecessor) HandOver(context.Context, upgrade.Claim) (func(io.Writer) err
 	return nil, errBack
 }
 func (predecessor) Taken(upgrade.Claim) {}
+
+func (p predecessor) Play(asked []byte) (func(context.Context, io.Writer) error, error) {
+	return p.app.give(asked)
+}
 
 func (p predecessor) Offered(ctx context.Context, c upgrade.Claim) error {
 	stream, pushed, err := namesOf(c)

@@ -244,6 +244,11 @@ func TestUpgradeLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.until(t, "the new process serves", 10*time.Second)
+	c.all.Go(func() { // its encoder stays with the old process
+		if err := playNow(ctx, "rtmp://"+p.rtmp+"/live/cam18"); err != nil {
+			t.Errorf("who begins to play cam18 by RTMP: %v", err)
+		}
+	})
 	c.check(t, true)
 	p.until(t, "this process has no stream left", 15*time.Second)
 	if err := p.Wait(); err != nil {
@@ -301,6 +306,32 @@ func playToTheEnd(ctx context.Context, url string) error {
 		case err != nil:
 			return err
 		}
+	}
+}
+
+// playNow plays what is in the process before the one that it comes to: each picture, to the end.
+func playNow(ctx context.Context, url string) error {
+	began := time.Now()
+	r, err := client.DialReader(ctx, url, nil, client.Tells{Idle: 10 * time.Second})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for pictures, last := 0, uint32(0); ; {
+		tag, err := r.ReadTag()
+		switch {
+		case errors.Is(err, io.EOF) && pictures > 0:
+			return nil
+		case err != nil:
+			return fmt.Errorf("behind %d pictures: %w", pictures, err)
+		case tag.Type != flv.TagVideo || tag.Body[1] == 0:
+			continue
+		case pictures == 0 && (tag.Body[0]>>4 != 1 || time.Since(began) > 3*time.Second):
+			return fmt.Errorf("the first picture comes after %v, and begins with %x", time.Since(began), tag.Body[:2])
+		case pictures > 0 && tag.Timestamp-last > 100:
+			return fmt.Errorf("%d ms from one picture to the next", tag.Timestamp-last)
+		}
+		pictures, last = pictures+1, tag.Timestamp
 	}
 }
 

@@ -74,6 +74,9 @@ func (d *Drawing) Rest(ctx context.Context) error {
 	return err
 }
 
+// Receive switches sound or pictures on and off.
+func (d *Drawing) Receive(kind flv.Kind, on bool) { d.Reader.Receive(kind, on) }
+
 func (d *Drawing) look(w *packager.Window) {
 	d.giveBack()
 	d.told()

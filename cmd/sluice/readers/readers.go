@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -40,6 +41,9 @@ type Readers struct {
 	// Want is told that somebody wants a stream, and by which servers he has come; nil:
 	// nobody fetches any.
 	Want func(stream packager.StreamName, via []string)
+	// Elsewhere is asked for what is given by Give in another process of this server:
+	// ingest.ErrNotFound where there is none, or it hasn't the stream. nil: there is never one.
+	Elsewhere func(context.Context, ingest.Request) (io.ReadCloser, error)
 
 	count atomic.Int64
 	list  list
@@ -81,44 +85,73 @@ func (r *Readers) Play(ctx context.Context, q ingest.Request) (string, ingest.So
 	if r.Want != nil {
 		r.Want(name, q.Via)
 	}
-	d, err := r.await(ctx, name, options(q, r.Start), len(q.Via) > 0)
+	d, err := r.await(ctx, name, q)
 	if err != nil {
 		r.count.Add(-1)
 		return "", nil, fmt.Errorf("%v: %w", name, err)
 	}
-	who := r.comes(name, q, viewer, r.Now())
-	d.Skipped = func() { r.Metrics.Skipped(); who.skips.Add(1) }
-	d.Sent = func(bytes int) { who.bytes.Add(uint64(bytes)) }
-	s := &source{Drawing: d, readers: r, who: who, until: until}
-	if len(q.Via) > 0 {
-		s.via = r.via(name)
-	}
+	s := r.begins(d, name, q, viewer, until)
 	r.Log.Debug().Stringer("remote", q.Remote).Stringer("stream", name).Str("viewer", viewer).Msg("reader let in")
 	return name.String(), s, nil
 }
 
+// begins notes one who plays. He is counted by then.
+func (r *Readers) begins(from ingest.Source, name packager.StreamName, q ingest.Request, viewer string, until time.Time) *source {
+	who := r.comes(name, q, viewer, r.Now())
+	s := &source{Source: from, readers: r, who: who, until: until}
+	sent := func(bytes int) { who.bytes.Add(uint64(bytes)) }
+	switch d := from.(type) {
+	case *Drawing:
+		d.Skipped = func() { r.Metrics.Skipped(); who.skips.Add(1) }
+		d.Sent = sent
+		if len(q.Via) > 0 {
+			s.via = r.via(name)
+		}
+	case *passed:
+		d.Sent = sent
+	}
+	return s
+}
+
 // await waits until there is something to play, for as long as Wait says. A relay begins
 // with what is live: of a stream that waits for its encoder it would have its end again.
-func (r *Readers) await(ctx context.Context, name packager.StreamName, o tags.Options, relay bool) (d Drawing, _ error) {
-	ctx, cancel := context.WithTimeout(ctx, r.Wait)
+func (r *Readers) await(ctx context.Context, name packager.StreamName, q ingest.Request) (ingest.Source, error) {
+	wait, cancel := context.WithTimeout(ctx, r.Wait)
 	defer cancel()
-	reader := tags.NewReader(o)
-	for {
-		if stream, ok := r.Catalog.Lookup(name); ok {
-			w := stream.Window()
-			switch ready, err := reader.Ready(w); {
-			case err != nil:
-				return d, err
-			case ready && (w.State == packager.Live || w.State == packager.Waiting && !relay):
-				return Drawing{Stream: stream, Reader: reader}, nil
+	const lookElsewhere = 10 // times less often
+	o := options(q, r.Start)
+	for n := 0; ; n++ {
+		d, here, err := r.draw(name, o, len(q.Via) > 0)
+		if d != nil || err != nil {
+			return d, err
+		}
+		if !here && r.Elsewhere != nil && n%lookElsewhere == 0 {
+			if body, err := r.Elsewhere(ctx, q); err == nil {
+				return take(body)
+			} else if !errors.Is(err, ingest.ErrNotFound) {
+				return nil, err
 			}
 		}
 		select {
 		case <-time.After(look):
-		case <-ctx.Done():
-			return d, fmt.Errorf("%w: nobody publishes it", ingest.ErrNotFound)
+		case <-wait.Done():
+			return nil, fmt.Errorf("%w: nobody publishes it", ingest.ErrNotFound)
 		}
 	}
+}
+
+// draw returns a stream that can be played now; nil where it can't, and whether it is here.
+func (r *Readers) draw(name packager.StreamName, o tags.Options, live bool) (_ ingest.Source, here bool, _ error) {
+	stream, ok := r.Catalog.Lookup(name)
+	if !ok {
+		return nil, false, nil
+	}
+	reader, w := tags.NewReader(o), stream.Window()
+	ready, err := reader.Ready(w)
+	if err != nil || !ready || w.State != packager.Live && (live || w.State != packager.Waiting) {
+		return nil, true, err
+	}
+	return &Drawing{Stream: stream, Reader: reader}, true, nil
 }
 
 // via are the servers that a stream has come by; nil where relays aren't told.

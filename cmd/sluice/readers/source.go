@@ -6,16 +6,16 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sluice-live/sluice/ingest/flv"
+	"github.com/sluice-live/sluice/ingest"
 )
 
-// source is ingest's Source: a Drawing, for as long as its reader may stay.
+// source is ingest's Source: a Drawing, or what is passed on, for as long as its reader may stay.
 type source struct {
-	Drawing
+	ingest.Source
 	readers *Readers
 	who     *reader
 	until   time.Time
-	via     []string // by which servers the stream comes; nil where the reader is no relay
+	via     []string // by which servers a stream comes that is here; nil where the reader is no relay
 }
 
 // errOtherWay is for relays: they must look anew whether they would play in a circle.
@@ -23,7 +23,7 @@ var errOtherWay = errors.New("the stream comes by other servers than before")
 
 // More is part of ingest.Source.
 func (s *source) More(ctx context.Context) error {
-	if err := s.Drawing.More(ctx); err != nil {
+	if err := s.Source.More(ctx); err != nil {
 		return err
 	}
 	if s.readers.Now().After(s.until) {
@@ -36,14 +36,16 @@ func (s *source) More(ctx context.Context) error {
 }
 
 // Via is part of ingest.Relayed.
-func (s *source) Via() []string { return s.via }
-
-// Receive is part of ingest.Source.
-func (s *source) Receive(kind flv.Kind, on bool) { s.Reader.Receive(kind, on) }
+func (s *source) Via() []string {
+	if p, ok := s.Source.(*passed); ok {
+		return p.via
+	}
+	return s.via
+}
 
 // Close is part of ingest.Source.
 func (s *source) Close() {
-	s.Drawing.Close()
+	s.Source.Close()
 	s.readers.leaves(s.who)
 	s.readers.count.Add(-1)
 }

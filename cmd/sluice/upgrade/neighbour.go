@@ -26,9 +26,14 @@ const (
 	// connection may have to fall silent first, and its window has megabytes.
 	askTimeout   = 10 * time.Second
 	claimTimeout = 30 * time.Second
-	// mostTold bounds what a process says of why it fails.
-	mostTold = 4 << 10
+	// mostTold bounds what a process says of why it fails, mostAsked what it says of one who
+	// plays.
+	mostTold  = 4 << 10
+	mostAsked = 64 << 10
 )
+
+// ErrAbsent means that the other process hasn't a stream, either.
+var ErrAbsent = errors.New("the other process hasn't the stream")
 
 // ErrBusy means that the other process has a stream whose encoder is there.
 var ErrBusy = errors.New("the stream has a publisher in the process before this one")
@@ -69,6 +74,9 @@ func (n *Neighbour) ask(ctx context.Context, what string, body []byte) (io.ReadC
 	case answer.StatusCode == http.StatusConflict:
 		answer.Body.Close()
 		return nil, ErrBusy
+	case answer.StatusCode == http.StatusNotFound:
+		answer.Body.Close()
+		return nil, ErrAbsent
 	case answer.StatusCode != http.StatusOK:
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, mostTold))
 		answer.Body.Close()
@@ -143,6 +151,31 @@ func (n *Neighbour) Offer(ctx context.Context, c Claim) error {
 	return err
 }
 
+// Play has what the other process gives to one who plays a stream by RTMP here. It ends with ctx, or when
+// it is closed.
+func (n *Neighbour) Play(ctx context.Context, asked []byte) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	late := time.AfterFunc(askTimeout, cancel)
+	body, err := n.ask(ctx, "play", asked)
+	if !late.Stop() && err == nil {
+		body.Close()
+		err = context.DeadlineExceeded
+	}
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return given{body, cancel}, nil
+}
+
+// given is an answer whose request ends when it is closed.
+type given struct {
+	io.ReadCloser
+	end context.CancelFunc
+}
+
+func (g given) Close() error { g.end(); return g.ReadCloser.Close() }
+
 // Claim names a stream, and what its encoder pushes: APP/NAME both.
 type Claim struct{ Stream, Pushed string }
 
@@ -193,6 +226,9 @@ type House interface {
 	// it is here yet. Taken is told when the other process has it.
 	HandOver(context.Context, Claim) (write func(io.Writer) error, err error)
 	Taken(Claim)
+	// Play returns how a stream is written for one who plays it by RTMP in the other process:
+	// ErrAbsent, where it isn't here.
+	Play(asked []byte) (write func(context.Context, io.Writer) error, err error)
 	// Offered is told of a stream that rests in the other process.
 	Offered(context.Context, Claim) error
 }
@@ -232,6 +268,23 @@ func (n *Neighbour) Serve(h House, viewers http.Handler, log zerolog.Logger) {
 	on("taken", func(_ http.ResponseWriter, r *http.Request) {
 		if c, err := claimOf(r); err == nil {
 			h.Taken(c)
+		}
+	})
+	on("play", func(w http.ResponseWriter, r *http.Request) {
+		asked, err := io.ReadAll(io.LimitReader(r.Body, mostAsked))
+		var write func(context.Context, io.Writer) error
+		if err == nil {
+			write, err = h.Play(asked)
+		}
+		switch {
+		case errors.Is(err, ErrAbsent):
+			http.Error(w, err.Error(), http.StatusNotFound)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		default:
+			if err := write(r.Context(), w); err != nil {
+				panic(http.ErrAbortHandler) // the end of the answer would be that of the stream
+			}
 		}
 	})
 	on("offer", func(w http.ResponseWriter, r *http.Request) {

@@ -31,6 +31,19 @@ func (house) Failed(string)                        {}
 func (house) Stop()                                {}
 func (h house) Taken(c Claim)                      { h.taken <- c }
 func (house) Offered(context.Context, Claim) error { return errors.New("no") }
+func (house) Play(asked []byte) (func(context.Context, io.Writer) error, error) {
+	if string(asked) == "nothing" {
+		return nil, ErrAbsent
+	}
+	return func(_ context.Context, w io.Writer) error {
+		_, _ = w.Write(asked)
+		w.(http.Flusher).Flush()
+		if string(asked) == "cut off" {
+			return errors.New("cut off")
+		}
+		return nil
+	}, nil
+}
 func (h house) HandOver(_ context.Context, c Claim) (func(io.Writer) error, error) {
 	if h.busy {
 		return nil, ErrBusy
@@ -73,6 +86,19 @@ func TestNeighbours(t *testing.T) {
 	ctx := t.Context()
 	if got, err := to.Begin(ctx); err != nil || string(got.Secret) != "secret" || got.Clock != time.Second {
 		t.Errorf("%+v, %v", got, err)
+	}
+	for asked, whole := range map[string]bool{"live/cam1": true, "cut off": false} {
+		body, err := to.Play(ctx, []byte(asked))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(body); whole && string(b) != asked || (err == nil) != whole {
+			t.Errorf("%s: %q, %v", asked, b, err)
+		}
+		body.Close()
+	}
+	if _, err := to.Play(ctx, []byte("nothing")); !errors.Is(err, ErrAbsent) {
+		t.Errorf("what the other process hasn't: %v", err)
 	}
 	if err := to.Claim(ctx, "live/cam1", "live/cam1_720p", func(r io.Reader) error {
 		b, err := io.ReadAll(r)
