@@ -40,20 +40,30 @@ var farewellNames = [farewells]string{"goodbyes", "closed", "cut inside a messag
 // run publishes session after session until ctx ends, and says goodbye then.
 func (p *publisher) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		p.publish(ctx)
-		pause(ctx, time.Duration(p.rand.Float64()*float64(comeBack)))
+		wait := time.Duration(p.rand.Float64() * float64(comeBack))
+		if p.publish(ctx) == goodbye {
+			wait = max(wait, seen)
+		}
+		pause(ctx, wait)
 	}
 }
 
-const comeBack = 4 * time.Second // within the grace
+const (
+	comeBack = 4 * time.Second // within the grace
 
-func (p *publisher) publish(ctx context.Context) {
+	// seen is how long the end of a stream can be seen, at least: the next publication begins
+	// another one, whose lists take the place of those that ended.
+	seen = time.Second
+)
+
+// publish returns how its session ended.
+func (p *publisher) publish(ctx context.Context) farewell {
 	nc, err := dial(ctx, p.w.server.rtmp, 1, p.number)
 	if err != nil {
 		if ctx.Err() == nil {
 			p.w.violate("N7", "%s can't connect: %v", p.name, err)
 		}
-		return
+		return closed
 	}
 	wire := &fragile{Conn: nc}
 	c, err := client.New(wire, "live", p.name, "rtmp://sluice/live")
@@ -62,7 +72,7 @@ func (p *publisher) publish(ctx context.Context) {
 		if ctx.Err() == nil {
 			p.w.violate("N7", "%s can't publish: %v", p.name, err)
 		}
-		return
+		return closed
 	}
 	session := p.w.begin(p.number, p.session)
 	end := p.send(ctx, c, session)
@@ -87,6 +97,7 @@ func (p *publisher) publish(ctx context.Context) {
 	}
 	p.w.ended(session, end)
 	p.session++
+	return end
 }
 
 // send returns how the session is to end.
