@@ -64,10 +64,15 @@ func TestPullGoesOn(t *testing.T) {
 		"again":              {8500 * time.Millisecond, 42500 * time.Millisecond},
 		"as it is back":      {32300 * time.Millisecond, 32500 * time.Millisecond},
 		"where a clip loops": {40100 * time.Millisecond},
+		"hung up on":         {32500 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inNetwork(t, func(n *network) {
 				a := n.node("a", nil, nil)
+				hungUp := name == "hung up on"
+				if hungUp {
+					n.cut = after[0]
+				}
 				b := n.node("b", map[string]string{"live/copy": "rtmp://a/live/cam1"}, nil)
 				p := a.encoder()
 				sent := make(chan struct{})
@@ -79,6 +84,13 @@ func TestPullGoesOn(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, at := range after {
+					if hungUp {
+						time.Sleep(4 * time.Second)
+						n.mu.Lock()
+						n.cut = 0
+						n.mu.Unlock()
+						continue
+					}
 					time.Sleep(time.Until(began.Add(at)))
 					n.fail("a", true)
 					n.fail("a", false)

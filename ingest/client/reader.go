@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -161,8 +162,12 @@ func viaOf(command []any) []string {
 // metadata is how the script tag begins that a Reader returns.
 var metadata = amf.Append(nil, "onMetaData")
 
+// ErrHungUp is for a server that hangs up without a word: the stream may go on.
+var ErrHungUp = errors.New("the server has hung up")
+
 // ReadTag returns the next tag: sound, pictures or metadata. Its body is valid until
-// the next call. At the end of the stream it returns io.EOF.
+// the next call. At the end of the stream it returns io.EOF, and where the server hangs up without saying
+// that it is the end, ErrHungUp.
 func (r *Reader) ReadTag() (flv.Tag, error) {
 	if len(r.parts) > 0 {
 		tag := r.parts[0]
@@ -174,6 +179,9 @@ func (r *Reader) ReadTag() (flv.Tag, error) {
 	}
 	for {
 		m, err := r.r.ReadMessage()
+		if errors.Is(err, io.EOF) {
+			err = ErrHungUp
+		}
 		if err != nil {
 			return flv.Tag{}, err
 		}

@@ -17,6 +17,7 @@ type search struct {
 	lead    track // the picture, or the sound where there is none
 	places  []*place
 	begun   bool
+	before  int       // units of other tracks
 	held    []heldTag // what has come
 	bytes   int
 }
@@ -43,6 +44,7 @@ const (
 	leastAlike = 3
 	mostAwry   = 10 // ms that a unit may be off
 	mostMore   = 64 // units behind the end, while it isn't sure
+	mostBefore = 32 // units of other tracks before the first of the leading one
 )
 
 // finding is what is known of where a connection begins.
@@ -74,7 +76,12 @@ func (s *search) comes(tag flv.Tag) finding {
 	switch {
 	case len(s.trail.tracks) == 0, s.bytes > mostHeld, len(s.held) == mostTags:
 		return nowhere
-	case m.what != flv.PacketFrame, !s.begun && m.of != s.lead:
+	case m.what != flv.PacketFrame:
+		return searching
+	case !s.begun && m.of != s.lead:
+		if s.before++; s.before > mostBefore || !s.trail.knows(m) {
+			return nowhere // some servers send sound until the next keyframe
+		}
 		return searching
 	}
 	marks := s.held[len(s.held)-1:]
@@ -93,6 +100,12 @@ func (s *search) comes(tag flv.Tag) finding {
 		return slices.ContainsFunc(marks, func(h heldTag) bool { return h.what == flv.PacketFrame && p.takes(h.mark) == differs })
 	})
 	return s.judge()
+}
+
+// knows tells whether a unit is on the trail, or of a track that isn't.
+func (t *trail) knows(m mark) bool {
+	units, known := t.tracks[m.of]
+	return !known || slices.ContainsFunc(units, func(u unit) bool { return u.digest == m.digest })
 }
 
 // judge tells whether one place is left, for sure.

@@ -225,6 +225,35 @@ func comesBack(t *testing.T, seed uint64) {
 	}
 }
 
+// A server that sends sound until the next keyframe holds nobody up: it is nowhere at the first sound
+// that is new, and in silence soon.
+func TestTrailOfSound(t *testing.T) {
+	for name, c := range map[string]struct {
+		kinds, most int
+	}{"sound": {1 << 30, 2}, "silence": {1, mostBefore + 2}} {
+		all := shape{kinds: c.kinds, gop: 60, tracks: 1, sounds: 1}.reel(rand.New(rand.NewPCG(1, 1)), 400)
+		tags := all.from(firstKey(all), 0)
+		p := passageTo(&tape{t: t})
+		cut := len(tags) / 2
+		for _, tag := range tags[:cut] {
+			_ = p.WriteTag(tag)
+		}
+		s, n := p.trail.search(), 0
+		for _, tag := range tags[cut:] {
+			if tag.Type == flv.TagVideo {
+				continue
+			}
+			n++
+			if s.comes(tag) != searching {
+				break
+			}
+		}
+		if n > c.most {
+			t.Errorf("%s: %d tags are held", name, n)
+		}
+	}
+}
+
 // Whatever comes, a trail and a search hold no more than they say.
 func TestTrailIsBounded(t *testing.T) {
 	sink := &tape{t: t}
