@@ -155,3 +155,28 @@ func TestGapBehindWhoIsGone(t *testing.T) {
 		}
 	}
 }
+
+// A rendition whose gap ended its segment before anybody knew that a period begins behind that goes over to
+// the period with its next one: segments of one number are of one period.
+func TestTurnBehindAGap(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	periods := make(map[*packager.Period]bool)
+	w := program(t, set, 36000, func(ms int64, s *packager.Stream) {
+		if ms%50 == 0 && !t.Failed() {
+			for _, r := range s.Window().Renditions {
+				for _, g := range r.Segments {
+					periods[g.Header.Period] = true
+				}
+			}
+			agree(t, s.Window(), false)
+		}
+	},
+		pusher{fps: 30, gop: 30, lag: 110, from: 14916, cache: 1336},
+		pusher{label: "_a", order: 1, fps: 30, gop: 30, lag: 140, gone: []away{{5182, 7119}}, silent: []away{{9355, 13789}, {20754, 23060}}},
+		pusher{label: "_b", order: 2, fps: 12, gop: 12, lag: 132, gone: []away{{10073, 12528}, {19802, 21213}}},
+		pusher{label: "_c", order: 3, fps: 12, gop: 12, lag: 192, gone: []away{{9432, 10540}}, changes: 16272})
+	if _, ok := w.Rendition("v1_c"); !ok || len(periods) != 2 {
+		t.Errorf("%d periods", len(periods))
+	}
+}

@@ -5,6 +5,9 @@ import "time"
 // fillGap adds the gaps that end by then, on the grid and where segments
 // end.
 func (w *writer) fillGap(until int64) error {
+	if w.open == nil {
+		w.takeTurn() // it may have begun behind the segment that this one had closed already
+	}
 	if err := w.beginGap(); err != nil {
 		return err
 	}
