@@ -45,8 +45,9 @@ begin() {
 	chroot "$root" env SLUICE_CONFIG=/etc/sluice/sluice.yaml setpriv --reuid=sluice --regid=sluice --clear-groups \
 		/usr/bin/sluice serve -rtmp-addr 127.0.0.1:21935 -http-addr 127.0.0.1:28080 -admin-addr 127.0.0.1:29090 2>"$root/log" &
 	server=$!
-	for _ in $(seq 100); do
+	for try in $(seq 301); do
 		if exec 3<>/dev/tcp/127.0.0.1/29090; then break; fi 2>/dev/null
+		if [ "$try" = 301 ]; then cat "$root/log" >&2; want "it starts within 30 s" false; fi
 		sleep 0.1
 	done
 	printf 'GET /readyz HTTP/1.0\r\n\r\n' >&3
