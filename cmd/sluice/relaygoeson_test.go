@@ -124,3 +124,24 @@ func TestPullGoesOn(t *testing.T) {
 		})
 	}
 }
+
+// Where viewers are not to wait for a source that is lost, the stream ends as its connection breaks.
+func TestPullWithoutGrace(t *testing.T) {
+	inNetwork(t, func(n *network) {
+		a := n.node("a", nil, nil)
+		b := n.node("b", map[string]string{"live/copy": "rtmp://a/live/cam1"}, nil)
+		b.app.relay.Limits.Grace = 0
+		p := a.encoder()
+		sent := make(chan struct{})
+		go func() { defer close(sent); a.publish(p, 12*time.Second); p.Close() }()
+		time.Sleep(8 * time.Second)
+		n.fail("a", true)
+		time.Sleep(100 * time.Millisecond)
+		if s := b.state("live/copy"); s == "live" {
+			t.Errorf("it is %s", s)
+		}
+		<-sent
+		b.close()
+		a.close()
+	})
+}

@@ -17,7 +17,7 @@ import (
 func (a *app) newRelay() *relay.Relay {
 	r := &relay.Relay{
 		ID: a.gate.ID, Catalog: a.catalog, Gate: a.gate, Plays: a.plays, Log: a.log.With().Str("room", "relay").Logger(), Metrics: a.metrics, Now: a.clock.now, Tell: a.feed.Tell,
-		Limits: relay.Limits{Idle: a.cfg.RTMP.IdleTimeout, Bitrate: a.cfg.RTMP.MaxBitrate * 1000, Chunk: limits(a.cfg.RTMP).Chunk},
+		Limits: relay.Limits{Idle: a.cfg.RTMP.IdleTimeout, Grace: a.cfg.Window.Grace, Bitrate: a.cfg.RTMP.MaxBitrate * 1000, Chunk: limits(a.cfg.RTMP).Chunk},
 	}
 	r.Set(relaysOf(a.cfg))
 	return r

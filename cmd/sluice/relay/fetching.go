@@ -163,7 +163,7 @@ func (f *fetching) fetch(ctx context.Context, from *source, begins bool) (*sourc
 	}
 	switch broken := (*brokenError)(nil); {
 	case next != nil:
-		f.keep(to, errMoved)
+		f.keep(to, errMoved, keepTime)
 	case errors.Is(err, errUnwanted):
 		to.close(nil)
 		f.relay.Catalog.Forget(f.stream) // who comes next begins anew, and not with its end
@@ -171,9 +171,11 @@ func (f *fetching) fetch(ctx context.Context, from *source, begins bool) (*sourc
 		to.close(nil) // this server ends it
 	default:
 		why := errors.New(f.other.Hush(err.Error()))
-		switch moves := f.moving != nil && errors.Is(err, errEnded); {
-		case moves, errors.As(err, &broken) && !f.relay.Gate.Shared(f.Name): // else another one goes on air at once
-			f.keep(to, why)
+		switch {
+		case f.moving != nil && errors.Is(err, errEnded):
+			f.keep(to, why, keepTime)
+		case errors.As(err, &broken) && !f.relay.Gate.Shared(f.Name): // else another one goes on air at once
+			f.keep(to, why, min(keepTime, f.relay.Limits.Grace))
 		default:
 			to.close(why)
 		}

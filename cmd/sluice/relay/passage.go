@@ -78,12 +78,12 @@ func (p *passage) close(cause error) {
 	}
 }
 
-// keep lets it wait for another connection.
-func (p *passage) keep(why error) {
+// keep lets it wait for another connection, for that long.
+func (p *passage) keep(why error, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.why = why
-	p.kept = time.AfterFunc(keepTime, p.expires)
+	p.kept = time.AfterFunc(d, p.expires)
 	p.peer.hangs(func(cause error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()

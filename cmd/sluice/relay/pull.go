@@ -187,10 +187,10 @@ func (p *pull) rest(ctx context.Context, d time.Duration) bool {
 	return true
 }
 
-// keep lets a passage wait for the next connection.
-func (p *pull) keep(to *passage, why error) {
+// keep lets a passage wait for the next connection, for that long.
+func (p *pull) keep(to *passage, why error, d time.Duration) {
 	p.kept = to
-	to.keep(why)
+	to.keep(why, d)
 }
 
 // letGo returns the passage that is kept, and keeps it no longer.

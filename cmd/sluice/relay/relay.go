@@ -59,6 +59,7 @@ type Relay struct {
 // Limits bound what another server may send.
 type Limits struct {
 	Idle    time.Duration // longest silence
+	Grace   time.Duration // how long viewers wait for a source that is lost
 	Bitrate int           // bit/s; 0: any
 	Chunk   chunk.Limits
 }
