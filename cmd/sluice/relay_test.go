@@ -44,6 +44,7 @@ type network struct {
 	why   error                  // of a server that is down; nil: it refuses
 	cut   time.Duration          // servers hang up so long after they were dialled; 0: they don't
 	mute  atomic.Pointer[string] // a server that reads nothing
+	set   func(*config.Config)   // of servers that are added from then on; or nil
 }
 
 func inNetwork(t *testing.T, f func(n *network)) {
@@ -140,6 +141,9 @@ func (n *network) node(name string, pull map[string]string, push map[string][]st
 	n.t.Helper()
 	cfg := config.Default()
 	cfg.Pull, cfg.Push = pull, push
+	if n.set != nil {
+		n.set(&cfg)
+	}
 	h := &node{theatre: &theatre{house: &house{t: n.t, door: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}}, log: new(journal)}
 	log := zerolog.New(h.log)
 	a := &app{cfg: cfg, log: log, clock: machineClock(), metrics: metrics.New()}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-live/sluice/config"
 	"github.com/sluice-live/sluice/ingest/client"
 	"github.com/sluice-live/sluice/ingest/flv"
 )
@@ -129,8 +130,8 @@ func TestPullGoesOn(t *testing.T) {
 func TestPullWithoutGrace(t *testing.T) {
 	inNetwork(t, func(n *network) {
 		a := n.node("a", nil, nil)
+		n.set = func(c *config.Config) { c.Window.Grace = 0 }
 		b := n.node("b", map[string]string{"live/copy": "rtmp://a/live/cam1"}, nil)
-		b.app.relay.Limits.Grace = 0
 		p := a.encoder()
 		sent := make(chan struct{})
 		go func() { defer close(sent); a.publish(p, 12*time.Second); p.Close() }()
