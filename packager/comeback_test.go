@@ -180,3 +180,22 @@ func TestTurnBehindAGap(t *testing.T) {
 		t.Errorf("%d periods", len(periods))
 	}
 }
+
+// Where all end a segment by themselves, as nobody leads, and one leads behind that, segments of one number
+// begin alike again.
+func TestLeadBehindASilence(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, false, time.Second, 30*time.Second
+	w := program(t, set, 40000, func(int64, *packager.Stream) {},
+		pusher{fps: 30, gop: 30, lag: 367, from: 3643, gone: []away{{9520, 10703}, {11803, 12669}}, silent: []away{{18097, 22893}}},
+		pusher{label: "_a", order: 1, fps: 30, gop: 30, lag: 18, gone: []away{{15651, 18657}}, silent: []away{{6032, 10482}, {20831, 21804}}, mute: true})
+	begins := make(map[packager.MSN]time.Time)
+	for _, s := range w.Renditions[0].Segments {
+		begins[s.MSN] = s.Time()
+	}
+	for _, s := range w.Renditions[1].Segments {
+		if at, ok := begins[s.MSN]; ok && at.Sub(start) > 30*time.Second && !at.Equal(s.Time()) {
+			t.Errorf("segment %d begins %v later", s.MSN, s.Time().Sub(at))
+		}
+	}
+}

@@ -165,6 +165,9 @@ func (w *writer) leadTo(s *remux.Sample) {
 	if s.OpenGOP { // pictures come that are shown before it
 		at = w.open.PTS + w.open.Duration
 	}
+	for w.beat.first+MSN(len(w.beat.ends)) < w.msn { // it had ended them by itself, as nobody led
+		w.beat.lead(w.nanoseconds(w.open.PTS))
+	}
 	w.beat.lead(w.nanoseconds(at))
 }
 
