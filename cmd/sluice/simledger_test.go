@@ -145,7 +145,11 @@ func (s *take) excuseLateOf(track int, patience float64) {
 		for ; v < len(s.frames[video]) && s.frames[video][v].sent != 0 && s.frames[video][v].sent <= f.sent; v++ {
 			ahead = max(ahead, s.frames[video][v].at)
 		}
-		f.spare = f.spare || ahead-f.at > patience
+		further := 0.0
+		if s.base[video] != s.base[audio] && slices.ContainsFunc(s.lags, func(l lag) bool { return f.at >= l.from && f.at < l.from+l.by+1 }) {
+			further = 0.5 // nothing tells how the two belong together: the picture may lie that much further ahead
+		}
+		f.spare = f.spare || ahead+further-f.at > patience
 	}
 }
 
