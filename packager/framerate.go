@@ -6,33 +6,21 @@ import (
 	"github.com/sluice-live/sluice/remux"
 )
 
-// standardRates are those that cameras and encoders have.
-var standardRates = []remux.Rational{
-	{Num: 24000, Den: 1001}, {Num: 24, Den: 1}, {Num: 25, Den: 1}, {Num: 30000, Den: 1001}, {Num: 30, Den: 1},
-	{Num: 50, Den: 1}, {Num: 60000, Den: 1001}, {Num: 60, Den: 1}, {Num: 15, Den: 1}, {Num: 120, Den: 1},
-}
-
 // measureFrameRate counts a segment's frames. What the parameter sets say is
 // believed where it agrees with that; they often say something else.
 func measureFrameRate(s *Segment) remux.Rational {
 	if s.Header.Track.Kind() != remux.Video || s.Duration == 0 {
 		return remux.Rational{}
 	}
+	const agrees, usual = 0.02, 0.005
 	measured := float64(s.Samples) / s.Seconds()
-	near := func(r remux.Rational, tolerance float64) bool {
-		return r.Den > 0 && math.Abs(float64(r.Num)/float64(r.Den)/measured-1) < tolerance
-	}
-	if stated := s.Header.Track.Picture.FrameRate; near(stated, 0.02) {
+	if stated := s.Header.Track.Picture.FrameRate; stated.Den > 0 && math.Abs(float64(stated.Num)/float64(stated.Den)/measured-1) < agrees {
 		return reduce(stated)
 	}
-	best := remux.Rational{Num: uint32(math.Round(measured * 1000)), Den: 1000}
-	closest := 0.005
-	for _, r := range standardRates {
-		if near(r, closest) {
-			best, closest = r, math.Abs(float64(r.Num)/float64(r.Den)/measured-1)
-		}
+	if r, ok := remux.UsualRate(measured, usual); ok {
+		return r
 	}
-	return reduce(best)
+	return reduce(remux.Rational{Num: uint32(math.Round(measured * 1000)), Den: 1000})
 }
 
 func reduce(r remux.Rational) remux.Rational {

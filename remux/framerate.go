@@ -1,6 +1,7 @@
 package remux
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -46,12 +47,30 @@ func (f *frameRate) expected(t *Track) Rational {
 	if t.Picture.FrameRate.Num > 0 || told == 0 || told >= maxFrameRate*1000 {
 		return t.Picture.FrameRate
 	}
-	for _, rate := range usualRates {
-		if near(told, rate*1000*1000/1001, 5) { // 29.97, 23.98
-			return Rational{Num: uint32(rate) * 1000, Den: 1001}
-		}
+	if rate, ok := UsualRate(float64(told)/1000, 5/float64(told)); ok && rate.Den > 1 { // 29.97, 23.98
+		return rate
 	}
 	return Rational{Num: uint32(told), Den: 1000}
+}
+
+// usualRates are those of frames in a second; television has 1000/1001 of some.
+var usualRates = [...]int64{5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120}
+
+// UsualRate is the usual rate that a measured one, in frames per second, is nearest to and
+// no further off than slack, which is a share of it; false where there is none.
+func UsualRate(measured, slack float64) (best Rational, ok bool) {
+	look := func(r Rational) {
+		if off := math.Abs(float64(r.Num)/float64(r.Den)/measured - 1); off < slack {
+			best, slack, ok = r, off, true
+		}
+	}
+	for _, rate := range usualRates {
+		look(Rational{Num: uint32(rate), Den: 1})
+		if rate%6 == 0 {
+			look(Rational{Num: uint32(rate) * 1000, Den: 1001})
+		}
+	}
+	return best, ok
 }
 
 // begin is told how long the first frames last, in ns, as far as they tell.

@@ -84,3 +84,18 @@ func TestToldFrameRate(t *testing.T) {
 		}
 	}
 }
+
+// What was measured is a little off: the rate is the one that encoders have.
+func TestUsualRate(t *testing.T) {
+	for _, c := range []struct {
+		measured float64
+		want     Rational
+	}{
+		{29.97, Rational{30000, 1001}}, {30.01, Rational{30, 1}}, {24.976, Rational{25, 1}}, {23.98, Rational{24000, 1001}},
+		{9.98, Rational{10, 1}}, {119.87, Rational{120000, 1001}}, {59.95, Rational{60000, 1001}}, {40, Rational{}}, {0, Rational{}},
+	} {
+		if got, ok := UsualRate(c.measured, 0.005); got != c.want || ok != (c.want.Den > 0) {
+			t.Errorf("%v a second are %v (%v), not %v", c.measured, got, ok, c.want)
+		}
+	}
+}

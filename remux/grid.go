@@ -94,9 +94,6 @@ func (g *grid) count(want int64) {
 	g.begun, g.frames = want, 0
 }
 
-// usualRates are those of frames in a second; television has 1000/1001 of some.
-var usualRates = [...]int64{5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120}
-
 // standardFrame is the duration of a frame at the usual rate that mean is
 // nearest to; 0 when there is none.
 func standardFrame(mean int64) int64 {
