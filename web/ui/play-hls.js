@@ -13,6 +13,16 @@ const config = {
   errorPenaltyExpireMs: 30_000, // until a quality that was lost may be chosen again; by default never
 };
 
+// captions keep what they have of one part for the next: hls.js 1.7 drops that at each part
+// but the first of a segment, so that lines that roll up never came.
+const captions = (timeline) => class extends timeline {
+  onFragLoading(event, data) {
+    const { frag, part } = data;
+    if (part && frag.sn === this.lastSn && part.index === this.lastPartIndex + 1) this.lastSn--;
+    super.onFragLoading(event, data);
+  }
+};
+
 // by hls.js's ErrorTypes
 const sentences = {
   networkError: 'The stream cannot be loaded',
@@ -24,7 +34,8 @@ export async function playHLS(video, url, tell, signal, found) {
   signal.throwIfAborted();
   if (!Hls.isSupported()) throw new Error('hls.js finds no Media Source Extensions in this browser');
 
-  const hls = new Hls(found.silent ? { ...config, pLoader: withoutSound(Hls.DefaultConfig.loader) } : config);
+  const { loader, timelineController } = Hls.DefaultConfig;
+  const hls = new Hls({ ...config, timelineController: captions(timelineController), ...found.silent && { pLoader: withoutSound(loader) } });
   let asked = null; // the latency that the playlist asks for
   const media = attempts(3, 20_000);
   const network = attempts(4, 30_000);
