@@ -75,8 +75,8 @@ func main() {
 	}
 }
 
-// Of what is allocated Go's heap profile looks at one place in 512 KiB: in nearly each
-// part, which costs as much as to write it. One in 4 MiB shows the same picture.
+// Go's heap profile looks at one allocation in 512 KiB: at nearly each part, which was 2.6 % of
+// what a second of a stream costs. At one in 4 MiB the windows, which are most of the heap, show as well.
 func init() { runtime.MemProfileRate = 4 << 20 }
 
 // collectOften keeps what is no longer needed small. Nearly all of the heap are
