@@ -19,12 +19,8 @@ func TestEncoders(t *testing.T) {
 		t.Skip("encodes for half a minute")
 	}
 	const seconds = 6
-	needs(t, "ffmpeg", "gst-launch-1.0", "gst-inspect-1.0")
-	for _, element := range []string{"flvmux", "x264enc", "voaacenc", "rtmp2sink", "rtmpsink"} {
-		if _, err := tool(t, 20*time.Second, "gst-inspect-1.0", "--exists", element); err != nil {
-			t.Fatalf("GStreamer has no %s, and this test is nothing without it: apt-get install %s", element, debian[element])
-		}
-	}
+	needs(t, "ffmpeg")
+	needsElements(t, "flvmux", "x264enc", "voaacenc", "rtmp2sink", "rtmpsink")
 	s := startServer(t)
 
 	// GStreamer's muxer waits a second for a buffer that comes late. Without that it dates the

@@ -128,11 +128,14 @@ var debian = map[string]string{
 	"xmllint":         "libxml2-utils",
 	"xvfb-run":        "xvfb",
 
-	"flvmux":    "gstreamer1.0-plugins-good",
-	"rtmp2sink": "gstreamer1.0-plugins-bad",
-	"rtmpsink":  "gstreamer1.0-plugins-bad",
-	"voaacenc":  "gstreamer1.0-plugins-bad",
-	"x264enc":   "gstreamer1.0-plugins-ugly",
+	"avdec_h264": "gstreamer1.0-libav",
+	"flvmux":     "gstreamer1.0-plugins-good",
+	"rtmp2sink":  "gstreamer1.0-plugins-bad",
+	"rtmp2src":   "gstreamer1.0-plugins-bad",
+	"rtmpsink":   "gstreamer1.0-plugins-bad",
+	"rtmpsrc":    "gstreamer1.0-plugins-bad",
+	"voaacenc":   "gstreamer1.0-plugins-bad",
+	"x264enc":    "gstreamer1.0-plugins-ugly",
 }
 
 // needs fails the test when a program is missing.
@@ -141,6 +144,17 @@ func needs(t testing.TB, programs ...string) {
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
 			t.Fatalf("%s is not installed, and this test is nothing without it: apt-get install %s", p, debian[p])
+		}
+	}
+}
+
+// needsElements fails the test when a part of GStreamer is missing.
+func needsElements(t testing.TB, elements ...string) {
+	t.Helper()
+	needs(t, "gst-launch-1.0", "gst-inspect-1.0")
+	for _, e := range elements {
+		if _, err := tool(t, 20*time.Second, "gst-inspect-1.0", "--exists", e); err != nil {
+			t.Fatalf("GStreamer has no %s, and this test is nothing without it: apt-get install %s", e, debian[e])
 		}
 	}
 }

@@ -120,7 +120,8 @@ func TestPlayPrograms(t *testing.T) {
 		t.Skip("takes a minute, and VLC: make test-play")
 	}
 	const stream = "live/programs"
-	needs(t, "ffmpeg", "mpv", "cvlc", "gst-launch-1.0")
+	needs(t, "ffmpeg", "mpv", "cvlc")
+	needsElements(t, "rtmpsrc", "rtmp2src", "avdec_h264")
 	s := startServer(t)
 	url := s.rtmpURL(stream)
 	encoder := func() *child {

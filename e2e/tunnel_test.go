@@ -24,10 +24,8 @@ func TestTunnelAndRTMPE(t *testing.T) {
 		thrownAway = 10
 		unanswered = 10
 	)
-	needs(t, "ffmpeg", "gst-launch-1.0", "gst-inspect-1.0")
-	if _, err := tool(t, 20*time.Second, "gst-inspect-1.0", "--exists", "rtmpsink"); err != nil {
-		t.Fatalf("GStreamer has no rtmpsink, and this test is nothing without it: apt-get install %s", debian["rtmpsink"])
-	}
+	needs(t, "ffmpeg")
+	needsElements(t, "rtmpsink")
 	clip := clipShort(t)
 	sent := readClip(t, clip)
 
