@@ -54,17 +54,15 @@ func settings() string {
 		}
 	}
 	for i, g := range groups {
-		groups[i] = fmt.Sprintf("[%s](#%s)", g, strings.ReplaceAll(g, ".", ""))
+		title, _ := heading(g)
+		groups[i] = fmt.Sprintf("[%s](#%s)", title, strings.NewReplacer(".", "", " ", "-").Replace(title))
 	}
 	fmt.Fprintf(&b, "\n%s\n", strings.Join(groups, " · "))
 	group := ""
 	for _, f := range fieldsOf(&c) {
 		if f.group != group {
 			group = f.group
-			title, text := group, told()[group]
-			if group == "" {
-				title, text = "pull and push", "Relays: [relay.md](relay.md)."
-			}
+			title, text := heading(group)
 			fmt.Fprintf(&b, "\n## %s\n\n%s\n", title, inMarkdown(text))
 		}
 		value := "empty"
@@ -74,4 +72,12 @@ func settings() string {
 		fmt.Fprintf(&b, "\n### %s\n\n%s by default. `%s`, `%s`\n\n%s\n", f.path, value, flagName(f.path), envName(f.path), inMarkdown(told()[f.path]))
 	}
 	return b.String()
+}
+
+// heading is how a group of settings is called, and what is said of it.
+func heading(group string) (title, text string) {
+	if group == "" {
+		return "pull and push", "Relays: [relay.md](relay.md)."
+	}
+	return group, told()[group]
 }

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -68,6 +69,9 @@ func TestDocsLinks(t *testing.T) {
 	}
 	links := 0
 	for _, p := range all {
+		if strings.Contains(p.prose, "[](") {
+			t.Errorf("%s has a link that nobody sees: it has no text", p.path)
+		}
 		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(p.prose, -1) {
 			u, err := url.Parse(m[1])
 			if err != nil {
@@ -166,6 +170,19 @@ func TestDocsNames(t *testing.T) {
 	}
 }
 
+// make help lists each target that says what it does.
+func TestMakeHelp(t *testing.T) {
+	help, err := exec.Command("make", "--no-print-directory", "-C", "../..", "help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^([^\s:]+):.* ## `).FindAllStringSubmatch(read(t, "Makefile"), -1) {
+		if !strings.Contains("\n"+string(help), "\n"+m[1]+" ") {
+			t.Errorf("make help doesn't list %s", m[1])
+		}
+	}
+}
+
 // A command says whether it is run, by tests or by hand; where it is not, the page says so.
 func TestDocsCommandsAreRun(t *testing.T) {
 	for _, p := range pages(t) {
@@ -253,7 +270,8 @@ func TestDocsMessages(t *testing.T) {
 	}
 	n := 0
 	for _, m := range regexp.MustCompile("`((?:[a-z]|This )[^`=]* [^`=]* [^`=]*)`").FindAllStringSubmatch(fenced.ReplaceAllString(read(t, "docs/trouble.md"), ""), -1) {
-		if strings.HasPrefix(m[1], "sluice ") || strings.HasPrefix(m[1], "bind: ") {
+		switch word, _, _ := strings.Cut(m[1], " "); word {
+		case "sluice", "ssh", "journalctl", "bind:": // commands, and what the system says
 			continue
 		}
 		if n++; !strings.Contains(sources.String(), m[1]) {

@@ -39,7 +39,7 @@ func examples() []admin.Event {
 		{Kind: admin.Lost, Stream: stream},
 		{Kind: admin.Back, Stream: stream},
 		{Kind: admin.Ended, Stream: stream},
-		{Kind: admin.Refused, Remote: "198.51.100.9:1025", Text: "access denied: no stream key is right"},
+		{Kind: admin.Refused, Remote: "198.51.100.9:1025", Text: "access denied: the stream key is not one of publish.keys"},
 		{Kind: admin.Relaying, Stream: stream, Text: "pushing rtmp://a.example.com/…"},
 		{Kind: admin.Relaying, Stream: stream, Text: "push rtmp://a.example.com/…: the server has hung up: EOF", Over: true},
 		{Kind: admin.Reloaded},
@@ -54,12 +54,12 @@ var meaning = map[admin.Kind]string{
 	admin.Switched:    "an encoder that stood by is on air in the place of another ([abr.md](abr.md)); `code` is `lost`, `silent`, `hand` or `return`",
 	admin.Unpublished: "a session of an encoder is over, and why",
 	admin.Lost:        "a stream waits for its encoder",
-	admin.Back:        "which came back",
+	admin.Back:        "its encoder is back",
 	admin.Ended:       "a stream is over",
 	admin.Refused:     "a publisher was refused; `stream` is there where it is known which one was meant",
 	admin.Relaying:    "a stream comes from another server, or goes to one ([relay.md](relay.md)); with `over`, it does so no longer",
 	admin.Reloaded:    "the configuration was read again",
-	admin.Drained:     "the server was drained, or is no more",
+	admin.Drained:     "the server is drained, or no longer",
 }
 
 // The end of docs/webhook.md is made from the code, and the receiver in it is the one
