@@ -104,20 +104,40 @@ func (a *ailments) see(name packager.StreamName, now []health.Advice, log zerolo
 		e.Stringer("stream", name).Str("code", string(what.Code)).Str("what", what.Text).Msg(message)
 		tell(admin.Event{Kind: admin.HealthIs, Stream: name.String(), Code: string(what.Code), Text: what.Text, Over: over, Advice: &what, Pushed: what.Pushed})
 	}
-	for _, what := range now {
-		if !has(before, what) {
-			say(what, log.Warn(), false, "unwell")
-		}
+	came, went := changes(before, now)
+	for _, what := range came {
+		say(what, log.Warn(), false, "unwell")
 	}
-	for _, what := range before {
-		if !has(now, what) {
-			say(what, log.Info(), true, "well again")
-		}
+	for _, what := range went {
+		say(what, log.Info(), true, "well again")
 	}
 }
 
-func has(all []health.Advice, what health.Advice) bool {
-	return slices.ContainsFunc(all, func(o health.Advice) bool { return o.Text == what.Text && o.Pushed == what.Pushed })
+// changes are what has come, and what is over. Where a sentence has another number now, it
+// is the same: it has not come again, and what it said before is not over.
+func changes(before, now []health.Advice) (came, went []health.Advice) {
+	went = slices.Clone(before)
+	stays := func(what health.Advice, asItWas bool) bool {
+		i := slices.IndexFunc(went, func(o health.Advice) bool {
+			return o.Code == what.Code && o.Pushed == what.Pushed && o.Track == what.Track && o.Since.Equal(what.Since) && (o.Text == what.Text || !asItWas)
+		})
+		if i >= 0 {
+			went = slices.Delete(went, i, i+1)
+		}
+		return i >= 0
+	}
+	var others []health.Advice // several of one code may have come at once: words first
+	for _, what := range now {
+		if !stays(what, true) {
+			others = append(others, what)
+		}
+	}
+	for _, what := range others {
+		if !stays(what, false) {
+			came = append(came, what)
+		}
+	}
+	return came, went
 }
 
 // forget forgets streams that are no more.
