@@ -35,10 +35,15 @@ type upgrading struct {
 	resting chan struct{}      // closed when it may
 	failure string             // why it can't
 	stop    context.CancelFunc // of run
+
+	starting atomic.Bool // a new process
 }
 
-// errUpgrading is for who asks while another process is there already.
-var errUpgrading = errors.New("another process of this server is there yet: it ends when its last stream does")
+// errUpgrading and errStarting are for who asks while another process is there already.
+var (
+	errUpgrading = errors.New("another process of this server is there yet: it ends when its last stream does")
+	errStarting  = errors.New("a new process is being started already")
+)
 
 // upgrade starts the program again, as it is on disk now, and lets it serve in the place of
 // this process. What goes wrong is logged: this one serves on.
@@ -56,13 +61,17 @@ func (a *app) upgrade(ctx context.Context) {
 
 func (a *app) startSuccessor(ctx context.Context) error {
 	u := &a.up
+	if !u.starting.CompareAndSwap(false, true) {
+		return errStarting
+	}
+	defer u.starting.Store(false)
 	if u.other.Load() != nil {
 		return errUpgrading
 	}
 	if os.Getpid() == 1 {
 		return errors.New("this is process 1 of a container, which ends with it: start another container instead")
 	}
-	path, err := os.Executable()
+	path, err := upgrade.Program()
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -42,6 +43,7 @@ func TestMain(m *testing.M) {
 // serverProcess is a process of the server, and those that come behind it.
 type serverProcess struct {
 	*exec.Cmd
+	program      string // where it is; "": it is the test binary
 	rtmp, web    string
 	rtmps, https string // "": there are none
 	tls          *tls.Config
@@ -84,7 +86,7 @@ func startProgram(t *testing.T) *serverProcess {
 func (p *serverProcess) start(t *testing.T, more string) {
 	t.Helper()
 	p.write(t, more)
-	p.Cmd = exec.Command(os.Args[0], "serve", "-config", p.config)
+	p.Cmd = exec.Command(cmp.Or(p.program, os.Args[0]), "serve", "-config", p.config)
 	p.Env = append(os.Environ(), asProgram+"=1")
 	// A pipe that lives as long as the last of the processes.
 	r, w, err := os.Pipe()
@@ -211,6 +213,49 @@ func (c *crowd) check(t *testing.T, moved bool) {
 			t.Errorf("%s: of %d access units are lost %v, doubled %v", m.name, m.sent, lost, doubled)
 		}
 	}
+}
+
+// Who asks for an upgrade while a new process is being started hears so: there is never a
+// third process on the same sockets.
+func TestUpgradeTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	p := startProgram(t)
+	for range 5 {
+		if err := p.Process.Signal(syscall.SIGUSR2); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond) // signals don't queue
+	}
+	p.until(t, "a new process is being started already", 10*time.Second)
+	p.until(t, "this process has no stream left", 15*time.Second)
+}
+
+// An upgrade starts what lies where the program was called, not what the old process is:
+// also where that was moved aside, or a link leads elsewhere by now.
+func TestUpgradeStartsWhatLiesThere(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t)
+	dir := filepath.Dir(p.config)
+	itself, err := filepath.Abs(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.program = filepath.Join(dir, "current")
+	if err := os.Symlink(itself, p.program); err != nil {
+		t.Fatal(err)
+	}
+	p.start(t, "")
+	next := filepath.Join(dir, "next")
+	if err := os.WriteFile(next, []byte("#!/bin/sh\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, p.program); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	p.until(t, "it ended before it was ready: exit status 3", 10*time.Second)
 }
 
 // An upgrade under twenty encoders and their viewers: ten encoders come by another
