@@ -199,3 +199,26 @@ func TestLeadBehindASilence(t *testing.T) {
 		}
 	}
 }
+
+// An encoder that leaves behind its first keyframe has not told how long its pictures last. The one that
+// stands by, whose pictures last longer than was taken for granted, goes on behind that keyframe: its own of
+// that time doesn't come again.
+func TestKeyframeOfWhoLeft(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	w := program(t, set, 14000, func(int64, *packager.Stream) {},
+		pusher{label: "_a", order: 1, fps: 30, gop: 30},
+		pusher{label: "_b", order: 2, fps: 30, gop: 30, mark: "first", gone: []away{{5000, 8990}, {9020, 99000}}},
+		pusher{label: "_b", order: 2, fps: 10, gop: 10, mark: "second", from: 8500, lag: 10})
+	r, ok := w.Rendition("v1_b")
+	if !ok {
+		t.Fatal("the rendition is not there")
+	}
+	first, second := units(r, "first picture "), units(r, "second picture ")
+	if n := len(first); n == 0 || first[n-1] != 270 {
+		t.Fatalf("the first encoder's pictures: %v", first)
+	}
+	if len(second) < 20 || second[0] != 100 { // the keyframe of 10 s
+		t.Errorf("%d pictures of the second encoder: %v", len(second), second)
+	}
+}

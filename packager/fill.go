@@ -108,9 +108,20 @@ func (w *writer) back(s *remux.Sample) (inTime bool, err error) {
 // back.
 func (w *writer) goesOnWith(s *remux.Sample) bool {
 	if w.isVideo() {
-		return s.Sync && w.shown(s) >= w.place()
+		return s.Sync && w.isBehind(s, w.place())
 	}
 	return w.unlisted() && w.open == nil || s.DTS+int64(s.Duration)/2 >= w.newest.end
+}
+
+// isBehind tells whether a picture is shown from there on, ns, and not in front of it: by half of what it
+// lasts, or the newest picture does. Nobody knows yet how long the first of an encoder lasts, and of two
+// encoders' pictures of one time either may be that one.
+func (w *writer) isBehind(s *remux.Sample, there int64) bool {
+	lasts := s.Duration
+	if newest := w.newest.lasts; newest > 0 {
+		lasts = min(lasts, newest)
+	}
+	return w.nanoseconds(s.DTS+int64(s.CompositionOffset)+int64(lasts)/2) >= there
 }
 
 // bridge closes a hole in front of a sample that has come before anybody lost

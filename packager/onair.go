@@ -242,7 +242,7 @@ func (p *publication) place(c *Contribution, key *remux.Sample) placing {
 		return placeFits
 	}
 	if w := p.writerOf(c.renditionID(key.Track)); w != nil {
-		if at < w.place()-half {
+		if !w.isBehind(key, w.place()) {
 			return placeMissed
 		}
 		return placeFits

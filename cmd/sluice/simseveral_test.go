@@ -375,6 +375,7 @@ func (p *broadcast) look(ctx context.Context) {
 	seen := make(map[packager.RenditionID]packager.MSN)
 	last := make(map[packager.RenditionID]taken)
 	sequence := make(map[packager.RenditionID]int64)
+	shown := make(map[packager.RenditionID]*showing)
 	for ctx.Err() == nil {
 		s, ok := p.catalog.Lookup(name)
 		if !ok {
@@ -401,6 +402,10 @@ func (p *broadcast) look(ctx context.Context) {
 					p.violate("N5", "%s: segment %d has the discontinuity sequence %d behind %d", r.ID, s.MSN, q, sequence[r.ID])
 				}
 				sequence[r.ID] = q
+				if shown[r.ID] == nil {
+					shown[r.ID] = new(showing)
+				}
+				p.keeps(shown[r.ID], r.ID, s)
 				for k, now := range p.taken(s) {
 					at := now.at
 					newest, ok := last[r.ID]
@@ -433,6 +438,62 @@ func (p *broadcast) look(ctx context.Context) {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// showing is how far a rendition has come, for one that plays it.
+type showing struct {
+	before *packager.Segment
+	until  time.Time // up to which there is media, or lists say that there is none
+	lasts  time.Duration
+}
+
+// keeps holds a closed segment to what lists say of it: it begins where the one before ends, media doesn't
+// go back, and where none is for long, a gap is told. Players bridge what two frames last, and jump over 0.1 s;
+// in front of more, that they were told is there, they stand.
+func (p *broadcast) keeps(on *showing, id packager.RenditionID, s *packager.Segment) {
+	const hole, back = 100 * time.Millisecond, 40 * time.Millisecond
+	h, at := s.Header, s.PTS
+	switch last := on.before; {
+	case last == nil || last.Header.Period != h.Period:
+		if last != nil && !last.Gap() && on.until.Sub(s.Time()) > max(back, on.lasts) {
+			p.violate("lists", "%s: segment %d begins %v before what is shown of the one before ends", id, s.MSN, on.until.Sub(s.Time()))
+		}
+		on.until = s.Time()
+	default:
+		if off := s.Time().Sub(last.Header.Time(last.PTS + last.Duration)); off > hole || off < -back && !last.Gap() {
+			p.violate("lists", "%s: segment %d begins %v behind the end of the one before", id, s.MSN, off)
+		}
+	}
+	on.before = s
+	for _, part := range s.Parts {
+		if at += part.Duration; part.Gap {
+			on.until = h.Time(at)
+			continue
+		}
+		samples, err := readSamples(part.Bytes)
+		if err != nil {
+			p.violate("N4", "%s: segment %d: %v", id, s.MSN, err)
+			return
+		}
+		for _, sample := range samples {
+			shown := sample.dts + sample.offset
+			on.lasts = h.Time(shown + sample.duration).Sub(h.Time(shown))
+			if d := h.Time(shown).Sub(on.until); d > max(hole, 2*on.lasts) {
+				p.violate("lists", "%s: in segment %d nothing is shown for %v, and no gap is told", id, s.MSN, d)
+			}
+			on.until = later(on.until, h.Time(shown+sample.duration))
+		}
+		if d := on.until.Sub(h.Time(at)); d.Abs() > max(hole, on.lasts) {
+			p.violate("lists", "%s: a part of segment %d ends %v behind where lists say", id, s.MSN, d)
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // taken is what is in a segment.
