@@ -14,8 +14,8 @@ var update = flag.Bool("update", false, "write docs/metrics.md anew")
 // docs/metrics.md is made from what a Set shows: go test ./ingest/metrics -run Docs -update.
 func TestDocs(t *testing.T) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Metrics\n\n`/metrics` at the admin address is for Prometheus. Beside these, it has those of the process (`process_…`) and of the Go runtime (`go_…`).\n"+
-		"Streams have series of their own, the first %d by name. Alert rules and a Grafana dashboard are in [packaging](../packaging); `docker compose up -d` starts sluice,\nPrometheus and Grafana with both in place ([docker-compose.yml](../docker-compose.yml): Grafana is at 127.0.0.1:3000, Prometheus at 127.0.0.1:9091).\n\n"+
+	fmt.Fprintf(&b, "# Metrics\n\n`/metrics` at the admin address is for Prometheus. Beside the metrics below, it has those of the process (`process_…`) and of the Go runtime (`go_…`).\n"+
+		"The first %d streams by name have series of their own. Alert rules and a Grafana dashboard are in [packaging](../packaging); `docker compose up -d` starts sluice,\nPrometheus and Grafana with both in place ([docker-compose.yml](../docker-compose.yml): Grafana is at 127.0.0.1:3000, Prometheus at 127.0.0.1:9091).\n\n"+
 		"| metric | kind | labels | what it is |\n|---|---|---|---|\n", MostStreams)
 	text := full()
 	for _, m := range regexp.MustCompile(`(?m)^# HELP (sluice_\w+) (.*)\n# TYPE \w+ (\w+)\n(.*)$`).FindAllStringSubmatch(text, -1) {

@@ -11,10 +11,10 @@ type hooks struct {
 func newHooks(r *prometheus.Registry) hooks {
 	h := hooks{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_hook_attempts_total", Help: "Attempts to tell a webhook of an event, by what came of them.",
+			Name: "sluice_hook_attempts_total", Help: "Attempts to tell a webhook of an event, by result.",
 		}, []string{"result"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_hook_dropped_total", Help: "Events that a webhook is never told of: too many waited, or for too long.",
+			Name: "sluice_hook_dropped_total", Help: "Events that a webhook is never told of: too many waited, or one for too long.",
 		}),
 	}
 	h.attempts.WithLabelValues("delivered") // a rate needs its zero

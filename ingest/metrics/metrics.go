@@ -66,7 +66,7 @@ func New() *Set {
 			Name: "sluice_rtmp_readers", Help: "Streams that are played by RTMP.",
 		}),
 		played: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_rtmp_played_bytes_total", Help: "Bytes sent to those who play by RTMP.",
+			Name: "sluice_rtmp_played_bytes_total", Help: "Bytes sent to readers by RTMP.",
 		}),
 		skipped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sluice_rtmp_skips_total", Help: "Readers by RTMP that were so slow that they went on with a newer keyframe.",
@@ -87,19 +87,19 @@ func New() *Set {
 			Name: "sluice_blocked_requests", Help: "Requests that wait for something that is not there yet.",
 		}),
 		wait: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "sluice_blocked_request_seconds", Help: "How long requests waited that had to.",
+			Name: "sluice_blocked_request_seconds", Help: "How long requests waited for something that was not there yet.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 	}
 	s.part = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "sluice_frame_to_part_seconds", Help: "From when the last frame of a part was due, by its timestamp, to the part being there for viewers.",
+		Name: "sluice_frame_to_part_seconds", Help: "From when the last frame of a part was due, by its timestamp, until the part is there for viewers.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 	})
 	s.expiry = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "sluice_certificate_expiry_timestamp_seconds", Help: "When the certificate of a listener, or of acme, ends.",
+		Name: "sluice_certificate_expiry_timestamp_seconds", Help: "When the certificate of a listener, or of acme, expires.",
 	}, []string{"listener"})
 	s.renewals = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_certificate_failures_total", Help: "Certificates that could not be had or renewed; once an hour while it is so.",
+		Name: "sluice_certificate_failures_total", Help: "Failures to get or renew a certificate; one an hour while that is so.",
 	}, []string{"listener"})
 	s.switches = newSwitches()
 	s.relayed, s.broken = newRelayed(), newBroken()

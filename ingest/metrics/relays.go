@@ -58,7 +58,7 @@ func (s *Set) EachRelay(list func() []Relays) {
 
 type relays struct{ list func() []Relays }
 
-var relaysDesc = prometheus.NewDesc("sluice_relays", "Streams that come from other servers, or go to them, by how that goes.", []string{"direction", "state"}, nil)
+var relaysDesc = prometheus.NewDesc("sluice_relays", "Streams that come from other servers, or go to them, by state.", []string{"direction", "state"}, nil)
 
 func (r *relays) Describe(c chan<- *prometheus.Desc) { c <- relaysDesc }
 

@@ -36,8 +36,8 @@ var perStream = []struct {
 	desc  *prometheus.Desc
 	value func(*Stream) int
 }{
-	{streamDesc("sluice_stream_viewers", "Who watches a stream, about."), func(s *Stream) int { return s.Viewers }},
-	{streamDesc("sluice_stream_bytes_per_second", "What all renditions of a stream have together, on average over its window."), func(s *Stream) int { return s.Bitrate / 8 }},
+	{streamDesc("sluice_stream_viewers", "Viewers of a stream, about."), func(s *Stream) int { return s.Viewers }},
+	{streamDesc("sluice_stream_bytes_per_second", "Bytes per second of all renditions of a stream together, on average over its window."), func(s *Stream) int { return s.Bitrate / 8 }},
 	{streamDesc("sluice_stream_memory_bytes", "Bytes of a stream in memory."), func(s *Stream) int { return s.Bytes }},
 	{streamDesc("sluice_stream_health_sentences", "Sentences on what is wrong with a stream: docs/health.md has all."), func(s *Stream) int { return s.Unwell }},
 }

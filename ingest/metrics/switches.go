@@ -7,7 +7,7 @@ var switchCauses = []string{"lost", "silent", "hand", "return"}
 
 func newSwitches() *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_backup_switches_total", Help: "Encoders that went on air in the place of another, by why.",
+		Name: "sluice_backup_switches_total", Help: "Encoders that went on air in the place of another, by cause.",
 	}, []string{"cause"})
 	for _, cause := range switchCauses {
 		c.WithLabelValues(cause) // a rate needs its zero
