@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"sync"
@@ -87,27 +88,34 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, at uint64, tell 
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		id, err := strconv.ParseUint(last, 10, 63)
 		if err != nil {
-			refuse(w, r, http.StatusUnprocessableEntity, "Last-Event-ID is no id of an event")
+			Refuse(w, r, http.StatusUnprocessableEntity, "Last-Event-ID is no id of an event")
 			return
 		}
 		at = id
 	}
 	defer s.listening.Add(-1)
 	if s.listening.Add(1) > mostListeners {
-		refuse(w, r, http.StatusServiceUnavailable, "too many listen already")
+		Refuse(w, r, http.StatusServiceUnavailable, "too many listen already")
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return
+	}
 	control := http.NewResponseController(w)
 	alive := time.NewTicker(beat)
 	defer alive.Stop()
 	for first := true; ; first = false {
 		text, next, more, open := tell(at)
 		at = next
-		if len(text) == 0 && (first || open) {
-			text = []byte(":\n\n") // so that the header goes out, and a dead connection shows
+		switch {
+		case len(text) > 0:
+		case first: // an id without data is no event, but who comes back says it: nothing is missed before the first one
+			text = fmt.Appendf(nil, "id: %d\n\n", at)
+		case open:
+			text = []byte(":\n\n") // so that a dead connection shows
 		}
 		// By the machine's clock, as sockets go by it; in tests there may be no socket.
 		_ = control.SetWriteDeadline(time.Now().Add(s.WriteTimeout))
