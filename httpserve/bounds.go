@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
@@ -31,9 +32,14 @@ var (
 // at. Handler has it; others on its listeners need it.
 func (s *Server) Front(h http.Handler) http.Handler { return s.guard(s.noBodies(h)) }
 
-// OperatorsFront is that of operators, whose requests may have small bodies.
-func (s *Server) OperatorsFront(h http.Handler) http.Handler {
-	return s.guard(s.smallBodies(h, s.noBodies(h)))
+// OperatorsFront is that of operators, whose requests may have small bodies; refuse tells
+// them in their own way of others.
+func (s *Server) OperatorsFront(h http.Handler, refuse func(w http.ResponseWriter, r *http.Request, code int, text string)) http.Handler {
+	tell := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		refuse(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("a body has %d bytes at most, and says in Content-Length how many", maxBody))
+	}
+	return s.guard(s.smallBodies(h, s.bodiless(h, s.count("refused", tell))))
 }
 
 // maxBody bounds the body of an operator's request.
@@ -64,7 +70,11 @@ func (s *Server) smallBodies(next, refuse http.Handler) http.Handler {
 // front of all that answers, of methods and listeners alike: net/http reads the
 // rest of a body behind the answer, and would wait for it for ever.
 func (s *Server) noBodies(next http.Handler) http.Handler {
-	refuse := s.count("refused", s.handle(func(http.ResponseWriter, *http.Request) error { return errBody }))
+	return s.bodiless(next, s.count("refused", s.handle(func(http.ResponseWriter, *http.Request) error { return errBody })))
+}
+
+// bodiless does so, and says it by refuse.
+func (s *Server) bodiless(next http.Handler, refuse http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !hasBody(r) {
 			next.ServeHTTP(w, r)

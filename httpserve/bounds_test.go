@@ -174,3 +174,20 @@ func TestWaits(t *testing.T) {
 		time.Sleep(time.Second)
 	})
 }
+
+// Operators' programs read problems, whatever is wrong: also a body that nobody takes.
+func TestOperatorsBodies(t *testing.T) {
+	s := newSite(t)
+	chunked := httptest.NewRequest("POST", "http://localhost/api/v1/streams/live/cam1/switch", strings.NewReader("{}"))
+	chunked.ContentLength = -1
+	for name, r := range map[string]*http.Request{
+		"too long": httptest.NewRequest("POST", "http://localhost/api/v1/streams/live/cam1/switch", strings.NewReader(strings.Repeat(" ", 4097))),
+		"chunked":  chunked,
+	} {
+		w := httptest.NewRecorder()
+		s.admin().ServeHTTP(w, r)
+		if w.Code != 413 || w.Header().Get("Content-Type") != "application/problem+json" || !strings.Contains(w.Body.String(), `"status":413`) || !strings.Contains(w.Body.String(), "4096") {
+			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
+		}
+	}
+}

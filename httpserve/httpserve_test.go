@@ -47,7 +47,7 @@ func (h *house) Viewers(packager.StreamName) int            { return 0 }
 func (h *house) Health(packager.StreamName) []health.Advice { return []health.Advice{} }
 
 func (s *site) operators(h *house) http.Handler {
-	return s.OperatorsFront((&admin.Server{House: h, WriteTimeout: s.WriteTimeout, Metrics: s.Metrics, Now: s.Now}).Handler(nil))
+	return s.OperatorsFront((&admin.Server{House: h, WriteTimeout: s.WriteTimeout, Metrics: s.Metrics, Now: s.Now}).Handler(nil), admin.Refuse)
 }
 
 func (s *site) admin() http.Handler { return s.operators(&house{catalog: s.Catalog}) }

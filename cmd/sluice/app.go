@@ -222,7 +222,7 @@ func (a *app) rooms() ports.Rooms {
 				House: desk{a.gate, a}, Crew: crew{a.gate}, Token: a.cfg.Admin.Token, WriteTimeout: a.http.WriteTimeout, Metrics: a.metrics,
 				Feed: a.feed, Log: a.lines, History: &a.history, Preview: a.preview.Preview(), Now: a.clock.now,
 			}
-			return a.http.OperatorsFront(s.Handler(attend))
+			return a.http.OperatorsFront(s.Handler(attend), admin.Refuse)
 		},
 		Log: a.http.Log,
 	}

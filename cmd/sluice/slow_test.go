@@ -534,11 +534,11 @@ func TestLongProfile(t *testing.T) {
 const operatorsToken = "0123456789abcdef"
 
 func adminHandler(s *httpserve.Server) http.Handler {
-	return s.OperatorsFront((&admin.Server{House: desk{app: &app{catalog: s.Catalog}}, WriteTimeout: s.WriteTimeout, Now: s.Now}).Handler(nil))
+	return s.OperatorsFront((&admin.Server{House: desk{app: &app{catalog: s.Catalog}}, WriteTimeout: s.WriteTimeout, Now: s.Now}).Handler(nil), admin.Refuse)
 }
 
 func guardedHandler(s *httpserve.Server) http.Handler {
-	return s.OperatorsFront((&admin.Server{House: desk{app: &app{catalog: s.Catalog}}, Token: operatorsToken, WriteTimeout: s.WriteTimeout, Now: s.Now}).Handler(nil))
+	return s.OperatorsFront((&admin.Server{House: desk{app: &app{catalog: s.Catalog}}, Token: operatorsToken, WriteTimeout: s.WriteTimeout, Now: s.Now}).Handler(nil), admin.Refuse)
 }
 
 func acmeHandler(s *httpserve.Server) http.Handler {

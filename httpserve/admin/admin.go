@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/sluice-live/sluice/ingest/metrics"
 	"github.com/sluice-live/sluice/web"
@@ -40,11 +41,13 @@ type Server struct {
 // what only operators have; nil: nothing does.
 func (s *Server) Handler(attend func(http.Handler) http.Handler) http.Handler {
 	r := chi.NewRouter()
-	r.NotFound(func(w http.ResponseWriter, r *http.Request) { refuse(w, r, http.StatusNotFound, "nothing here") })
-	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, r, http.StatusMethodNotAllowed, "not by this method: /api/v1/openapi.json has all")
+	r.Use(middleware.GetHead) // whoever only looks whether it answers
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) { Refuse(w, r, http.StatusNotFound, "nothing here") })
+	r.MethodNotAllowed(func(w http.ResponseWriter, asked *http.Request) {
+		w.Header().Set("Allow", strings.Join(methods(r, asked.URL.Path), ", "))
+		Refuse(w, asked, http.StatusMethodNotAllowed, "not by this method: /api/v1/openapi.json has all")
 	})
-	guarded := r.With(sameOrigin, s.operatorsOnly)
+	guarded := r.With(sameOrigin, s.operatorsOnly, plainQuery)
 	if attend != nil {
 		guarded = guarded.With(attend)
 	}
@@ -63,6 +66,20 @@ func (s *Server) Handler(attend func(http.Handler) http.Handler) http.Handler {
 	guarded.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	guarded.HandleFunc("/debug/pprof/trace", s.profile(pprof.Trace))
 	return r
+}
+
+// methods are those by which a path is answered.
+func methods(routes chi.Routes, path string) (all []string) {
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if !routes.Match(chi.NewRouteContext(), m, path) {
+			continue
+		}
+		all = append(all, m)
+		if m == http.MethodGet {
+			all = append(all, http.MethodHead)
+		}
+	}
+	return all
 }
 
 // ofAPI tells whether a request is one of programs, who read problems, and not of

@@ -23,7 +23,7 @@ func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, web.Prefix)
 	b, err := fs.ReadFile(web.Assets(), name)
 	if err != nil { // a folder, too
-		refuse(w, r, http.StatusNotFound, "nothing here")
+		Refuse(w, r, http.StatusNotFound, "nothing here")
 		return
 	}
 	own(w, "")

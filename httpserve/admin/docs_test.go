@@ -142,6 +142,8 @@ func (d *document) markdown(table []operation) string {
 			switch answer := l.Responses[code]; {
 			case code > "300" && code != "401" && code != "403" && code != "422" && code != "500":
 				fmt.Fprintf(&b, "- %s: %s\n", code, strings.ToLower(strings.TrimSuffix(answer.Description, ".")))
+			case code == "202":
+				b.WriteString("- 202: it will be done\n")
 			case code == "204":
 				b.WriteString("- 204: done\n")
 			case code == "200":

@@ -36,7 +36,7 @@ func (l *Log) Close() {
 // readAlong tells of each line: of those that are kept, too, where one says so.
 func (s *Server) readAlong(w http.ResponseWriter, r *http.Request) {
 	if s.Log == nil {
-		refuse(w, r, http.StatusServiceUnavailable, "the log is not kept")
+		Refuse(w, r, http.StatusServiceUnavailable, "the log is not kept")
 		return
 	}
 	s.follow(w, r, s.Log.river.newest(), func(at uint64) (text []byte, _ uint64, _ <-chan struct{}, _ bool) {

@@ -24,7 +24,7 @@ func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 			// A page from elsewhere can make a browser on this machine ask us,
 			// by a name of its own that leads here.
 			s.Metrics.Refused(metrics.Operating)
-			refuse(w, r, http.StatusForbidden, "without admin.token, ask by the name localhost or by an address")
+			Refuse(w, r, http.StatusForbidden, "without admin.token, ask by the name localhost or by an address")
 			return
 		case s.Token != "" && !access.Same(shown(r), s.Token):
 			if shown(r) != "" {
@@ -35,7 +35,7 @@ func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 				}
 			}
 			w.Header().Set("WWW-Authenticate", `Basic realm="sluice: any user, and admin.token as the password", charset="UTF-8"`)
-			refuse(w, r, http.StatusUnauthorized, "this needs admin.token, as a Bearer token or as the password of any user")
+			Refuse(w, r, http.StatusUnauthorized, "this needs admin.token, as a Bearer token or as the password of any user")
 			return
 		}
 		next.ServeHTTP(w, r)

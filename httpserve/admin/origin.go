@@ -16,12 +16,12 @@ func sameOrigin(next http.Handler) http.Handler {
 	check := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := check.Check(r); err != nil {
-			refuse(w, r, http.StatusForbidden, "this comes from a page of another origin")
+			Refuse(w, r, http.StatusForbidden, "this comes from a page of another origin")
 			return
 		}
 		if said := r.Header.Get("Content-Type"); said != "" && changes(r) {
 			if kind, _, err := mime.ParseMediaType(said); err != nil || kind != "application/json" {
-				refuse(w, r, http.StatusUnsupportedMediaType, "no content is taken here but JSON")
+				Refuse(w, r, http.StatusUnsupportedMediaType, "no content is taken here but JSON")
 				return
 			}
 		}

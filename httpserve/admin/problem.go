@@ -7,8 +7,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// refuse answers with an error: programs get a problem (RFC 9457), people a line.
-func refuse(w http.ResponseWriter, r *http.Request, code int, text string) {
+// Refuse answers with an error: programs get a problem (RFC 9457), people a line. What
+// stands in front of a Server answers so, too.
+func Refuse(w http.ResponseWriter, r *http.Request, code int, text string) {
 	if !ofAPI(r) {
 		http.Error(w, text, code)
 		return
