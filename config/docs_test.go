@@ -39,7 +39,7 @@ func inMarkdown(text string) string {
 func settings() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Every setting\n\nThis page is made from [config/sluice.yaml](../config/sluice.yaml), where all settings are at their defaults.\n\n"+
-		"- In the file `sluice.yaml`, or in the one that `-config FILE` names, `rtmp.addr` is the key `addr` below `rtmp`.\n"+
+		"- In the file `sluice.yaml` of the folder where sluice starts, or in the one that `-config FILE` names, `rtmp.addr` is the key `addr` below `rtmp`.\n"+
 		"- Flags win over the environment, the environment over the file, the file over the defaults.\n"+
 		"- In flags and in the environment, lists are written `a,b,c`, and what has names `a=x,b=y`.\n"+
 		"- Durations are written `2s` or `500ms`, sizes `64KiB` or `16MiB`. An empty address is off.\n"+
