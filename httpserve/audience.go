@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -65,37 +66,88 @@ func (a *audiences) of(name packager.StreamName, create bool) *audience {
 	return of
 }
 
+// longestSession is how much of a session's id tells it from others: CTA-5004 allows no more.
+const longestSession = 64
+
 // identify is the number of whoever asks.
 func (a *audiences) identify(r *http.Request, from netip.Addr) uint64 {
-	if sid := sessionID(r); sid != "" {
-		return maphash.String(a.key, sid)
+	var room [longestSession]byte
+	if sid := sessionID(r, room[:0]); len(sid) > 0 {
+		return maphash.Bytes(a.key, sid)
 	}
 	address := from.As16()
 	return maphash.Bytes(a.key, address[:]) ^ maphash.String(a.key, r.UserAgent())
 }
 
-// sessionID is what a player calls its session, as it writes that, or empty: in a
-// header (CTA-5004, section 2.2: CMCD-Session) or in the query (CMCD=, escaped).
-func sessionID(r *http.Request) string {
-	if h := r.Header["Cmcd-Session"]; len(h) > 0 {
-		return quoted(h[0], `sid="`, `"`)
+// sessionID is what a player calls its session, in room, or empty: in a header (CTA-5004,
+// section 2.2: CMCD-Session) or in the query (CMCD=, escaped). It is the same in both, and
+// however it is escaped.
+func sessionID(r *http.Request, room []byte) []byte {
+	for _, list := range r.Header["Cmcd-Session"] {
+		if sid := sessionIn(list, false, room); len(sid) > 0 {
+			return sid
+		}
 	}
-	_, cmcd, ok := strings.Cut(r.URL.RawQuery, "CMCD=")
-	if !ok {
-		return ""
+	for query := r.URL.RawQuery; query != ""; {
+		var one string
+		one, query, _ = strings.Cut(query, "&")
+		if list, ok := strings.CutPrefix(one, "CMCD="); ok {
+			if sid := sessionIn(list, true, room); len(sid) > 0 {
+				return sid
+			}
+		}
 	}
-	cmcd, _, _ = strings.Cut(cmcd, "&")
-	return quoted(cmcd, "sid%3D%22", "%22")
+	return nil
 }
 
-// quoted is what lies between two marks, empty where it doesn't.
-func quoted(s, open, end string) string {
-	_, s, found := strings.Cut(s, open)
-	s, _, closed := strings.Cut(s, end)
-	if !found || !closed {
-		return ""
+// sessionIn is the value of the key sid in a list such as bl=21300,sid="6e2fb550",v=1.
+func sessionIn(list string, escaped bool, room []byte) []byte {
+	const begin = `sid="`
+	sid, is := room[:0], 0 // so much of begin is there; -1: it is another key, or its value
+	quoted, literal := false, false
+	for len(list) > 0 {
+		c, n := list[0], 1
+		if escaped {
+			c, n = decodeFirst(list)
+		}
+		list = list[n:]
+		inside := is == len(begin)
+		switch {
+		case (inside || quoted) && !literal && c == '\\':
+			literal = true
+			continue
+		case inside && c == '"' && !literal:
+			return sid
+		case inside && len(sid) < longestSession:
+			sid = append(sid, c)
+		case inside:
+		case is >= 0 && c == begin[is]:
+			is++
+		case c == '"' && !literal:
+			quoted, is = !quoted, -1
+		case quoted:
+		case c == ',':
+			is = 0
+		case c == ' ' && is == 0:
+		default:
+			is = -1
+		}
+		literal = false
 	}
-	return s
+	return nil // it has no end
+}
+
+// decodeFirst is the first character of a query, and how long that is there.
+func decodeFirst(s string) (c byte, n int) {
+	if s[0] == '+' {
+		return ' ', 1
+	}
+	if s[0] == '%' && len(s) > 2 {
+		if v, err := strconv.ParseUint(s[1:3], 16, 8); err == nil {
+			return byte(v), 3
+		}
+	}
+	return s[0], 1
 }
 
 func (a *audience) note(who uint64, now time.Time) {

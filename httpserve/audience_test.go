@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -42,6 +43,14 @@ func TestAudience(t *testing.T) {
 			{"another behind the same proxy", "192.0.2.9:1000", "Chrome", "?CMCD=sid%3D%226e2fb551%22", "", 1},
 			{"a session in a header", "192.0.2.9:1000", "Chrome", "", `cid="x",sid="6e2fb552"`, 1},
 			{"the same again", "192.0.2.3:1000", "Firefox", "", `sid="6e2fb552"`, 0},
+			{"the same in a query", "192.0.2.3:1000", "Firefox", "?CMCD=sid%3D%226e2fb552%22%2Cv%3D2", "", 0},
+			{"escaped in small letters", "192.0.2.4:1000", "Firefox", "?CMCD=bl%3d21300%2csid%3d%226e2fb552%22", "", 0},
+			{"escaped as far as need be", "192.0.2.5:1000", "Firefox", "?CMCD=bl=21300,sid=%226e2fb552%22", "", 0},
+			{"escaped all over", "192.0.2.5:1000", "Firefox", "?CMCD=%73id%3D%22%36e2fb552%22", "", 0},
+			{"behind a key of the player's own", "192.0.2.6:1000", "Firefox", "", `com.example-sid="7",sid="6e2fb552"`, 0},
+			{"behind a text with such a key in it", "192.0.2.6:1000", "Firefox", "", `cid="a,sid=\"7\"", sid="6e2fb552"`, 0},
+			{"beside a parameter that ends alike", "192.0.2.6:1000", "Firefox", "?NOCMCD=sid%3D%227%22&CMCD=sid%3D%226e2fb552%22", "", 0},
+			{"in the query, with a header that has none", "192.0.2.6:1000", "Firefox", "?CMCD=sid%3D%226e2fb552%22", `v=2`, 0},
 		} {
 			before := s.Watching(name)
 			ask(c.from, c.agent, c.query, c.header)
@@ -62,6 +71,27 @@ func TestAudience(t *testing.T) {
 		s.ForgetAudiences()
 		if len(s.audiences.streams) != 0 {
 			t.Error("an empty audience is remembered")
+		}
+	})
+}
+
+// A list is a list of strings, also where a proxy has made two headers of one.
+func TestSessionInTwoHeaders(t *testing.T) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header["Cmcd-Session"] = []string{"v=2", `sid="a"`}
+	if sid := sessionID(r, nil); string(sid) != "a" {
+		t.Errorf("%q", sid)
+	}
+}
+
+func FuzzSessionID(f *testing.F) {
+	for _, list := range []string{`sid="a"`, `bl=1,sid="a\"b",v=2`, `sid="`, `sid=a`, `cid="sid=\"b\"",sid="a"`, `%`, `sid=""`} {
+		f.Add(list)
+	}
+	f.Fuzz(func(t *testing.T, list string) {
+		plain := string(sessionIn(list, false, nil))
+		if escaped := string(sessionIn(url.QueryEscape(list), true, nil)); escaped != plain || len(plain) > longestSession {
+			t.Errorf("%q: %q, and %q where it is escaped", list, plain, escaped)
 		}
 	})
 }
