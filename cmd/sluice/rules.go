@@ -170,13 +170,18 @@ func (a *app) readAgain() error {
 		return err
 	}
 	a.replaceRelays(c)
-	a.feed.Tell(admin.Event{Kind: admin.Reloaded})
+	others := needRestart(a.cfg, c)
+	told := admin.Event{Kind: admin.Reloaded}
+	if len(others) > 0 { // whoever asked by the API may not read the log
+		told.Text = "other settings have changed, too: they need a restart: " + strings.Join(others, ", ")
+	}
+	a.feed.Tell(told)
 	a.log.Info().Msg("the configuration was read again: who may publish and who may watch is as it says now, and so are pull, push, and who is told what happens")
 	if c.Log.Level != a.level { // what an operator has set meanwhile stays
 		a.level = c.Log.Level
 		setLevel(c.Log)
 	}
-	if others := needRestart(a.cfg, c); len(others) > 0 {
+	if len(others) > 0 {
 		a.log.Warn().Strs("settings", others).Msg("other settings have changed, too: they need a restart")
 	}
 	return nil

@@ -162,6 +162,10 @@ func TestKeysAreReplaced(t *testing.T) {
 	if !strings.Contains(r.log.read, `"settings":["http.max_per_address"]`) {
 		t.Errorf("the log doesn't name what needs a restart:\n%s", r.log.read)
 	}
+	events, _, _ := r.feed.Behind(0)
+	if last := events[len(events)-1]; last.Kind != admin.Reloaded || !strings.HasSuffix(last.Text, "need a restart: http.max_per_address") {
+		t.Errorf("the event doesn't name it: %+v", last)
+	}
 	if err := r.publish(t, "live/newer"); err != nil {
 		t.Errorf("behind a mended configuration: %v", err)
 	}
