@@ -81,15 +81,20 @@ func (d *delivery) send(ctx context.Context) answer {
 	case 3:
 		return answer{err: fmt.Errorf("it answered %d: redirects are not followed", r.StatusCode)}
 	}
-	return answer{err: fmt.Errorf("it answered %d", r.StatusCode), later: retryAfter(r)}
+	return answer{err: fmt.Errorf("it answered %d", r.StatusCode), later: retryAfter(r, time.Now())}
 }
 
-// retryAfter is how long an answer asks to wait (RFC 9110, section 10.2.3), five minutes
-// at most.
-func retryAfter(r *http.Response) time.Duration {
-	n, err := strconv.ParseUint(strings.TrimSpace(r.Header.Get("Retry-After")), 10, 31)
+// retryAfter is how long an answer asks to wait (RFC 9110, section 10.2.3), in seconds or
+// until when, five minutes at most.
+func retryAfter(r *http.Response, now time.Time) time.Duration {
+	const most = 5 * time.Minute
+	text := strings.TrimSpace(r.Header.Get("Retry-After"))
+	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return min(time.Duration(n)*time.Second, most)
+	}
+	until, err := http.ParseTime(text)
 	if err != nil {
 		return 0
 	}
-	return min(time.Duration(n)*time.Second, 5*time.Minute)
+	return min(max(until.Sub(now), 0), most)
 }

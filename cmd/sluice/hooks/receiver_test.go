@@ -192,8 +192,9 @@ func TestAnswers(t *testing.T) {
 
 // A receiver that is busy says for how long.
 func TestRetryAfter(t *testing.T) {
-	for text, want := range map[string]time.Duration{"": 0, "7": 7 * time.Second, "-1": 0, "99999999999999999999": 0, "86400": 5 * time.Minute, "Fri, 31 Dec 1999 23:59:59 GMT": 0} {
-		if got := retryAfter(&http.Response{Header: http.Header{"Retry-After": {text}}}); got != want {
+	for text, want := range map[string]time.Duration{"": 0, "7": 7 * time.Second, "-1": 0, "99999999999999999999": 0, "86400": 5 * time.Minute, "soon": 0,
+		"Sat, 28 Nov 2026 12:01:30 GMT": 90 * time.Second, "Fri, 31 Dec 1999 23:59:59 GMT": 0, "Fri, 31 Dec 2049 23:59:59 GMT": 5 * time.Minute} {
+		if got := retryAfter(&http.Response{Header: http.Header{"Retry-After": {text}}}, time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)); got != want {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}
