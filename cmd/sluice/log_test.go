@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,6 +23,25 @@ func TestF25LogIsEscaped(t *testing.T) {
 		text := out.String()
 		if strings.Count(text, "\n") != 1 || strings.ContainsFunc(strings.TrimSuffix(text, "\n"), func(r rune) bool { return r < ' ' || r == 0x9b }) {
 			t.Errorf("%s: %q", format, text)
+		}
+	}
+}
+
+// A duration in the log has a unit: zerolog's own field for it is a bare number.
+func TestDurationsHaveUnits(t *testing.T) {
+	for _, room := range []string{"../../cmd", "../../ingest", "../../remux", "../../packager", "../../httpserve"} {
+		err := filepath.WalkDir(room, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if strings.Contains(string(text), ".Dur(") {
+				t.Errorf("%s logs by Dur: take Stringer", path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -75,5 +75,5 @@ func (s *publisher) locked(l remux.Lock, log zerolog.Logger) {
 	if l.Why != "" {
 		e = log.Warn().Str("what", l.Why)
 	}
-	e.Stringer("lock", l.State).Dur("difference", l.Difference).Msg("timestamps")
+	e.Stringer("lock", l.State).Stringer("difference", l.Difference).Msg("timestamps")
 }

@@ -214,7 +214,7 @@ func (r *receiver) well(note string) {
 	}
 	if !r.failing.IsZero() {
 		r.sayDropped()
-		r.log.Info().Dur("after", r.hooks.now().Sub(r.failing)).Msg("the webhook is told again")
+		r.log.Info().Stringer("after", r.hooks.now().Sub(r.failing).Round(time.Millisecond)).Msg("the webhook is told again")
 	}
 	if note != "" && note != r.trouble {
 		r.log.Warn().Str("what", note).Msg("a webhook's answer")
