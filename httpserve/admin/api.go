@@ -20,7 +20,7 @@ func (s *Server) aboutStreams() []operation {
 	switchStream.DefaultStatus = http.StatusAccepted // it comes at its next keyframe
 	return []operation{
 		on("GET", "/api/v1/streams", "listStreams", "Streams", "All streams, by name", s.streams),
-		on("GET", "/api/v1/streams/{app}/{name}", "getStream", "Streams", "One stream, with who publishes it, and did within the hour", s.stream, http.StatusNotFound),
+		on("GET", "/api/v1/streams/{app}/{name}", "getStream", "Streams", "One stream, with its publishers of the last hour", s.stream, http.StatusNotFound),
 		on("DELETE", "/api/v1/streams/{app}/{name}", "endStream", "Streams", "End a stream, and refuse it for a while", s.endStream, http.StatusNotFound, http.StatusInsufficientStorage),
 		switchStream,
 		on("GET", "/api/v1/streams/{app}/{name}/timeline", "getTimeline", "Streams", "The newest segments and parts of a stream", s.timeline, http.StatusNotFound),
@@ -145,7 +145,7 @@ func (a *Address) parse() (packager.StreamName, error) {
 type oneStream struct {
 	Stream
 	RefusedUntil *time.Time `json:"refusedUntil,omitempty" doc:"Nobody may publish it until then."`
-	Sessions     []Session  `json:"sessions" doc:"Who publishes it, and did within the hour. The newest comes first."`
+	Sessions     []Session  `json:"sessions" doc:"Who publishes it, or did within the hour. The newest comes first."`
 }
 
 func (s *Server) stream(_ context.Context, a *Address) (*output[oneStream], error) {

@@ -25,8 +25,8 @@ var lastEventID = &huma.Param{
 // aboutHappenings is the lines on what happens.
 func (s *Server) aboutHappenings() []operation {
 	o := text("/api/v1/events", "listen", "Events", "What happens, as server-sent events", "text/event-stream", s.listen, "503")
-	o.Description = "Each event has its kind as `event`, its id as `id`, and an Event as `data`. Who comes back says in `Last-Event-ID` what was heard last, and gets what was told since: " +
-		"of the last " + strconv.Itoa(kept) + " events. Who missed more than that gets an event `missed` first, and should look at all again. Comments come every 15 s where nothing happens."
+	o.Description = "Each event has its kind as `event`, its id as `id`, and an Event as `data`. A client that comes back says in `Last-Event-ID` which event it had last, and gets those since: " +
+		"of the last " + strconv.Itoa(kept) + " events. A client that missed more gets an event `missed` first, and should look at everything again. Comments come every 15 s where nothing happens."
 	o.Parameters = []*huma.Param{lastEventID}
 	lay := o.lay
 	o.lay = func(api huma.API, op huma.Operation) {
@@ -35,15 +35,15 @@ func (s *Server) aboutHappenings() []operation {
 	}
 	return []operation{
 		o, s.aboutLog(),
-		on("GET", "/api/v1/hooks", "listHooks", "Events", "Who is told what happens (docs/webhook.md), and how that goes", s.hooks),
+		on("GET", "/api/v1/hooks", "listHooks", "Events", "The webhooks that are told what happens (docs/webhook.md), and what waits for each", s.hooks),
 	}
 }
 
 // aboutLog is the line on the log.
 func (s *Server) aboutLog() operation {
 	o := text("/api/v1/log", "readLog", "Events", "What is logged, as server-sent events", "text/event-stream", s.readAlong, "503")
-	o.Description = "Each line is the `data` of an event `line`: an object with `level`, `time`, `message` and more. Who says 0 in `Last-Event-ID` gets the lines first that are kept: the newest " +
-		strconv.Itoa(keptLines) + ", at most. How much is logged is what log.level says."
+	o.Description = "Each line is the `data` of an event `line`: an object with `level`, `time`, `message` and more. With 0 in `Last-Event-ID` the lines that are kept come first: the newest " +
+		strconv.Itoa(keptLines) + ", at most. log.level says how much is logged."
 	o.Parameters = []*huma.Param{lastEventID}
 	return o
 }
@@ -55,7 +55,7 @@ type Hook struct {
 	Delivered     uint64     `json:"delivered" doc:"Events that it was told of."`
 	Failed        uint64     `json:"failed" doc:"Attempts that failed."`
 	Dropped       uint64     `json:"dropped" doc:"Events that it is never told of: too many waited, or for too long."`
-	Trouble       string     `json:"trouble,omitempty" doc:"What the last attempt met with."`
+	Trouble       string     `json:"trouble,omitempty" doc:"Why the last attempt failed."`
 	FailingSince  *time.Time `json:"failingSince,omitempty" doc:"Absent while it hears what it is told."`
 	LastDelivered *time.Time `json:"lastDelivered,omitempty"`
 }

@@ -71,13 +71,13 @@ type Session struct {
 	Pushed   string     `json:"pushed" doc:"The name that the encoder pushes: that of the stream, or of a quality of it." example:"live/cam1_720p"`
 	Remote   string     `json:"remote" doc:"Where the encoder is." example:"192.0.2.7:50312"`
 	Software string     `json:"software" doc:"What the encoder calls itself."`
-	By       string     `json:"by" doc:"What it was let in by." example:"key"`
+	By       string     `json:"by" doc:"The rule that let it in." example:"key"`
 	TLS      bool       `json:"tls"`
 	Began    time.Time  `json:"began"`
 	Ended    *time.Time `json:"ended,omitempty" doc:"Absent while it publishes."`
 	Why      string     `json:"why,omitempty" doc:"Why it ended."`
 	Bytes    uint64     `json:"bytes" doc:"Of pictures and sound that came, as of a few seconds ago."`
-	Measured *Measured  `json:"measured,omitempty" doc:"What came of late, as it came; absent in the first seconds."`
+	Measured *Measured  `json:"measured,omitempty" doc:"What its encoder sent in the last seconds; absent at the beginning."`
 }
 
 // Measured is what an encoder has sent of late, as it came: before anything is mended.

@@ -11,11 +11,11 @@ import (
 // aboutPublishers are the lines on who publishes, and who may not.
 func (s *Server) aboutPublishers() []operation {
 	return []operation{
-		on("GET", "/api/v1/sessions", "listSessions", "Publishers", "Who publishes, and did within the hour, with why it ended", s.sessions),
+		on("GET", "/api/v1/sessions", "listSessions", "Publishers", "Who publishes, or did within the hour, and why it ended", s.sessions),
 		on("GET", "/api/v1/sessions/{id}", "getSession", "Publishers", "One of them", s.session, http.StatusNotFound),
 		on("DELETE", "/api/v1/sessions/{id}", "endSession", "Publishers", "End a session: its stream waits for the encoder, as if its connection were lost", s.endSession, http.StatusNotFound),
 		on("GET", "/api/v1/refused", "listRefused", "Publishers", "The streams that nobody may publish for now", s.refused),
-		on("PUT", "/api/v1/refused/{app}/{name}", "refuseStream", "Publishers", "Let nobody publish a stream for a while; who does goes on", s.refuse, http.StatusNotFound, http.StatusInsufficientStorage),
+		on("PUT", "/api/v1/refused/{app}/{name}", "refuseStream", "Publishers", "Let nobody begin to publish a stream for a while; its publishers go on", s.refuse, http.StatusNotFound, http.StatusInsufficientStorage),
 		on("DELETE", "/api/v1/refused/{app}/{name}", "admitStream", "Publishers", "Let it be published again", s.admit, http.StatusNotFound),
 		on("GET", "/api/v1/refusals", "listRefusals", "Publishers", "Who was refused within the hour, and why", s.refusals),
 	}

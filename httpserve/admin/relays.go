@@ -9,7 +9,7 @@ import (
 func (s *Server) aboutRelays() []operation {
 	return []operation{
 		on("GET", "/api/v1/readers", "listReaders", "Relays", "Who plays by RTMP", s.readers),
-		on("GET", "/api/v1/relays", "listRelays", "Relays", "The streams that are fetched from other servers (pull), and sent on to them (push), and how that goes", s.relays),
+		on("GET", "/api/v1/relays", "listRelays", "Relays", "The streams that are fetched from other servers (pull), and sent on to them (push), and the state of each", s.relays),
 	}
 }
 
@@ -19,7 +19,7 @@ type Reader struct {
 	Stream   string    `json:"stream" example:"live/cam1"`
 	Remote   string    `json:"remote" example:"192.0.2.7:50312"`
 	Software string    `json:"software" doc:"What the reader calls itself."`
-	Viewer   string    `json:"viewer,omitempty" doc:"Who that is, where the token says it."`
+	Viewer   string    `json:"viewer,omitempty" doc:"The viewer's id, where the token says it."`
 	TLS      bool      `json:"tls"`
 	Relay    bool      `json:"relay" doc:"It is another sluice, which pulls the stream."`
 	Began    time.Time `json:"began"`
@@ -44,7 +44,7 @@ type Relay struct {
 }
 
 type readerList struct {
-	Readers []Reader `json:"readers" doc:"Who came last comes first."`
+	Readers []Reader `json:"readers" doc:"The newest comes first."`
 }
 
 func (s *Server) readers(_ context.Context, f *ofStream) (*output[readerList], error) {
