@@ -137,6 +137,15 @@ func (c *lane) leastLag() int64 {
 	return int64(pictureLag)
 }
 
+// leastOwn is how far a lane that begins is behind the others at least where it counts from a nought of its
+// own. Encoders send pictures some frames behind the sound, those that they reorder at least three.
+func (c *lane) leastOwn() int64 {
+	if c.pace.exact {
+		return int64(ownLag)
+	}
+	return max(int64(ownLag), 4*c.step)
+}
+
 // lagSure is how long the lane has to come no nearer to lose its clock's word.
 func (c *lane) lagSure(lost int64) time.Duration {
 	switch {
@@ -157,6 +166,8 @@ func (t *timeline) watch(c *lane, arrived time.Duration) {
 	lost, known := t.lost(c, arrived)
 	switch {
 	case t.still, t.breach.open, !known && arrived-g.since > lagTold, known && lost < c.leastLag()/2:
+		g.watched = false
+	case known && arrived-g.rose >= c.lagSure(lost) && g.begins && lost < c.leastOwn():
 		g.watched = false
 	case known && arrived-g.rose >= c.lagSure(lost):
 		c.offset += lost

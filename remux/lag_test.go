@@ -1,6 +1,7 @@
 package remux
 
 import (
+	"cmp"
 	"math"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ type clockRow struct {
 	stamp     [2]func(ms float64, n int) float64 // of the n-th frame, that comes then
 	comes     func(k Kind, ms float64) float64   // when it really does; nil: then
 	due       func(k Kind, ms float64) float64   // where it belongs; nil: there
+	fps       float64                            // of the picture; 0: 30
 	unsettled float64                            // how long it may lie elsewhere, behind a mute or a beginning
 	slack     float64
 }
@@ -33,7 +35,7 @@ func (c *clockRow) run(t *testing.T) {
 	f.videoConfig(record(mainSPS, mainPPS))
 	f.audioConfig("1190")
 	var all [2][]sent
-	frame := [2]float64{1000. / 30, 1024. / 48}
+	frame := [2]float64{1000 / cmp.Or(c.fps, 30), 1024. / 48}
 	for k := range all {
 		for n := 0; float64(n)*frame[k] < 60000; n++ {
 			ms := float64(n) * frame[k]
@@ -182,6 +184,17 @@ func TestF32LostTime(t *testing.T) {
 			return ms
 		}, stamp: both, slack: 60},
 		{name: "sound that begins late, at nought", begin: [2]float64{0, 2000}, stamp: [2]func(float64, int) float64{even, func(ms float64, _ int) float64 { return ms - 2000 }}, unsettled: 700, slack: 60},
+		{name: "pictures that lie long and are reordered, as they are sent three frames behind the sound", fps: 5, comes: func(k Kind, ms float64) float64 {
+			if k == Video {
+				return ms + 358
+			}
+			return ms
+		}, stamp: [2]func(float64, int) float64{func(ms float64, _ int) float64 { return 348 + ms }, func(ms float64, _ int) float64 { return 548 + ms }}, due: func(k Kind, ms float64) float64 {
+			if k == Video {
+				return ms - 200
+			}
+			return ms
+		}, slack: 60},
 		{name: "a picture that begins late", begin: [2]float64{0, 2000}, stamp: both, slack: 60},
 		{name: "both are set back by 400 ms each 4 s", stamp: [2]func(float64, int) float64{set(400, 4000), set(400, 4000)}, slack: 60},
 		{name: "both by 150 ms each second", stamp: [2]func(float64, int) float64{set(150, 1000), set(150, 1000)}, slack: 60},
