@@ -24,7 +24,8 @@ type lag struct {
 	ahead  int64         // how far ahead of the clock its newest frame was, ns
 	best   int64         // … its frames were at most in this window
 	before int64         // … in the window before
-	until  time.Duration // end of this window; 0 before the first frame
+	first  time.Duration // when its first frame arrived
+	until  time.Duration // end of this window; 0 before that
 	alone  bool          // others were away in it: encoders wait for them, or don't
 	behind [5]int64      // how far behind the others it was at best in the newest windows in which they weren't, ns
 	known  int           // … of which there were so many
@@ -70,7 +71,7 @@ func (g *lag) heard(ahead int64, arrived time.Duration) (back int64) {
 	back, g.ahead = g.ahead-ahead, ahead
 	switch {
 	case g.until == 0:
-		g.best, g.before, g.until = ahead, ahead, arrived+lagWindow
+		g.best, g.before, g.first, g.until = ahead, ahead, arrived, arrived+lagWindow
 	case arrived >= g.until:
 		g.before, g.best, g.until = g.best, ahead, arrived+lagWindow
 	}
@@ -108,7 +109,7 @@ func (t *timeline) lags(c *lane, ahead int64, arrived time.Duration) {
 }
 
 // compare takes down how far a lane is behind the others, at the end of a window in which they were
-// heard.
+// heard, from its beginning on: what was in time in front of a stall is far ahead of what came behind it.
 func (t *timeline) compare(c *lane, arrived time.Duration) {
 	const away = 500 * time.Millisecond
 	g, newest := &c.lag, t.newest(c)
@@ -116,7 +117,7 @@ func (t *timeline) compare(c *lane, arrived time.Duration) {
 	if arrived < g.until || g.until == 0 {
 		return
 	}
-	if !g.alone && !g.watched && arrived < g.until+away {
+	if !g.alone && !g.watched && arrived < g.until+away && newest.lag.first <= g.until-lagWindow {
 		others := newest.lag.most()
 		for _, o := range t.lanes {
 			if o != c && o.started && arrived-o.heard <= away {

@@ -208,3 +208,30 @@ func TestF32LostTime(t *testing.T) {
 		t.Run(c.name, c.run)
 	}
 }
+
+// F32: what a network holds back where lanes begin to be compared says nothing of their clocks, whichever
+// is heard first.
+func TestF32StallBehindABreak(t *testing.T) {
+	const unit = 40
+	began := time.UnixMilli(base)
+	line := timeline{opened: began, began: began}
+	lanes := [2]*lane{line.lane(), line.lane()}
+	for _, c := range lanes {
+		c.pace.exact = true
+	}
+	hear := func(c *lane, ms, comes int) { line.at(c, uint32(ms), time.Duration(comes)*time.Millisecond) }
+	for ms := 0; ms < 5000; ms += unit {
+		hear(lanes[0], ms, ms)
+		hear(lanes[1], ms, ms)
+	}
+	line.forgetLags() // as behind a break
+	hear(lanes[0], 5000, 5000)
+	hear(lanes[1], 5000, 7300)
+	for ms := 5000 + unit; ms < 60000; ms += unit {
+		hear(lanes[0], ms, max(ms, 7300))
+		hear(lanes[1], ms, max(ms, 7300))
+	}
+	if d := lanes[0].line() - lanes[1].line(); d != 0 {
+		t.Errorf("one lane is %v ahead of the other", time.Duration(d))
+	}
+}
