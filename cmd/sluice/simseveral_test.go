@@ -79,6 +79,8 @@ type broadcast struct {
 	paced  time.Time                    // how far others are to follow who is furthest, see follows
 	seen   time.Time                    // when that was
 	leaped atomic.Int64                 // ms that the source's timestamps have leapt by
+	there  int                          // encoders that publish
+	vacant time.Time                    // when there was none last
 }
 
 // pusher is one encoder.
@@ -228,7 +230,9 @@ func (e *pusher) push(until int64) {
 			continue
 		}
 		e.note("%s/%d: publishes", e.label, e.number)
+		e.come(1)
 		sink.Close(e.session(sink, q, until))
+		e.come(-1)
 		if e.now() < until {
 			away := 500 + e.rand.Int64N(4000)
 			if e.rand.IntN(4) == 0 {
@@ -237,6 +241,22 @@ func (e *pusher) push(until int64) {
 			e.sleepTo(e.now() + away)
 		}
 	}
+}
+
+// come counts the encoders that publish.
+func (p *broadcast) come(by int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.there += by; p.there == 0 {
+		p.vacant = time.Now()
+	}
+}
+
+// left tells whether all encoders were gone since then.
+func (p *broadcast) left(since time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.vacant.Before(since)
 }
 
 func (p *broadcast) now() int64 { return time.Since(p.began).Milliseconds() }
@@ -344,8 +364,9 @@ func mark(b []byte, nal byte, by int, at int64) []byte {
 
 // taken is who took something, and when, ms.
 type taken struct {
-	by int
-	at int64
+	by   int
+	at   int64
+	seen time.Time // when a list had it; zero for now
 }
 
 // marks are those in a part.
@@ -358,7 +379,7 @@ func marks(b []byte) (all []taken) {
 		var by int
 		var ms int64
 		if _, err := fmt.Sscanf(string(rest[:14]), "%02x%012x", &by, &ms); err == nil {
-			all = append(all, taken{by, ms})
+			all = append(all, taken{by: by, at: ms})
 		}
 		b = rest
 	}
@@ -419,7 +440,7 @@ func (p *broadcast) look(ctx context.Context) {
 					if k == 0 && !s.Gaps && s.Independent && s.Header.Track.Kind() == remux.Video {
 						p.shows(s, r.ID, at)
 					}
-					last[r.ID] = now
+					last[r.ID] = taken{now.by, now.at, time.Now()}
 				}
 			}
 			if len(r.Segments) > 0 {
@@ -508,11 +529,17 @@ func (p *broadcast) taken(s *packager.Segment) (all []taken) {
 // rendition goes over from that to it. Where keyframes lie elsewhere, clocks run apart and
 // the bytes of the sound differ, nothing that arrives tells where it belongs but when it
 // arrives; and of pictures with timestamps of another base the keyframes, which are taken
-// to be alike where they arrive that near to each other.
+// to be alike where they arrive that near to each other. Where all were gone in between, the line begins anew
+// with whoever comes, and nothing tells either that what he sends arrives later than it did of the other.
 func (p *broadcast) aside(id packager.RenditionID, before, now taken) int64 {
 	const arrivalSlack = 300 // see remux
 	switch {
-	case p.exact || before.by == now.by:
+	case before.by == now.by:
+		return 0
+	case p.left(before.seen) && p.exact:
+		const rough, frame = 60, 128
+		return max(0, p.pushers[now.by].lag-p.pushers[before.by].lag) + rough + frame
+	case p.exact:
 		return 0
 	case id == "a1":
 		return 500
