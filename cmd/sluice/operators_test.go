@@ -227,3 +227,34 @@ func TestOperatorSendsABody(t *testing.T) {
 		}
 	}
 }
+
+// However many listen to what happens, there is room for what watches the server: a probe
+// that isn't answered has it started anew.
+func TestListenersLeaveRoom(t *testing.T) {
+	r := rule(t, func(c *config.Config) { c.Admin.Addr = "127.0.0.1:0" })
+	where := "http://" + r.ports.Addr.Admin.String()
+	client := &http.Client{Transport: new(http.Transport)}
+	defer client.CloseIdleConnections()
+	listen := 0
+	for range 40 {
+		answer, err := client.Get(where + "/api/v1/events")
+		if err != nil {
+			break
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode == 200 {
+			listen++
+		}
+	}
+	for _, path := range []string{"/healthz", "/metrics"} {
+		probe := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		if answer, err := probe.Get(where + path); err != nil {
+			t.Errorf("%s, while %d listen: %v", path, listen, err)
+		} else {
+			answer.Body.Close()
+		}
+	}
+	if listen < 8 {
+		t.Errorf("only %d may listen", listen)
+	}
+}

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	mostListeners = 32               // who listen to events at once
+	mostListeners = 16               // who listen to events at once: half of the connections that operators have
 	beat          = 15 * time.Second // between signs of life, where nothing happens
 )
 
