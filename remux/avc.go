@@ -97,9 +97,17 @@ func (a *avc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error)
 	err = a.parameterSets(&au, sync)
 	a.unit = unit{
 		data: au.data, sync: sync, openGOP: sync && !au.idr,
-		captions: au.captions, odd: au.joining(),
+		captions: au.captions, odd: a.odd(&au, sync),
 	}
 	return &a.unit, nil, err
+}
+
+// odd is what browsers make of a unit.
+func (a *avc) odd(au *accessUnit, sync bool) error {
+	if err := au.joining(); err != nil || !sync || a.decoder == nil {
+		return err
+	}
+	return a.decoder.odd()
 }
 
 // joining is what browsers make of a picture where decoding can start.

@@ -2,6 +2,7 @@ package remux
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -88,6 +89,29 @@ var aacConfigs = []struct {
 	{"rate index 13", "1690", "", "AAC configuration"},
 	{"rate 1 Hz", "1780000090", "", "AAC configuration"},
 	{"channel configuration 15", "11f8", "", "AAC configuration"},
+}
+
+// TestAVCTold: that few players decode a format is said once, and what to set instead.
+func TestAVCTold(t *testing.T) {
+	for _, c := range []struct {
+		name, sps string
+		want      []string
+	}{
+		{"4:2:0, 8 bits", "6742c00dd901419f9d", nil},
+		{"10 bits", "676e000da6cd941419f9f0110000030001000003003c0f142996", []string{errAVCFormat.text}},
+		{"4:2:2", "677a000dbcb40a0cfc6e0220000003002000000781e28554", []string{errAVCFormat.text}},
+		{"4:4:4", "67f4000d919681419f8dc044000003000400000300f03c50aa80", []string{errAVCFormat.text}},
+	} {
+		f := newFeed(t)
+		f.videoConfig(record(unhex(c.sps), highPPS))
+		f.key(0)
+		f.inter(33)
+		f.key(66)
+		f.r.Close(nil)
+		if !slices.Equal(f.notes, c.want) {
+			t.Errorf("%s: %q, not %q", c.name, f.notes, c.want)
+		}
+	}
 }
 
 func TestAAC(t *testing.T) {

@@ -56,6 +56,14 @@ func (c *H264) String() string {
 	return fmt.Sprintf("avc1.%02x%02x%02x", c.SPS[0][1], c.SPS[0][2], c.SPS[0][3])
 }
 
+// odd is what players make of it.
+func (c *H264) odd() error {
+	if c.ChromaFormat > 1 || c.BitDepth != [2]uint8{8, 8} {
+		return errAVCFormat
+	}
+	return nil
+}
+
 func (c *H264) kind() Kind { return Video }
 
 func (c *H264) track() Track { return Track{Timescale: VideoTimescale, Picture: c.Picture} }

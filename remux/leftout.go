@@ -44,6 +44,7 @@ var (
 	errAC3           = sound("Chrome and Firefox don't play AC-3 and E-AC-3: set the encoder's audio codec to AAC")
 	errMPEGLayer     = sound("the sound is left out: MPEG audio of layer I or II is played by few: set the encoder's audio codec to AAC")
 	errOpusChannels  = sound("the sound is left out: Opus in a channel layout that browsers don't play: set the encoder's audio to stereo or 5.1")
+	errAVCFormat     = picture("many phones and televisions don't decode H.264 in 10 bits, 4:2:2 or 4:4:4: set the encoder's color format to NV12 (yuv420p)")
 	errHEVC          = picture("Chrome plays HEVC only where the machine decodes it: set the encoder's video codec to H.264, if all are to see the picture")
 	errHEVCProfile   = picture("few players decode HEVC beyond the profiles Main and Main 10: set the encoder's profile to main")
 	errVVC           = picture("no browser plays VVC: set the encoder's video codec to H.264, or to HEVC or AV1")
