@@ -29,7 +29,7 @@ var choosers = []chooser{
 	{name: "Shaka, DASH", player: "?shaka&recipe", list: "index.mpd", told: "forced, wide"},
 	{name: "Shaka, HLS, whole segments", player: "?shaka&whole", list: "index.m3u8", told: "forced, wide, lost"},
 	{name: "video.js, HLS", player: "?videojs&recipe", list: "index.m3u8", told: "forced, wide, lost"},
-	{name: "video.js, DASH", player: "?videojs&recipe", list: "index.mpd", told: "forced, wide, lost"},
+	{name: "video.js, DASH", player: "?videojs&recipe", list: "index.mpd", told: "forced, wide, lost, joins"},
 }
 
 func (c chooser) url(addr, page, stream string) string {
