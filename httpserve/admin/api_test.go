@@ -258,7 +258,9 @@ func TestOtherOrigins(t *testing.T) {
 		{"a form", "POST", "/api/v1/reload", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, 415},
 		{"a form that is text", "POST", "/api/v1/reload", map[string]string{"Content-Type": "text/plain"}, 415},
 		{"JSON", "POST", "/api/v1/reload", map[string]string{"Content-Type": "application/json; charset=utf-8"}, 204},
-		{"another page looks", "GET", "/api/v1/streams", map[string]string{"Sec-Fetch-Site": "cross-site"}, 200}, // it can't read the answer
+		{"another page looks", "GET", "/api/v1/streams", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403},
+		{"another page listens", "GET", "/api/v1/events", map[string]string{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}, 403},
+		{"a link on another page", "GET", "/api/v1/streams", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200},
 	} {
 		for _, guarded := range []bool{false, true} {
 			_, s := office(t)

@@ -110,7 +110,7 @@ describes all of it for programs (OpenAPI 3.1), and this page is made from that.
 - What is to be said is in the path and the query. Where a route takes a body, that is JSON (` + "`Content-Type: application/json`" + `), 4 KiB
   at most, and not chunked.
 - Errors are problems (RFC 9457, ` + "`application/problem+json`" + `): ` + "`title`, `status`, and `detail`" + ` in words.
-- What changes something is refused where a page of another origin asks (` + "`Sec-Fetch-Site`, `Origin`" + `): a page that an operator
+- A page of another origin is refused (` + "`Sec-Fetch-Site`, `Origin`" + `), but for links that a person follows: a page that an operator
   looks at can't end a stream by the operator's browser. Without a token, nothing is answered by another name than localhost or an address.
 - Viewers are counted within the last half minute, by the session ids that players send (CMCD, ` + "`sid`" + `), else by address and
   ` + "`User-Agent`" + `. Neither is kept: what is remembered for that half minute is a number that means nothing elsewhere. Viewers behind a
