@@ -84,14 +84,17 @@ var advice = map[metrics.Limit]string{
 }
 
 func (o *opening) noteRefusal(e door.Event) {
-	line := o.log.Warn()
+	line, does := o.log.Warn(), advice[e.What]
+	if e.Listener == "admin" && e.What == metrics.Connections {
+		does = "operators' connections are all in use: close what listens to events or takes profiles"
+	}
 	if e.What == metrics.Accepting {
 		line = o.log.Error()
 	}
 	if e.Remote.IsValid() {
 		line = line.Stringer("remote", e.Remote)
 	}
-	line.Str("what", string(e.What)).Str("listener", e.Listener).Int("more", e.More).AnErr("cause", e.Err).Msg(advice[e.What])
+	line.Str("what", string(e.What)).Str("listener", e.Listener).Int("more", e.More).AnErr("cause", e.Err).Msg(does)
 }
 
 // refusals is what those hear, by listener, who are not let in: only HTTP

@@ -2,6 +2,7 @@ package ports
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +40,8 @@ func TestF28AdminConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &opening{cfg: config.Default(), metrics: metrics.New(), log: zerolog.Nop()}
+	said := make(lines, 2*spareDescriptors)
+	o := &opening{cfg: config.Default(), metrics: metrics.New(), log: zerolog.New(said)}
 	behind := o.adminDoor().Listener(l, "admin", nil)
 	defer behind.Close()
 	accepted := make(chan net.Conn, 2*spareDescriptors)
@@ -67,4 +69,23 @@ func TestF28AdminConnections(t *testing.T) {
 	for len(accepted) > 0 {
 		(<-accepted).Close()
 	}
+	select {
+	case line := <-said:
+		if !strings.Contains(line, "operators' connections") || strings.Contains(line, "max_connections") {
+			t.Errorf("the log advises: %s", line)
+		}
+	default:
+		t.Error("the log says nothing of it")
+	}
+}
+
+// lines takes what is logged, line by line.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	select {
+	case l <- string(b):
+	default:
+	}
+	return len(b), nil
 }
