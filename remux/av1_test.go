@@ -255,6 +255,11 @@ func TestAV1AspectRatio(t *testing.T) {
 			w.put(511, 10)
 			w.put(575, 10)
 		}, [2]uint32{2, 1}},
+		{"a size that is far from the sequence's", av1FrameBits{width: 10, height: 10}, func(w *bitWriter) {
+			w.put(0b01, 2)
+			w.put(0, 10)
+			w.put(575, 10)
+		}, [2]uint32{}}, // no field holds how wide the sequence's would be shown
 		{"super-resolution", av1FrameBits{superres: true}, func(w *bitWriter) { w.put(0b00_1_101, 6) }, [2]uint32{64, 45}},
 		{"cut short", av1FrameBits{order: 60}, func(*bitWriter) {}, [2]uint32{}},
 	} {

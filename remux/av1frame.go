@@ -36,5 +36,5 @@ func (s *av1Sequence) aspectRatio(header []byte) [2]uint32 {
 	if r.past() {
 		return [2]uint32{}
 	}
-	return scaled(width, height, render)
+	return shownBy(s.width, scaled(width, height, render)) // a frame may be smaller than its sequence
 }

@@ -269,11 +269,8 @@ const extendedSAR = 255
 // the width as it is shown: what doesn't fit is nobody's picture.
 func (v *vui) aspectRatio(width int) [2]uint32 {
 	switch {
-	case v.aspect == extendedSAR && v.sar[0] > 0 && v.sar[1] > 0:
-		if shown := width * int(v.sar[0]) / int(v.sar[1]); shown == 0 || shown > 0xFFFF {
-			return [2]uint32{}
-		}
-		return v.sar
+	case v.aspect == extendedSAR:
+		return shownBy(width, v.sar)
 	case int(v.aspect) < len(aspectRatios):
 		return aspectRatios[v.aspect]
 	}
