@@ -47,18 +47,18 @@ type Stream struct {
 
 // Rendition is one track of a stream.
 type Rendition struct {
-	ID       string  `json:"id" example:"v1"`
-	Codec    string  `json:"codec" example:"avc1.640028"`
-	Width    int     `json:"width,omitempty"`
-	Height   int     `json:"height,omitempty"`
-	Segments int     `json:"segments"`
-	Seconds  float64 `json:"seconds" doc:"In the playlist."`
-	Away     string  `json:"awaySince,omitempty" doc:"From when on the encoder has sent nothing of it."`
-	Bytes    int     `json:"bytes" doc:"In memory, fetchable."`
-	Peak     int     `json:"peakBitrate" doc:"Bit/s of the largest segment."`
-	Average  int     `json:"averageBitrate" doc:"Bit/s."`
-	Apart    float64 `json:"keyframesApart" doc:"Seconds from where segments of the best quality begin, at most; 0: they begin alike."`
-	End      string  `json:"end,omitempty" doc:"Media time of the end of the last segment."`
+	ID       string     `json:"id" example:"v1"`
+	Codec    string     `json:"codec" example:"avc1.640028"`
+	Width    int        `json:"width,omitempty"`
+	Height   int        `json:"height,omitempty"`
+	Segments int        `json:"segments"`
+	Seconds  float64    `json:"seconds" doc:"In the playlist."`
+	Away     *time.Time `json:"awaySince,omitempty" doc:"From when on the encoder has sent nothing of it."`
+	Bytes    int        `json:"bytes" doc:"In memory, fetchable."`
+	Peak     int        `json:"peakBitrate" doc:"Bit/s of the largest segment."`
+	Average  int        `json:"averageBitrate" doc:"Bit/s."`
+	Apart    float64    `json:"keyframesApart" doc:"Seconds from where segments of the best quality begin, at most; 0: they begin alike."`
+	End      *time.Time `json:"end,omitempty" doc:"Media time of the end of the last segment."`
 }
 
 // Page is a part of the list.
@@ -248,11 +248,11 @@ func describeRendition(r *packager.Rendition) Rendition {
 		s.Seconds += seg.Seconds()
 	}
 	if r.Away {
-		s.Away = time.Unix(0, r.AwaySince).UTC().Format(time.RFC3339Nano)
+		s.Away = new(time.Unix(0, r.AwaySince).UTC())
 	}
 	if n := len(r.Segments); n > 0 {
 		last := r.Segments[n-1]
-		s.End = last.Header.Time(last.PTS + last.Duration).Format(time.RFC3339Nano)
+		s.End = new(last.Header.Time(last.PTS + last.Duration))
 	}
 	return s
 }

@@ -79,11 +79,39 @@ func (j judge) answer(method, pattern string, code int, kind string, body []byte
 	return schema.Validate(value)
 }
 
+// undated are the places in a value where a time stands that the document doesn't call one:
+// programs that are generated from it would take it for any text.
+func (d *document) undated(at string, s schema, value any) (places []string) {
+	if s.Ref != "" {
+		s = d.Components.Schemas[s.name()]
+	}
+	switch v := value.(type) {
+	case string:
+		if _, err := time.Parse(time.RFC3339, v); err == nil && s.Format != "date-time" {
+			return []string{at}
+		}
+	case []any:
+		for _, one := range v {
+			places = append(places, d.undated(at+"[]", *s.Items, one)...)
+		}
+	case map[string]any:
+		for name, one := range v {
+			places = append(places, d.undated(at+"."+name, s.Properties[name], one)...)
+		}
+	}
+	return places
+}
+
 // Every line of the table is asked for, rightly and wrongly, and every answer is
 // what the document says.
 func TestAPIKeepsItsDocument(t *testing.T) {
 	h, s := office(t)
-	judge := newJudge(t, s.openapiOf(t))
+	text := s.openapiOf(t)
+	judge := newJudge(t, text)
+	var d document
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
 	server := httptest.NewServer(s.Handler(nil))
 	defer server.Close()
 	asked := make(map[string]bool)
@@ -180,6 +208,14 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 		}
 		if err := judge.answer(c.method, c.pattern, c.code, answer.Header.Get("Content-Type"), body); err != nil {
 			t.Errorf("%s %s: %v\n%s", c.method, c.path, err, body)
+		}
+		var value any
+		if json.Unmarshal(body, &value) == nil {
+			kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
+			of := d.Paths[c.pattern][strings.ToLower(c.method)].Responses[fmt.Sprint(c.code)].Content[kind].Schema
+			if places := d.undated("", of, value); len(places) > 0 {
+				t.Errorf("%s %s: a time that the document calls text: %q", c.method, c.path, places)
+			}
 		}
 	}
 	for _, o := range s.table() {

@@ -39,21 +39,21 @@ type Crew interface {
 var ErrNobody = errors.New("nobody publishes that name")
 
 type contributorStatus struct {
-	Label    string      `json:"label"`
-	Pushed   string      `json:"pushed"`
-	Remote   string      `json:"remote"`
-	Software string      `json:"software"`
-	Began    string      `json:"began"`
-	OnAir    bool        `json:"onAir"`
-	Since    string      `json:"since"` // it is on air, or is not
+	Label    string      `json:"label" doc:"Of the quality: what its name ends with; empty without one."`
+	Pushed   string      `json:"pushed" doc:"The name that the encoder pushes: that of the stream, or of a quality of it."`
+	Remote   string      `json:"remote" doc:"Where the encoder is."`
+	Software string      `json:"software" doc:"What the encoder calls itself."`
+	Began    time.Time   `json:"began"`
+	OnAir    bool        `json:"onAir" doc:"Viewers get what it sends; else it stands by, or waits for its place."`
+	Since    time.Time   `json:"since" doc:"When it went on air, or ceased to be."`
 	Lock     *lockStatus `json:"lock,omitempty"`
 }
 
 // lockStatus tells how the timestamps of an encoder lie to those of the others.
 type lockStatus struct {
 	State      string  `json:"state"`
-	Difference float64 `json:"difference"` // seconds ahead of theirs, where it is constant
-	PPM        float64 `json:"ppm"`        // its clock is faster than theirs, where it drifts
+	Difference float64 `json:"difference" doc:"Seconds ahead of theirs, where it is constant."`
+	PPM        float64 `json:"ppm" doc:"Its clock is faster than theirs, where it drifts."`
 	Why        string  `json:"why,omitempty"`
 }
 
@@ -63,7 +63,7 @@ func describeCrew(crew []Contributor) []contributorStatus {
 	for _, c := range crew {
 		one := contributorStatus{
 			Label: c.Label, Pushed: c.Pushed, Remote: c.Remote, Software: c.Software,
-			Began: rfc3339(c.Began), OnAir: c.OnAir, Since: rfc3339(c.Since),
+			Began: c.Began.UTC(), OnAir: c.OnAir, Since: c.Since.UTC(),
 		}
 		if l := c.Lock; l.State != remux.LockNone {
 			one.Lock = &lockStatus{State: l.State.String(), Difference: l.Difference.Seconds(), PPM: l.PPM, Why: l.Why}
@@ -79,8 +79,6 @@ func (s *Server) crew(stream packager.StreamName) []Contributor {
 	}
 	return s.Crew.Contributors(stream)
 }
-
-func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // switching is a wish to switch: for the name in the query or in the body, else for the
 // stream's own name.
