@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -134,11 +135,11 @@ func TestFaults(t *testing.T) {
 		{name: "relays", file: "pull:\n  cam1: rtmp://h/live/SECRET\n  live/b: http://h/live/SECRET\n  live/c: rtmp://h/SECRET\n  live/d: rtmp://h/live/a#SECRET\n  live/e: rtmp://h/live/e#on_demand\n" +
 			"push:\n  live/e: [rtmp://h/live/e, rtmp://i/a/SECRET, rtmp://i/a/SECRET#enhanced]\n  live/f_720p: rtmp://h/live/f\nabr:\n  suffixes: [_720p]\n",
 			want: `sluice.yaml:1: pull: "cam1" is not APP/NAME: the stream key is empty: publish to rtmp://HOST/APP/NAME
-sluice.yaml:1: pull: live/b: is not a URL such as rtmp://example.com/APP/NAME
+sluice.yaml:1: pull: live/b: the URL is not one such as rtmp://example.com/APP/NAME: it doesn't begin with rtmp:// or rtmps://
 sluice.yaml:1: pull: live/c: the URL has no APP/NAME behind the host: rtmp://HOST/APP/NAME
-sluice.yaml:1: pull: live/d: what is behind # in the URL is not on_demand: a # that is part of a key is written %23
-sluice.yaml:7: push: live/e: is pushed to where it is pulled from: it would go in a circle
-sluice.yaml:7: push: live/e: has the same URL twice
+sluice.yaml:1: pull: live/d: the URL has something else than on_demand behind #: a # that is part of a key is written %23
+sluice.yaml:7: push: live/e: URL 1 is where it is pulled from: it would go in a circle
+sluice.yaml:7: push: live/e: URL 3 is the same as URL 2
 sluice.yaml:7: push: live/f_720p: is a quality of live/f: a stream is pushed, by its own name`},
 		{name: "relay in the wrong shape", file: "pull: rtmp://h/live/SECRET\npush:\n  live/a: {rtmp: //h/live/SECRET}\n",
 			want: `sluice.yaml:1: pull: want names and values, not a URL
@@ -175,9 +176,9 @@ sluice.yaml:2: push: live/a: want a list, not a mapping`},
 		{name: "list is a value", file: "publish:\n  from: any\n",
 			want: `sluice.yaml:2: publish.from: want a list such as [a, b], not "any"`},
 		{name: "list of lists", file: "publish:\n  from: [[any]]\n",
-			want: `sluice.yaml:2: publish.from: want a list of values, not of a list`},
+			want: `sluice.yaml:2: publish.from: entry 1 is not a value, but a list`},
 		{name: "list of nothing", file: "publish:\n  from:\n    -\n",
-			want: `sluice.yaml:2: publish.from: want a list of values, not of nothing`},
+			want: `sluice.yaml:2: publish.from: entry 1 is not a value, but nothing`},
 
 		// The file as such.
 		{name: "two documents", file: "log: {level: warn}\n---\nlog: {level: info}\n",
@@ -276,7 +277,7 @@ sluice.yaml:3: publish.users: a: want one value, not a list`},
 		{name: "a key twice", file: "publish:\n  keys:\n    a: x\n    a: y\n",
 			want: `sluice.yaml:2: publish.keys: a: is there twice (line 4)`},
 		{name: "keys without hash", env: []string{"SLUICE_PUBLISH_KEYS=cam1"},
-			want: `SLUICE_PUBLISH_KEYS: want a list such as a=x,b=y`},
+			want: `SLUICE_PUBLISH_KEYS: entry 1 is not NAME=VALUE: want a list such as a=x,b=y`},
 		{name: "publish", file: `publish:
   deny: [some]
   keys: {cam1: SECRET, a/b/c: ` + someHash + `}
@@ -294,8 +295,8 @@ sluice.yaml:4: publish.users: bert: is not md5:SALT:HASH as sluice key -user ber
 sluice.yaml:5: publish.login: "perhaps" is not one of auto, always, never
 sluice.yaml:6: publish.jwt.secret: has 6 bytes: less than 32 can be guessed by whoever has seen a token
 sluice.yaml:6: publish.jwt.jwks_url: is set, but so is publish.jwt.secret (sluice.yaml:6)
-sluice.yaml:6: publish.jwt.jwks_url: is not a URL such as https://example.com/path
-sluice.yaml:7: publish.webhook.url: is not a URL such as https://example.com/path
+sluice.yaml:6: publish.jwt.jwks_url: is not a URL such as https://example.com/path: it doesn't begin with http:// or https://
+sluice.yaml:7: publish.webhook.url: is not a URL such as https://example.com/path: it doesn't begin with http:// or https://
 sluice.yaml:7: publish.webhook.style: "xml" is not one of json, form`},
 		{name: "qualities", file: `abr:
   suffixes: [_720p, "", "_36/0p", _720p, 720p, x_720p]
@@ -364,7 +365,7 @@ sluice.yaml:4: window.linger: 59s is less than 1m0s`},
 sluice.yaml:2: acme.domains: "localhost" is not a name such as live.example.com
 sluice.yaml:2: acme.domains: "Live.example.com" is not a name such as live.example.com
 sluice.yaml:3: acme.cache: is empty: certificates would be asked for at each start, which authorities don't allow
-sluice.yaml:4: acme.directory: is not a URL such as https://acme.example.com/directory`},
+sluice.yaml:4: acme.directory: is not a URL such as https://example.com/path: it doesn't begin with http:// or https://`},
 		{name: "short token", env: []string{"SLUICE_ADMIN_TOKEN=SECRET"},
 			want: `SLUICE_ADMIN_TOKEN: has 6 characters: less than 16 can be guessed`},
 		{name: "strange token", env: []string{"SLUICE_ADMIN_TOKEN=SECRET SECRET SECRET"},
@@ -381,19 +382,22 @@ sluice.yaml:3: log.format: "xml" is not one of console, json`},
 				"sluice.yaml:2: watch.token_keys: key 1 is not at least 32 hex digits: `openssl rand -hex 32` makes one\n" +
 				"sluice.yaml:2: watch.token_keys: key 2 is not at least 32 hex digits: `openssl rand -hex 32` makes one\n" +
 				"sluice.yaml:2: watch.token_keys: key 3 is not at least 32 hex digits: `openssl rand -hex 32` makes one\n" +
-				"sluice.yaml:4: watch.webhook.url: is not a URL such as https://example.com/path\n" +
+				"sluice.yaml:4: watch.webhook.url: is not a URL such as https://example.com/path: it doesn't begin with http:// or https://\n" +
 				"sluice.yaml:3: watch.secret: is shorter than 16 characters: `openssl rand -hex 32` makes a good one\n" +
 				"sluice.yaml:5: watch.session: 1s is not between 1m0s and 720h0m0s\n" +
 				"sluice.yaml:6: watch.deny: \"some\" is not a network such as 192.0.2.0/24, loopback, private or any\n" +
 				"sluice.yaml:7: watch.referers: \"http://a.example/\" is not a host such as example.com or *.example.com"},
 
 		{name: "hooks",
-			file: "hooks:\n  urls: [\"https://a/\", \"\", \"https://a/\", \"file:///x\", \"a\", \"http://b/\", \"http://c/\", \"http://d/\", \"http://e/\"]\n  secrets: [hush, whsec_hush, whsec_aHVzaA==]\n  events: [ready, missed]\n",
+			file: "hooks:\n  urls: [\"https://a/\", \"\", \"https://a/\", \"file:///x\", \"a\", \"http://b:SECRET\", \"http:///\", \"http:d\", \"http://e/\"]\n  secrets: [hush, whsec_hush, whsec_aHVzaA==]\n  events: [ready, missed]\n",
 			want: "sluice.yaml:2: hooks.urls: has 9; at most 8 are told\n" +
-				"sluice.yaml:2: hooks.urls: URL 2 is empty, or is there twice\n" +
-				"sluice.yaml:2: hooks.urls: URL 3 is empty, or is there twice\n" +
-				"sluice.yaml:2: hooks.urls: is not a URL such as https://example.com/path\n" +
-				"sluice.yaml:2: hooks.urls: is not a URL such as https://example.com/path\n" +
+				"sluice.yaml:2: hooks.urls: URL 2 is empty\n" +
+				"sluice.yaml:2: hooks.urls: URL 3 is the same as URL 1\n" +
+				"sluice.yaml:2: hooks.urls: URL 4 is not one such as https://example.com/path: it doesn't begin with http:// or https://\n" +
+				"sluice.yaml:2: hooks.urls: URL 5 is not one such as https://example.com/path: it doesn't begin with http:// or https://\n" +
+				"sluice.yaml:2: hooks.urls: URL 6 is not one such as https://example.com/path: its port is no number, a % in it has no two hex digits behind it, or it has a character that no URL has\n" +
+				"sluice.yaml:2: hooks.urls: URL 7 is not one such as https://example.com/path: it has no host behind ://\n" +
+				"sluice.yaml:2: hooks.urls: URL 8 is not one such as https://example.com/path: it doesn't begin with http:// or https://\n" +
 				"sluice.yaml:3: hooks.secrets: has 3; two are enough to change from one to the other\n" +
 				"sluice.yaml:3: hooks.secrets: secret 1 is not whsec_ and 24 to 64 bytes in base64: `echo whsec_$(openssl rand -base64 32)` makes one\n" +
 				"sluice.yaml:3: hooks.secrets: secret 2 is not whsec_ and 24 to 64 bytes in base64: `echo whsec_$(openssl rand -base64 32)` makes one\n" +
@@ -434,6 +438,46 @@ SLUICE_LOG_LEVEL: "loud" is not one of debug, info, warn, error`},
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Where one entry of a list can't be used, the fault says which: by its number, or its name.
+func TestFaultsNameTheEntry(t *testing.T) {
+	const wrong = "//SPOILT"
+	c := Default()
+	for _, f := range fieldsOf(&c) {
+		text := ""
+		switch f.ptr.(type) {
+		case *[]string:
+			good, _, _ := strings.Cut(other(t, f), ",")
+			text = good + "," + wrong
+		case *map[string]string:
+			text = "live/b=" + wrong
+			if f.path == "publish.users" {
+				text = "live/b=md5:" + wrong
+			}
+		case *map[string][]string:
+			text = "live/b=rtmp://example.com/app/b,live/b=" + wrong
+		default:
+			continue
+		}
+		at(t)
+		var names *regexp.Regexp
+		if _, ok := f.ptr.(*map[string]string); ok {
+			names = regexp.MustCompile(`live/b`)
+		} else {
+			names = regexp.MustCompile(`\b(entry|URL|key|secret) 2\b|"//SPOILT"`)
+		}
+		_, _, err := load(nil, []string{envName(f.path) + "=" + text}, io.Discard)
+		if err == nil {
+			t.Errorf("%s takes %s", f.path, text)
+			continue
+		}
+		for line := range strings.Lines(err.Error()) {
+			if !names.MatchString(line) {
+				t.Errorf("%s=%s: which entry? %s", f.path, text, line)
+			}
+		}
 	}
 }
 

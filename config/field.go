@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -80,10 +79,10 @@ func (f field) set(text string) error {
 		*p = splitList(text)
 	case *map[string]string:
 		*p = nil
-		for _, entry := range splitList(text) {
+		for i, entry := range splitList(text) {
 			name, value, ok := strings.Cut(entry, "=")
 			if !ok || name == "" {
-				return errors.New("want a list such as a=x,b=y")
+				return fmt.Errorf("entry %d is not NAME=VALUE: want a list such as a=x,b=y", i+1)
 			}
 			if *p == nil {
 				*p = make(map[string]string)
@@ -92,10 +91,10 @@ func (f field) set(text string) error {
 		}
 	case *map[string][]string:
 		*p = nil
-		for _, entry := range splitList(text) {
+		for i, entry := range splitList(text) {
 			name, value, ok := strings.Cut(entry, "=")
 			if !ok || name == "" {
-				return errors.New("want a list such as a=x,a=y,b=z")
+				return fmt.Errorf("entry %d is not NAME=VALUE: want a list such as a=x,a=y,b=z", i+1)
 			}
 			if *p == nil {
 				*p = make(map[string][]string)

@@ -233,10 +233,10 @@ func setLists(m *map[string][]string, n *yaml.Node) error {
 
 // entriesOf are the values of a list.
 func entriesOf(n *yaml.Node) (entries []string, err error) {
-	for _, entry := range n.Content {
+	for i, entry := range n.Content {
 		entry = target(entry)
 		if entry.Kind != yaml.ScalarNode || isNull(entry) {
-			return nil, errors.New("want a list of values, not of " + kindName(entry))
+			return nil, fmt.Errorf("entry %d is not a value, but %s", i+1, kindName(entry))
 		}
 		entries = append(entries, entry.Value)
 	}

@@ -16,9 +16,14 @@ func (fs *faults) hooks(h Hooks) {
 		fs.add("hooks.urls", "has %d; at most %d are told", n, maxHooks)
 	}
 	for i, u := range h.URLs {
-		fs.url("hooks.urls", u)
-		if u == "" || slices.Contains(h.URLs[:i], u) {
-			fs.add("hooks.urls", "URL %d is empty, or is there twice", i+1)
+		_, why := parseURL(u, "http", "https")
+		switch before := slices.Index(h.URLs[:i], u); {
+		case u == "":
+			fs.add("hooks.urls", "URL %d is empty", i+1)
+		case before >= 0:
+			fs.add("hooks.urls", "URL %d is the same as URL %d", i+1, before+1)
+		case why != "":
+			fs.add("hooks.urls", "URL %d is not one such as https://example.com/path: %s", i+1, why)
 		}
 	}
 	if n := len(h.Secrets); n > 2 {

@@ -1,8 +1,8 @@
 package config
 
 import (
+	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -21,7 +21,7 @@ const mostTargets = 32
 // relays says nothing of a URL: it holds keys.
 func (fs *faults) relays(c Config) {
 	for _, name := range slices.Sorted(maps.Keys(c.Pull)) {
-		fs.relayed("pull", name, c.Pull[name], OnDemand)
+		fs.relayed("pull", name, "the URL", c.Pull[name], OnDemand)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Push)) {
 		targets := c.Push[name]
@@ -34,15 +34,16 @@ func (fs *faults) relays(c Config) {
 			}
 		}
 		var seen []string
-		for _, t := range targets {
-			fs.relayed("push", name, t, Enhanced)
+		for i, t := range targets {
+			which := fmt.Sprintf("URL %d", i+1)
+			fs.relayed("push", name, which, t, Enhanced)
 			where := placeOf(t)
-			if slices.Contains(seen, where) {
-				fs.add("push", "%s: has the same URL twice", name)
+			if before := slices.Index(seen, where); before >= 0 {
+				fs.add("push", "%s: %s is the same as URL %d", name, which, before+1)
 			}
 			seen = append(seen, where)
 			if from, ok := c.Pull[name]; ok && placeOf(from) == where {
-				fs.add("push", "%s: is pushed to where it is pulled from: it would go in a circle", name)
+				fs.add("push", "%s: %s is where it is pulled from: it would go in a circle", name, which)
 			}
 		}
 	}
@@ -53,20 +54,21 @@ func placeOf(text string) string {
 	return where
 }
 
-func (fs *faults) relayed(path, name, text, word string) {
+// relayed is for one URL of a stream. which is what to call it.
+func (fs *faults) relayed(path, name, which, text, word string) {
 	app, last, _ := strings.Cut(name, "/")
 	if _, err := packager.ParseStreamName(app, last); err != nil {
 		fs.add(path, "%q is not APP/NAME: %v", name, err)
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "rtmp" && u.Scheme != "rtmps" || u.Hostname() == "" {
-		fs.add(path, "%s: is not a URL such as rtmp://example.com/APP/NAME", name)
+	u, why := parseURL(text, "rtmp", "rtmps")
+	if why != "" {
+		fs.add(path, "%s: %s is not one such as rtmp://example.com/APP/NAME: %s", name, which, why)
 		return
 	}
 	if way := strings.TrimPrefix(u.Path, "/"); strings.LastIndexByte(way, '/') <= 0 || strings.HasSuffix(way, "/") {
-		fs.add(path, "%s: the URL has no APP/NAME behind the host: rtmp://HOST/APP/NAME", name)
+		fs.add(path, "%s: %s has no APP/NAME behind the host: rtmp://HOST/APP/NAME", name, which)
 	}
 	if u.Fragment != "" && u.Fragment != word {
-		fs.add(path, "%s: what is behind # in the URL is not %s: a # that is part of a key is written %%23", name, word)
+		fs.add(path, "%s: %s has something else than %s behind #: a # that is part of a key is written %%23", name, which, word)
 	}
 }

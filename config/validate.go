@@ -285,10 +285,24 @@ func (fs *faults) url(path, s string) {
 	if s == "" {
 		return
 	}
-	// The text isn't repeated: it may hold a password.
-	if u, err := url.Parse(s); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		fs.add(path, "is not a URL such as https://example.com/path")
+	if _, why := parseURL(s, "http", "https"); why != "" {
+		fs.add(path, "is not a URL such as https://example.com/path: %s", why)
 	}
+}
+
+// parseURL tells why a text is no URL of these schemes. It doesn't repeat the text, which may
+// hold a password, also where its scheme or its port should be.
+func parseURL(s string, schemes ...string) (u *url.URL, why string) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return nil, "its port is no number, a % in it has no two hex digits behind it, or it has a character that no URL has"
+	case !slices.Contains(schemes, u.Scheme) || !strings.Contains(s, "://"):
+		return nil, "it doesn't begin with " + strings.Join(schemes, ":// or ") + "://"
+	case u.Hostname() == "":
+		return nil, "it has no host behind ://"
+	}
+	return u, ""
 }
 
 func (fs *faults) networks(path string, list []string) {
@@ -310,9 +324,7 @@ func (fs *faults) acme(a ACME) {
 	if a.Cache == "" {
 		fs.add("acme.cache", "is empty: certificates would be asked for at each start, which authorities don't allow")
 	}
-	if u, err := url.Parse(a.Directory); a.Directory != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
-		fs.add("acme.directory", "is not a URL such as https://acme.example.com/directory")
-	}
+	fs.url("acme.directory", a.Directory)
 }
 
 // adminToken says nothing of the token but its length: it is a secret.
