@@ -54,7 +54,7 @@ type Hook struct {
 	Waiting       int        `json:"waiting" doc:"Events that it has not been told of yet."`
 	Delivered     uint64     `json:"delivered" doc:"Events that it was told of."`
 	Failed        uint64     `json:"failed" doc:"Attempts that failed."`
-	Dropped       uint64     `json:"dropped" doc:"Events that it is never told of: too many waited, or for too long."`
+	Dropped       uint64     `json:"dropped" doc:"Events that it is never told of: too many waited, one for too long, or it won't take them."`
 	Trouble       string     `json:"trouble,omitempty" doc:"Why the last attempt failed."`
 	FailingSince  *time.Time `json:"failingSince,omitempty" doc:"Absent while it hears what it is told."`
 	LastDelivered *time.Time `json:"lastDelivered,omitempty"`

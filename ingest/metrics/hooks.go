@@ -14,7 +14,7 @@ func newHooks(r *prometheus.Registry) hooks {
 			Name: "sluice_hook_attempts_total", Help: "Attempts to tell a webhook of an event, by result.",
 		}, []string{"result"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_hook_dropped_total", Help: "Events that a webhook is never told of: too many waited, or one for too long.",
+			Name: "sluice_hook_dropped_total", Help: "Events that a webhook is never told of: too many waited, one for too long, or it won't take them.",
 		}),
 	}
 	h.attempts.WithLabelValues("delivered") // a rate needs its zero

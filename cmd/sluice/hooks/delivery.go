@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +45,14 @@ type answer struct {
 	err   error         // it wasn't heard
 	later time.Duration // it is not to be sent again before
 	note  string        // it was heard, but something is odd
+	bad   bool          // it is the event that can't be taken
+	gone  bool          // no other event will be taken, either
+}
+
+// badEvent are answers that say what is wrong with what was sent: the same bytes will get
+// the same answer. Others, as 401 or 404, are of what is about the receiver, and pass.
+var badEvent = []int{
+	http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
 }
 
 // id is that of the event, for all attempts and receivers.
@@ -67,7 +77,10 @@ func (d *delivery) send(ctx context.Context) answer {
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "sluice")
 	r, err := d.to.hooks.client.Do(request)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded): // net/http has two texts for it
+		return answer{err: fmt.Errorf("it didn't answer within %v", answerTime)}
+	case err != nil:
 		return answer{err: outbound.Plain(err)}
 	}
 	defer r.Body.Close()
@@ -81,7 +94,10 @@ func (d *delivery) send(ctx context.Context) answer {
 	case 3:
 		return answer{err: fmt.Errorf("it answered %d: redirects are not followed", r.StatusCode)}
 	}
-	return answer{err: fmt.Errorf("it answered %d", r.StatusCode), later: retryAfter(r, time.Now())}
+	return answer{
+		err: fmt.Errorf("it answered %d", r.StatusCode), later: retryAfter(r, time.Now()),
+		bad: slices.Contains(badEvent, r.StatusCode), gone: r.StatusCode == http.StatusGone,
+	}
 }
 
 // retryAfter is how long an answer asks to wait (RFC 9110, section 10.2.3), in seconds or

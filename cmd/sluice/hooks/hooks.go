@@ -82,7 +82,7 @@ func (h *Hooks) Set(s Settings) {
 			r = newReceiver(h, url)
 			h.start(r)
 		}
-		r.signWith(s.Secrets)
+		r.renew(s.Secrets)
 		h.receivers = append(h.receivers, r)
 	}
 	for _, r := range before {

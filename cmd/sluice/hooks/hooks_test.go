@@ -320,6 +320,95 @@ func TestGivenUp(t *testing.T) {
 	})
 }
 
+// An event that the receiver says it can't take is told seven times, and holds up what comes
+// behind it no longer than that. What isn't of the event is told on.
+func TestBadEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for status, bad := range map[int]bool{400: true, 413: true, 415: true, 422: true, 401: false, 403: false, 404: false, 405: false, 409: false, 429: false, 503: false} {
+			s := begin(one("a"))
+			s.answer = func(c call) (int, error) {
+				if c.says.Data.Text == "x" {
+					return status, nil
+				}
+				return 200, nil
+			}
+			s.tell("live/cam1", "x")
+			s.tell("live/cam1", "y")
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			st := s.State()[0]
+			if bad && (s.got("a", "live/cam1") != "xxxxxxxy" || st.Dropped != 1 || st.Waiting != 0 || st.FailingSince != nil) {
+				t.Errorf("%d: %s, %+v", status, s.got("a", "live/cam1"), st)
+			}
+			if !bad && (strings.Contains(s.got("a", "live/cam1"), "y") || st.Dropped != 0 || st.Waiting != 2) {
+				t.Errorf("%d: %s, %+v", status, s.got("a", "live/cam1"), st)
+			}
+			s.Set(Settings{})
+			s.end()
+		}
+	})
+}
+
+// Who answers that it is gone hears nothing more of any stream, until the configuration is
+// read again, and what it misses is counted. Others go on.
+func TestGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		urls := Settings{URLs: []string{"http://a/", "http://b/"}, Events: []admin.Kind{admin.Published}}
+		s := begin(urls)
+		s.holds = time.Second // so that several are under way
+		var back atomic.Bool
+		s.answer = func(c call) (int, error) {
+			if c.host == "a" && c.says.Data.Stream == "live/cam1" && !back.Load() {
+				return 410, nil
+			}
+			return 200, nil
+		}
+		for range 3 {
+			for i := range 12 {
+				s.tell(fmt.Sprint("live/cam", i), "x")
+			}
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		calls := func() (n int) {
+			all, _ := s.seen()
+			for _, c := range all {
+				if c.host == "a" {
+					n++
+				}
+			}
+			return n
+		}
+		first := calls()
+		st := s.State()[0]
+		if first > 2*atOnce || st.Waiting != 0 || st.Delivered+st.Dropped != 36 || st.FailingSince == nil || !strings.Contains(st.Trouble, "410") {
+			t.Errorf("%d calls, %+v", first, st)
+		}
+		s.tell("live/cam1", "y")
+		s.tell("live/cam2", "y")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if after := s.State()[0]; calls() != first || after.Dropped != st.Dropped+2 {
+			t.Errorf("%d calls, %+v", calls()-first, after)
+		}
+		if got := s.got("b", "live/cam1"); got != "xxxy" {
+			t.Errorf("the other receiver: %s", got)
+		}
+		if n := strings.Count(s.book.String(), `"level":"warn"`); n != 1 {
+			t.Errorf("%d warnings: %s", n, s.book)
+		}
+		back.Store(true)
+		s.Set(urls)
+		s.tell("live/cam1", "z")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if st = s.State()[0]; calls() != first+1 || st.FailingSince != nil || st.Trouble != "" || !strings.Contains(s.book.String(), "is told again") {
+			t.Errorf("told again: %d calls, %+v", calls()-first, st)
+		}
+		s.end()
+	})
+}
+
 // One that answers slowly holds up as many streams as there are requests at once, each
 // for as long as an answer may take; and nothing else.
 func TestSlow(t *testing.T) {
@@ -339,7 +428,7 @@ func TestSlow(t *testing.T) {
 		if calls, most := s.seen(); most != atOnce || len(calls) != 3*atOnce {
 			t.Errorf("%d at once, %d calls within %v", most, len(calls), time.Since(began))
 		}
-		if st := s.State()[0]; !strings.Contains(st.Trouble, "Client.Timeout") {
+		if st := s.State()[0]; !strings.Contains(st.Trouble, "it didn't answer within 10s") {
 			t.Errorf("%+v", st)
 		}
 		if took := s.end(); took != endTime {

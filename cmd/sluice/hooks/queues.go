@@ -125,6 +125,16 @@ func (a *queues) next(now time.Time) (first *queue, wait time.Duration) {
 	return first, 0
 }
 
+// clear takes out all that is not under way, and tells how many events those were.
+func (a *queues) clear() (dropped int) {
+	for i := len(a.all) - 1; i >= 0; i-- { // a queue that is empty is replaced by one that was behind it
+		for q := a.all[i]; q.free() > 0; dropped++ {
+			a.shorten(q)
+		}
+	}
+	return dropped
+}
+
 // hurry lets all be sent now.
 func (a *queues) hurry() {
 	for _, q := range a.all {

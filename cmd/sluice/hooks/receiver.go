@@ -16,6 +16,9 @@ const (
 	giveUp    = time.Hour // behind an event; nobody cares for it any more
 	firstWait = time.Second
 	longest   = time.Minute // between two attempts
+	// mostBad is how often an event is told that the receiver can't take, so that it doesn't
+	// hold up for long what comes behind it: some receivers say so while they are set up anew.
+	mostBad = 7
 	// dropsSaid is how often the log says that events were dropped, at most.
 	dropsSaid = 10 * time.Second
 )
@@ -37,6 +40,7 @@ type receiver struct {
 	queues  queues
 	flying  int  // requests
 	ending  bool // run returns when nothing waits
+	gone    bool // it has said that it wants to hear nothing more
 	stop    *time.Timer
 
 	delivered, failed, dropped uint64
@@ -63,17 +67,22 @@ func hostOf(address string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
-func (r *receiver) signWith(all []Secret) {
+// renew takes what a configuration says of it. One that was gone is told again.
+func (r *receiver) renew(secrets []Secret) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.secrets = all
+	r.secrets, r.gone = secrets, false
 }
 
 // put adds what has happened to what waits. Where that is too much already, something
 // older is dropped.
 func (r *receiver) put(e admin.Event) {
 	r.mu.Lock()
-	r.drop(r.queues.put(e, time.Now()))
+	if r.gone {
+		r.drop(1)
+	} else {
+		r.drop(r.queues.put(e, time.Now()))
+	}
 	r.mu.Unlock()
 	r.again()
 }
@@ -93,7 +102,7 @@ func (r *receiver) drop(n int) {
 	r.dropped += uint64(n)
 	r.unsaid += uint64(n)
 	r.hooks.metrics.HookDropped(n)
-	if time.Since(r.said) >= dropsSaid {
+	if !r.gone && time.Since(r.said) >= dropsSaid {
 		r.sayDropped()
 	}
 }
@@ -187,12 +196,21 @@ func (r *receiver) done(d *delivery, a answer) {
 		r.delivered++
 		r.heard = r.hooks.now()
 		r.queues.pop(q, now)
-		r.well(a.note)
+		if !r.gone {
+			r.well(a.note)
+		}
 		return
 	}
 	r.failed++
-	if r.failing.IsZero() {
+	begins := r.failing.IsZero()
+	if begins {
 		r.failing = r.hooks.now()
+	}
+	if a.gone || r.gone {
+		r.leaveAlone(d)
+		return
+	}
+	if begins {
 		r.log.Warn().Err(a.err).Str("event", d.id()).Msg("the webhook can't be told: it is tried again, further and further apart")
 	}
 	r.trouble = a.err.Error()
@@ -201,10 +219,27 @@ func (r *receiver) done(d *delivery, a answer) {
 		wait = firstWait
 	}
 	r.queues.fail(q, now.Add(wait))
-	if r.hooks.now().Sub(d.event.At) > giveUp {
+	switch {
+	case a.bad && q.tries >= mostBad: // it takes others
+		r.queues.pop(q, now)
+		r.drop(1)
+	case r.hooks.now().Sub(d.event.At) > giveUp:
 		r.queues.pop(q, now.Add(wait))
 		r.drop(1)
 	}
+}
+
+// leaveAlone drops all that waits, as the receiver has said, to this delivery or to one beside
+// it, that it wants to hear nothing more.
+func (r *receiver) leaveAlone(d *delivery) {
+	if !r.gone {
+		r.sayDropped()
+		r.log.Warn().Str("event", d.id()).Msg("the webhook answered 410 (Gone): it is told nothing more until the configuration is read again")
+		r.trouble = "it answered 410 (Gone): it is told nothing more until the configuration is read again"
+	}
+	r.gone = true
+	r.queues.pop(d.queue, time.Now())
+	r.drop(1 + r.queues.clear())
 }
 
 // well takes note that something was heard. note is what is odd nevertheless.
