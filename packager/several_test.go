@@ -301,6 +301,7 @@ func TestSeveralPushers(t *testing.T) {
 		{"another interval", []pusher{full, with(half, func(p *pusher) { p.gop = 90 })}, false, 1, false},
 		{"three", []pusher{full, half, {label: "_360p", order: 3, fps: 30, gop: 60, lag: 100, mute: true}}, true, 1, false},
 		{"few frames, and fewer", []pusher{with(full, func(p *pusher) { p.fps, p.gop, p.mute = 10, 20, true }), with(half, func(p *pusher) { p.fps, p.gop, p.mute = 5, 10, true })}, true, 1, false},
+		{"few frames, and fewer, the first is gone", []pusher{with(full, func(p *pusher) { p.fps, p.gop, p.mute, p.gone = 10, 20, true, []away{{8950, 99000}} }), with(half, func(p *pusher) { p.fps, p.gop, p.mute = 5, 10, true })}, true, 1, false},
 		{"few frames of both", []pusher{with(full, func(p *pusher) { p.fps, p.gop, p.mute = 5, 10, true }), with(half, func(p *pusher) { p.fps, p.gop, p.mute = 5, 10, true })}, true, 1, false},
 		{"without sound first", []pusher{with(full, func(p *pusher) { p.mute = true }), half}, true, 1, false},
 		{"the second changes, and the first goes soon", []pusher{with(full, func(p *pusher) { p.gone = []away{{13900, 99000}} }), with(half, func(p *pusher) { p.changes, p.gop = 12000, 30 })}, true, 2, false},
