@@ -767,6 +767,17 @@ func TestF8F9Timeline(t *testing.T) {
 			f.sound(3_603_456)
 			f.out.events = slices.DeleteFunc(f.out.events, func(e string) bool { return strings.HasPrefix(e, "video") && !strings.HasSuffix(e, "key") })
 		}, "video 0 key, audio 0, audio 21, audio 3456"},
+		{"… and the picture leaps in it", func(f *feed) {
+			f.key(20_000)
+			f.sound(20_000)
+			f.now = f.now.Add(13 * time.Second)
+			f.sound(20_021)
+			for i := range uint32(320) {
+				f.inter(10_040 + 40*i)
+			}
+			f.sound(32_821)
+			f.out.events = slices.DeleteFunc(f.out.events, func(e string) bool { return strings.HasPrefix(e, "video") && !strings.HasSuffix(e, "key") })
+		}, "video 0 key, audio 0, audio 21, audio 12821"},
 		{"the last frame jumps", func(f *feed) {
 			f.key(0)
 			f.sound(10)

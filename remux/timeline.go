@@ -295,12 +295,14 @@ func (t *timeline) paused(c *lane, delta uint32, arrived time.Duration) bool {
 }
 
 // alone tells whether it is this lane alone that paused: another has gone on, and
-// its timestamps with it.
+// its timestamps with it. Where that one leapt meanwhile, a pause leads to where it is.
 func (t *timeline) alone(c *lane, delta uint32) bool {
+	d := milliseconds(delta)
 	for _, o := range t.lanes {
 		// In a burst all is heard at once.
 		leaped := o.crossing.leap.when > 0 && o.crossing.leap.when >= c.heard
-		if o != c && o.started && !leaped && o.heard >= c.heard && o.line()-c.line() > milliseconds(delta)/2 {
+		gone := o.line() - c.line()
+		if o != c && o.started && o.heard >= c.heard && (!leaped && gone > d/2 || near(gone, d, int64(time.Second))) {
 			return true
 		}
 	}
