@@ -21,7 +21,7 @@ import (
 
 // lag is how a track comes beside the others.
 type lag struct {
-	ahead  int64         // how far ahead of the clock its newest frame was, ns
+	ahead  int64         // how far ahead of the clock the end of its newest unit of sound, or its newest picture, was, ns
 	best   int64         // … its frames were at most in this window
 	before int64         // … in the window before
 	first  time.Duration // when its first frame arrived
@@ -88,12 +88,12 @@ func (g *lag) watch(usual int64, arrived time.Duration) {
 	g.usual, g.nearest, g.risen, g.others = usual, g.ahead, g.ahead, math.MinInt64
 }
 
-// lags is told how far ahead of the clock a frame is, and lets its lane make up for time that its
+// lags looks how far ahead of the clock a frame is, and lets its lane make up for time that its
 // clock has lost.
-func (t *timeline) lags(c *lane, ahead int64, arrived time.Duration) {
+func (t *timeline) lags(c *lane, arrived time.Duration) {
 	g := &c.lag
 	t.compare(c, arrived)
-	back := g.heard(ahead, arrived)
+	back := g.heard(t.endAhead(c, arrived), arrived)
 	switch {
 	case g.watched:
 		t.watch(c, arrived)
@@ -106,6 +106,15 @@ func (t *timeline) lags(c *lane, ahead int64, arrived time.Duration) {
 			g.begins = false
 		}
 	}
+}
+
+// endAhead is how far ahead of the clock the end of a lane's newest unit of sound, or its newest picture, is,
+// ns: a unit is sent when it is complete, so longer ones come later.
+func (t *timeline) endAhead(c *lane, arrived time.Duration) int64 {
+	if c.pace.exact {
+		return t.ahead(c, arrived) + c.usual
+	}
+	return t.ahead(c, arrived)
 }
 
 // compare takes down how far a lane is behind the others, at the end of a window in which they were
@@ -173,7 +182,7 @@ func (t *timeline) watch(c *lane, arrived time.Duration) {
 	case known && arrived-g.rose >= c.lagSure(lost):
 		c.offset += lost
 		*g = lag{}
-		g.heard(t.ahead(c, arrived), arrived)
+		g.heard(t.endAhead(c, arrived), arrived)
 	}
 }
 

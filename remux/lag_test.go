@@ -235,3 +235,28 @@ func TestF32StallBehindABreak(t *testing.T) {
 		t.Errorf("one lane is %v ahead of the other", time.Duration(d))
 	}
 }
+
+// F32: units of sound come later where they become longer, as they are sent when they are complete. Its clock
+// has lost no time by that.
+func TestF32LongerUnits(t *testing.T) {
+	began := time.UnixMilli(base)
+	line := timeline{opened: began, began: began}
+	picture, sound := line.lane(), line.lane()
+	sound.pace.exact = true
+	unit := 64
+	for n, ms, sounds := 0, 0, 0; ms < 60000; ms += 40 {
+		line.at(picture, uint32(ms), time.Duration(ms+20)*time.Millisecond)
+		if ms == 20000 {
+			unit = 128
+		}
+		for ; sounds+unit <= ms; sounds += unit {
+			sound.usual = int64(unit) * int64(time.Millisecond)
+			jitter := n * 37 % 60
+			line.at(sound, uint32(sounds), time.Duration(sounds+unit+jitter)*time.Millisecond)
+			n++
+		}
+	}
+	if d := picture.offset - sound.offset; d != 0 {
+		t.Errorf("the sound was moved by %v", -time.Duration(d))
+	}
+}
