@@ -276,6 +276,16 @@ func (l *ledger) over() {
 	l.goodbye = time.Now()
 }
 
+// looked notes a look at all renditions, and tells whether a publication has ended since the one
+// before. What was seen at the instant of its end may be what was there before: an answer that was held
+// until a publication has something to play comes as it ends, where that is what makes it write.
+func (l *ledger) looked(before time.Time) (ended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count.looks++
+	return !l.goodbye.Before(before)
+}
+
 // holed notes that a track falls silent.
 func (l *ledger) holed(track int) {
 	l.mu.Lock()

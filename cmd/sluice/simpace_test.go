@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluice-live/sluice/e2e/lists"
@@ -35,11 +37,7 @@ func (v *pacer) watch(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		v.sim.mu.Lock()
-		v.sim.count.looks++
-		another := v.sim.goodbye.After(v.seen)
-		v.sim.mu.Unlock()
-		if another {
+		if v.sim.looked(v.seen) {
 			clear(v.last)
 		}
 		v.checkThere(lists)
@@ -51,6 +49,22 @@ func (v *pacer) watch(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// What is seen at the instant at which a publication ends may be of it: the next look is at another one.
+func TestLookAsAPublicationEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(nil)
+		seen := time.Now()
+		l.over()
+		if !l.looked(seen) {
+			t.Error("the publication that ended at the last look goes on")
+		}
+		time.Sleep(time.Second)
+		if l.looked(time.Now()) {
+			t.Error("the publication that began before the last look is another one")
+		}
+	})
 }
 
 // look reads the playlists of one instant.
