@@ -251,9 +251,11 @@ func (m *member) join(o *member, t *timeline, l landing) bool {
 	}
 	if free {
 		m.lock = f.free()
-		if ahead := g.ahead(t); ahead > 0 {
-			t.move(ahead, ahead)
+		by = max(g.ahead(t), 0)
+		if g.master != nil { // what came first may have been late, or early
+			by = max(g.ahead(t)+o.best-t.slew.best(), l.least)
 		}
+		t.move(by, by)
 		return false
 	}
 	t.move(by, by+g.bends.at(l.line+by)-t.slew.at(l.line))

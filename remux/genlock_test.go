@@ -325,6 +325,8 @@ func TestGenlockFree(t *testing.T) {
 	}{
 		{"keyframes elsewhere", encoder{}, encoder{odd: true, starts: 10*sec + 900*time.Millisecond, base: 1 << 30}, LockFree, 0.05},
 		{"… behind a stream that was left ahead", encoder{begins: 5 * sec}, encoder{odd: true, starts: 10*sec + 900*time.Millisecond, base: 1 << 30}, LockFree, 0.05},
+		{"… with a burst", encoder{}, encoder{odd: true, starts: 10*sec + 900*time.Millisecond, base: 1 << 30, burst: 250 * time.Millisecond}, LockFree, 0.05},
+		{"… with a long burst", encoder{}, encoder{odd: true, starts: 10*sec + 900*time.Millisecond, base: 1 << 30, burst: 1500 * time.Millisecond}, LockFree, 0.05},
 		{"… with common timestamps", encoder{}, encoder{odd: true, starts: 10*sec + 900*time.Millisecond}, LockCommon, 0.001},
 		{"… that looks ahead, without sound", encoder{silent: true}, encoder{silent: true, odd: true, starts: 10*sec + 900*time.Millisecond, behind: sec}, LockCommon, 0.001},
 		{"… that looks ahead", encoder{}, encoder{odd: true, starts: 10*sec + 900*time.Millisecond, behind: sec}, LockCommon, 0.001},
