@@ -222,3 +222,36 @@ func TestKeyframeOfWhoLeft(t *testing.T) {
 		t.Errorf("%d pictures of the second encoder: %v", len(second), second)
 	}
 }
+
+// A picture that comes back is shown up to half of what it lasts in front of where lists have told the gap to
+// end: what is told behind that is that much shorter, and the next segment begins where this one is told to end.
+func TestBackIntoAGap(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	set.PartDuration = 200 * time.Millisecond
+	for first := range 6 { // frames
+		t.Run(fmt.Sprint(first), func(t *testing.T) {
+			w := program(t, set, 33000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: 25, gop: 75, lag: 60},
+				pusher{label: "_b", order: 2, fps: 6, gop: 18, first: first, lag: 150, mute: true, gone: []away{{18350, 20100}}})
+			agree(t, w, false)
+			r, _ := w.Rendition("v1_b")
+			gaps := 0
+			for _, s := range r.Segments {
+				told := int64(0)
+				for _, p := range s.Parts {
+					told += p.Duration
+					if p.Gap {
+						gaps++
+					}
+				}
+				if told != s.Duration {
+					t.Errorf("segment %d lasts %d ticks, its parts %d", s.MSN, s.Duration, told)
+				}
+			}
+			if gaps == 0 {
+				t.Error("there is no gap")
+			}
+		})
+	}
+}

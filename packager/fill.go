@@ -88,19 +88,25 @@ func (w *writer) back(s *remux.Sample) (inTime bool, err error) {
 		a.away = false
 		return true, w.silenceTo(s)
 	}
-	shown := s.CompositionOffset
-	if !s.Sync && a.wrote { // pictures behind it may be shown before it
-		shown = min(shown, a.leastOffset)
-	}
-	if a.broken = a.broken && !s.Sync || w.nanoseconds(s.DTS+int64(shown)+int64(s.Duration)/2) < w.place(); a.broken {
+	from := w.shownFrom(s)
+	if a.broken = a.broken && !s.Sync || w.nanoseconds(from+int64(s.Duration)/2) < w.place(); a.broken {
 		return false, nil
 	}
-	if err := w.gapTo(w.nanoseconds(s.DTS + int64(shown))); err != nil {
+	if err := w.gapTo(w.nanoseconds(from)); err != nil {
 		return true, err
 	}
 	a.away = false
 	w.relist()
 	return true, nil
+}
+
+// shownFrom is from when on a sample is shown, and pictures behind it that may be shown before it, ticks.
+func (w *writer) shownFrom(s *remux.Sample) int64 {
+	offset := s.CompositionOffset
+	if !s.Sync && w.absence.wrote {
+		offset = min(offset, w.absence.leastOffset)
+	}
+	return s.DTS + int64(offset)
 }
 
 // goesOnWith tells whether a rendition can go on with a sample of another publisher than

@@ -18,7 +18,7 @@ type openPart struct {
 	samples []cmaf.Sample
 	dts     int64 // of the first sample
 	settled int64 // Σ durations of samples, but for a newest one that is pending
-	early   int64 // how much of that is before it is shown
+	early   int64 // how much of that is before it is shown, or in a gap that was told
 	sync    bool  // it has a sample where decoding can start
 	began   time.Time
 
@@ -33,8 +33,8 @@ func (p *openPart) empty() bool { return len(p.samples) == 0 }
 // duration is that of the newest sample. There must be one.
 func (p *openPart) duration() *uint32 { return &p.samples[len(p.samples)-1].Duration }
 
-// add copies a sample into it. early is how much of the part is before it is shown, if
-// this is the first; startsSegment tells that no part with samples is before it in the
+// add copies a sample into it. early is how much of the part is before it is shown, or in a gap
+// that was told, if this is the first; startsSegment tells that no part with samples is before it in the
 // segment.
 func (p *openPart) add(s *remux.Sample, flags cmaf.Flags, early int64, startsSegment bool) {
 	if p.empty() {
@@ -87,7 +87,7 @@ func (p *openPart) close(startsSegment bool) Part {
 			return f.Append(dst, p.samples)
 		})
 	}
-	done := Part{Number: p.number, Bytes: bytes, Duration: p.settled - p.early, Independent: p.sync}
+	done := Part{Number: p.number, Bytes: bytes, Duration: max(0, p.settled-p.early), Independent: p.sync}
 	p.number++
 	p.before.samples, p.before.payload = len(p.samples), payload
 	p.samples, p.settled = p.samples[:0], 0

@@ -191,8 +191,14 @@ func (w *writer) add(s *remux.Sample) {
 	early := int64(0)
 	if w.part.empty() {
 		w.open.Tail = 0 // it has gone on
-		if len(w.open.Parts) == 0 {
+		switch n := len(w.open.Parts); {
+		case n == 0:
 			early = -w.open.Duration
+		case w.open.Parts[n-1].Gap:
+			// Players were told of the gap already: where that reaches into what is shown, the part is told to
+			// last that much less.
+			early = max(0, w.open.PTS+w.open.Duration-w.shownFrom(s))
+			w.open.Duration -= early
 		}
 	}
 	w.part.add(s, flags, early, w.open.Samples == 0)
