@@ -34,6 +34,7 @@ const mostRequest = 64 << 10
 var (
 	errRTMPEOff  = errors.New("RTMPE, which is off: let the encoder use rtmps://, or set rtmp.rtmpe to true (it hides from nobody who means it)")
 	errRTMPEType = errors.New("RTMPE of another type than 6, which isn't supported: let the encoder use rtmps://")
+	errPlain     = errors.New("without TLS; this port is for rtmps://, that of rtmp.addr for rtmp://")
 	errHTTP      = errors.New("looks like HTTP; this port speaks RTMP, as was answered")
 )
 
@@ -47,6 +48,9 @@ func (c *conn) greet() error {
 	c.idle.until(limits.HandshakeTimeout)
 	c.nc.SetWriteDeadline(c.server.Now().Add(limits.WriteTimeout))
 	first, err := c.first()
+	if errors.As(err, new(tls.RecordHeaderError)) {
+		return errPlain
+	}
 	if err != nil {
 		return err
 	}

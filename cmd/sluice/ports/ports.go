@@ -144,9 +144,16 @@ func (o *opening) open() error {
 	}
 	rtmp := func(l net.Listener) { o.ports.RTMP = append(o.ports.RTMP, l) }
 	web := func(h http.Handler) func(net.Listener) {
-		return func(l net.Listener) { o.ports.Ways = append(o.ports.Ways, TCP(o.ports.shown(h), l, o.rooms.Log)) }
+		return func(l net.Listener) {
+			s := newServer(o.ports.shown(h), o.rooms.Log)
+			lookInside(s)
+			o.ports.Ways = append(o.ports.Ways, serverWay(s, l))
+		}
 	}
 	addr := &o.ports.Addr
+	lost := &astray{log: o.log, now: time.Now, told: make(map[netip.Prefix]time.Time), addr: func(listener string) net.Addr {
+		return map[string]net.Addr{"rtmp": addr.RTMP, "rtmps": addr.RTMPS, "http": addr.HTTP, "https": addr.HTTPS}[listener]
+	}}
 	for _, port := range []struct {
 		name, field string
 		addr        string
@@ -189,8 +196,11 @@ func (o *opening) open() error {
 			l = o.gathered(l)
 		}
 		l = port.door.Listener(l, port.name, refusals[port.name])
+		if port.door != encoders { // those say by themselves what they don't understand
+			l = &astrayListener{l, lost, port.name, port.secure}
+		}
 		if port.secure {
-			l = tls.NewListener(l, speaking(port.tls, acme.Protocols(port.protocols)))
+			l = tls.NewListener(l, nameless(speaking(port.tls, acme.Protocols(port.protocols))))
 		}
 		port.use(l)
 	}
