@@ -40,7 +40,8 @@ type conn struct {
 	idle   *idleReader
 	reader *chunk.Reader // nil until the handshake is over, as writer is
 	pace   pace
-	hidden bool // by RTMPE
+	hidden bool     // by RTMPE
+	socket unreader // nil: it can't tell
 
 	out    sync.Mutex // one writes at a time
 	writer *chunk.Writer
@@ -68,6 +69,7 @@ func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc ne
 		log:       log,
 		idle:      &idleReader{ctx: ctx, nc: nc, now: s.Now, born: s.Now(), metrics: s.Metrics},
 		ackWindow: ackWindow,
+		socket:    socketOf(nc),
 	}
 }
 
@@ -125,8 +127,7 @@ func (c *conn) run(ctx context.Context) error {
 	}
 }
 
-// read returns the next message that is not connection upkeep, acknowledging
-// what came in.
+// read returns the next message that is not connection upkeep.
 func (c *conn) read() (chunk.Message, error) {
 	for {
 		m, err := c.reader.ReadMessage()
@@ -139,13 +140,6 @@ func (c *conn) read() (chunk.Message, error) {
 		}
 		if c.move.Load() != nil {
 			if err := c.askToMove(); err != nil {
-				return chunk.Message{}, err
-			}
-		}
-		if n := c.reader.Received(); n-c.acked >= c.ackWindow {
-			c.acked = n
-			c.write(control(chunk.TypeAck, uint32(n)))
-			if err := c.flush(); err != nil {
 				return chunk.Message{}, err
 			}
 		}
@@ -167,7 +161,7 @@ func (c *conn) read() (chunk.Message, error) {
 		case chunk.TypeUserControl:
 			if len(m.Body) >= 6 && binary.BigEndian.Uint16(m.Body) == pingRequest {
 				c.write(userControl(pingResponse, binary.BigEndian.Uint32(m.Body[2:])))
-				if err := c.flush(); err != nil {
+				if err := c.keepUp(); err != nil {
 					return chunk.Message{}, err
 				}
 			}
@@ -176,6 +170,40 @@ func (c *conn) read() (chunk.Message, error) {
 			return m, nil
 		}
 	}
+}
+
+// unreader is a socket that tells how much has come and was not read.
+type unreader interface{ Unread() int }
+
+// socketOf finds it below TLS; nil where there is none.
+func socketOf(nc net.Conn) unreader {
+	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = t.NetConn()
+	}
+	u, _ := nc.(unreader)
+	return u
+}
+
+// acknowledge says how much was received, once that is due and nothing is left to read. Many
+// an encoder closes as soon as it has said goodbye, and a system that hears anything for a
+// socket that is closed throws away what has yet to leave from there (RFC 9293, section
+// 3.6.1). Who waits for an acknowledgement sends no more, so it comes.
+func (c *conn) acknowledge(received uint64) error {
+	if received-c.acked < c.ackWindow || c.socket != nil && c.socket.Unread() > 0 {
+		return nil
+	}
+	c.acked = received
+	c.write(control(chunk.TypeAck, uint32(received)))
+	return c.keepUp()
+}
+
+// keepUp sends what keeps a connection going. One who has gone hears nothing, and what he sent
+// before is there to read: reading tells when that ends.
+func (c *conn) keepUp() error {
+	if err := c.flush(); !reset(err) {
+		return err
+	}
+	return nil
 }
 
 // write appends a message to what the next flush sends.

@@ -73,8 +73,8 @@ func (p *pace) admitted(l Limits) {
 // left takes it back.
 func (p *pace) left() { p.messages = atOnce(strangerRate) }
 
-// received is told of each read. It counts messages, too: what lies between two
-// reads is no more than a buffer has room for.
+// received is told of each read, and acknowledges what has come. It counts messages, too:
+// what lies between two reads is no more than a buffer has room for.
 func (c *conn) received(n int, now time.Time) error {
 	p := &c.pace
 	c.held.Store(int64(c.reader.Held()))
@@ -93,7 +93,7 @@ func (c *conn) received(n int, now time.Time) error {
 	} else if p.messageTime > 0 && now.Sub(p.waiting) > p.messageTime {
 		return c.server.exceeds(metrics.MessageTime, "no message was complete within %v: chunks come too slowly", p.messageTime)
 	}
-	return nil
+	return c.acknowledge(c.reader.Received() + uint64(n))
 }
 
 // crowded is the error of too many messages.

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,14 +177,17 @@ func (a addr) String() string  { return string(a) }
 type served struct {
 	net.Conn
 	remote addr
-	deaf   atomic.Bool // the peer is gone, as far as our writes can tell
+	deaf   atomic.Bool  // the peer is gone, as far as our writes can tell
+	unread atomic.Int32 // bytes that have come, as far as the socket can tell
 }
+
+func (s *served) Unread() int { return int(s.unread.Load()) }
 
 func (s *served) RemoteAddr() net.Addr { return s.remote }
 
 func (s *served) Write(b []byte) (int, error) {
 	if s.deaf.Load() {
-		return 0, net.ErrClosed
+		return 0, &net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.EPIPE)}
 	}
 	return s.Conn.Write(b)
 }

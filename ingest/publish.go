@@ -154,7 +154,7 @@ func (c *conn) copyTags(p *accepted) (bye bool, err error) {
 			if cmd.ends(p.streamID) {
 				return true, nil // it need not wait for our answer
 			}
-			if err != nil {
+			if err != nil && !reset(err) {
 				return false, err
 			}
 			continue

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -19,6 +20,11 @@ const (
 func gone(err error) bool {
 	var op *net.OpError
 	return errors.Is(err, io.EOF) || errors.As(err, &op)
+}
+
+// reset tells whether a write failed since nobody is there to hear it.
+func reset(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // faulty tells whether err is a fault in what the peer sent: it is still there

@@ -251,6 +251,36 @@ func TestGoodbyes(t *testing.T) {
 	}
 }
 
+// An encoder has closed its connection by the time that what it sent is read: nothing that is
+// to be said to it meanwhile keeps that from viewers, nor its goodbye.
+func TestClosedBeforeItIsRead(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		say  []chunk.Message // what has an answer
+	}{
+		{"an acknowledgement is due", []chunk.Message{audio(0, audioFrame+strings.Repeat("00", 70_000))}},
+		{"a ping", []chunk.Message{control(chunk.TypeUserControl, "0006 12345678")}},
+		{"a command", []chunk.Message{command(3, 0, "_checkbw", 7, amf.Null{})}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			live(t, func(w *world) {
+				p := w.dial("peer")
+				p.publish("key")
+				p.send(control(chunk.TypeWindowAckSize, "00010000"))
+				p.end.deaf.Store(true)
+				p.send(c.say...)
+				p.send(video(40, keyframe), command(3, 0, "FCUnpublish", 6, amf.Null{}, "key"))
+				p.nc.Close()
+				synctest.Wait()
+				s := w.sinks[0]
+				if !strings.HasSuffix(s.String(), "video 40 "+keyframe) || s.cause != nil {
+					t.Errorf("%d tags, and the end is %v", len(s.tags), s.cause)
+				}
+			})
+		})
+	}
+}
+
 // An idle connection behind a goodbye isn't kept for ever.
 func TestSilenceBehindGoodbye(t *testing.T) {
 	live(t, func(w *world) {
@@ -740,6 +770,31 @@ func TestAcknowledgements(t *testing.T) {
 		}
 		if n := len(p.heard); n == 0 || n > total/(64<<10)+1 {
 			t.Errorf("a window of 0: %d acknowledgements in %d bytes", n, total)
+		}
+	})
+}
+
+// What is sent to a closed socket makes its system throw away what has yet to leave: while
+// more has come than was read, nothing is acknowledged.
+func TestAcknowledgementsWait(t *testing.T) {
+	big := audio(0, audioFrame+strings.Repeat("00", 70_000))
+	live(t, func(w *world) {
+		p := w.dial("peer")
+		p.publish("key")
+		p.send(control(chunk.TypeWindowAckSize, "00010000"))
+		p.end.unread.Store(1)
+		for range 5 {
+			p.send(big)
+		}
+		p.expect("")
+		p.end.unread.Store(0)
+		p.send(audio(0, audioFrame))
+		if got := p.hear(); !strings.HasPrefix(got, "2/0 acknowledgement 35") || len(p.heard) > 1 {
+			t.Errorf("once all is read: %q", got)
+		}
+		p.say(begin(6, 100_000, 70_000))
+		if got := p.hear(); !strings.HasPrefix(got, "2/0 acknowledgement 41") {
+			t.Errorf("in the middle of a message: %q", got)
 		}
 	})
 }

@@ -179,6 +179,17 @@ func (c *conn) transfer(trap uintptr, b []byte) (int, error) {
 	return transfer(trap, c.fd, b)
 }
 
+// Unread is how many bytes have come that no Read has returned; 0 where that can't be known.
+func (c *conn) Unread() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.fd < 0 {
+		return 0
+	}
+	n, _ := unix.IoctlGetInt(c.fd, unix.TIOCINQ)
+	return n
+}
+
 // Close is part of net.Conn. Whoever reads or writes returns.
 func (c *conn) Close() error {
 	c.mu.Lock()

@@ -146,6 +146,28 @@ func TestEndBehindData(t *testing.T) {
 }
 
 // A peer that resets the connection ends a Read that waits.
+func TestUnread(t *testing.T) {
+	server, client := pipe(t, listen(t))
+	unread := func() int { return server.(*conn).Unread() }
+	if n := unread(); n != 0 {
+		t.Errorf("%d bytes, and none was sent", n)
+	}
+	client.Write([]byte("hello"))
+	server.Read(make([]byte, 2))
+	if n := unread(); n != 3 {
+		t.Errorf("%d bytes of hello behind he", n)
+	}
+	client.Close()
+	server.Read(make([]byte, 9))
+	if n := unread(); n != 0 {
+		t.Errorf("%d bytes behind the end", n)
+	}
+	server.Close()
+	if n := unread(); n != 0 {
+		t.Errorf("%d bytes behind Close", n)
+	}
+}
+
 func TestReset(t *testing.T) {
 	server, client := pipe(t, listen(t))
 	server.SetDeadline(time.Now().Add(10 * time.Second))

@@ -264,6 +264,14 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
+// Unread is how much has come that was not read, as far as the socket knows.
+func (c *conn) Unread() int {
+	if u, ok := c.Conn.(interface{ Unread() int }); ok {
+		return u.Unread()
+	}
+	return 0
+}
+
 // WriteBuffers lets a socket have many pieces in one system call.
 func (c *conn) WriteBuffers(b net.Buffers) (int64, error) { return writeBuffers(c.Conn, b) }
 

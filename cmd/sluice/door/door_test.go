@@ -145,6 +145,25 @@ func TestConnections(t *testing.T) {
 	})
 }
 
+type unread struct{ net.Conn }
+
+func (unread) Unread() int { return 7 }
+
+// What a socket knows shows through a door.
+func TestUnread(t *testing.T) {
+	open(t, Limits{Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/32")}, HeaderTimeout: time.Second}, func(s *street) {
+		for i, addr := range []string{"10.0.0.1", "10.0.0.2"} {
+			ours, theirs := net.Pipe()
+			defer ours.Close()
+			s.pipes.conns <- unread{from{theirs, netip.MustParseAddr(addr)}}
+			synctest.Wait()
+			if u, ok := s.let[i].(interface{ Unread() int }); !ok || u.Unread() != 7 {
+				t.Errorf("%s: nothing shows", addr)
+			}
+		}
+	})
+}
+
 func TestPerAddress(t *testing.T) {
 	exempt := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	open(t, Limits{Connections: 100, PerAddress: 2, Exempt: exempt}, func(s *street) {
