@@ -24,7 +24,9 @@ func newPublisher(w *world, number int, name string) *publisher {
 	return &publisher{w: w, number: number, name: name, rand: w.random(uint64(number)), clip: newClip(w.bitrate)}
 }
 
-// farewell is how a session ends.
+// farewell is how a session ends. All but a reset close their half first, and the rest when the
+// server has read it: TCP throws away what is on its way to a peer that says anything to a
+// socket that is closed.
 type farewell uint8
 
 const (
@@ -65,7 +67,7 @@ func (p *publisher) publish(ctx context.Context) farewell {
 		}
 		return closed
 	}
-	wire := &fragile{Conn: nc}
+	wire := &fragile{TCPConn: nc.(*net.TCPConn)}
 	c, err := client.New(wire, "live", p.name, "rtmp://sluice/live")
 	if err != nil {
 		nc.Close()
@@ -83,14 +85,14 @@ func (p *publisher) publish(ctx context.Context) farewell {
 	case goodbye:
 		err = c.Close()
 	case reset:
-		nc.(*net.TCPConn).SetLinger(0)
+		wire.SetLinger(0)
 		c.Abort()
 	case cut:
 		wire.broken.Store(true) // half of the next write
 		c.WriteTag(p.clip.tag(unit{p.number, p.session, video, session.sent(video)}, 0))
-		c.Abort()
+		c.Leave()
 	default:
-		c.Abort()
+		c.Leave()
 	}
 	if err != nil {
 		p.w.violate("N7", "%s can't say goodbye: %v", p.name, err)
@@ -140,17 +142,17 @@ func (p *publisher) send(ctx context.Context, c *client.Publisher, s *session) f
 
 // fragile is a connection that breaks in the middle of a write.
 type fragile struct {
-	net.Conn
+	*net.TCPConn
 	broken atomic.Bool
 }
 
 func (f *fragile) Write(b []byte) (int, error) {
 	if f.broken.Load() {
-		n, _ := f.Conn.Write(b[:len(b)/2])
-		f.Conn.Close()
+		n, _ := f.TCPConn.Write(b[:len(b)/2])
+		f.CloseWrite()
 		return n, net.ErrClosed
 	}
-	return f.Conn.Write(b)
+	return f.TCPConn.Write(b)
 }
 
 // dial connects from an address of the peer's own: 127.GROUP.x.y.
