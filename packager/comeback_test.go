@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluice-live/sluice/packager"
+	"github.com/sluice-live/sluice/remux"
 )
 
 // Encoders of several qualities that were lost together come back one after another, with all
@@ -84,6 +85,67 @@ func TestBehindWhoIsGone(t *testing.T) {
 				t.Errorf("%d units of sound", len(all))
 			}
 		})
+	}
+}
+
+// Where such a publisher comes back, lists have told of gaps up to where the others were, or its rendition is new:
+// none of its pictures is missing, and the period begins where lists end.
+func TestBehindGapsOfWhoIsGone(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	for _, c := range []struct {
+		name   string
+		fps    float64
+		frames bool // come one by one
+		before int64
+	}{{"was there", 30, false, 0}, {"is new", 30, false, 6500}, {"few frames", 5, false, 0}, {"frame by frame", 30, true, 0}} {
+		t.Run(c.name, func(t *testing.T) {
+			set := set
+			set.FrameFragments = c.frames
+			w := program(t, set, 20000, func(ms int64, s *packager.Stream) {
+				if ms%50 == 0 && !t.Failed() {
+					agree(t, s.Window(), false)
+				}
+			},
+				pusher{fps: 30, gop: 60, gone: []away{{9200, 99000}}},
+				pusher{label: "_720p", order: 1, fps: c.fps, gop: int(2 * c.fps), lag: 1300, from: c.before, gone: []away{{6500, 8500}}})
+			r, ok := w.Rendition("v1_720p")
+			if !ok {
+				t.Fatal("the rendition is not there")
+			}
+			next := int(8 * c.fps)
+			for _, n := range units(r, "_720p picture ") {
+				if n >= int(7*c.fps) {
+					if n != next {
+						t.Fatalf("picture %d, not %d", n, next)
+					}
+					next++
+				}
+			}
+			if next < int(18*c.fps) {
+				t.Errorf("the last picture is %d", next-1)
+			}
+			checkPeriods(t, w)
+		})
+	}
+}
+
+// checkPeriods holds pictures of each period to be over where the next one begins.
+func checkPeriods(t *testing.T, w *packager.Window) {
+	t.Helper()
+	starts := make(map[int64]int64)
+	for i := range w.Renditions {
+		for _, s := range w.Renditions[i].Segments {
+			starts[s.Header.Period.Sequence] = s.Header.Period.Start
+		}
+	}
+	for i := range w.Renditions {
+		for _, s := range w.Renditions[i].Segments {
+			end := s.Time().Add(time.Duration(s.Seconds() * float64(time.Second)))
+			if start, ok := starts[s.Header.Period.Sequence+1]; ok && s.Header.Track.Kind() == remux.Video && end.Sub(time.Unix(0, start)) > 40*time.Millisecond {
+				t.Errorf("%s: segment %d ends %v behind the beginning of the next period", w.Renditions[i].ID, s.MSN, end.Sub(time.Unix(0, start)))
+			}
+		}
 	}
 }
 

@@ -55,6 +55,7 @@ type feed struct {
 	writer *writer // nil: nothing
 	fresh  bool    // no sample has gone there yet
 	from   int64   // its first picture is a keyframe from there on, ns; 0 for any
+	told   int64   // and is shown from there on, ns; 0 where it isn't asked, or is there already
 }
 
 // Cause is why one publisher takes the place of another.

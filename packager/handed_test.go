@@ -49,6 +49,7 @@ var anew = map[string]string{
 	"writers.group":                 "of the period",
 	"writers.joined":                "of the period",
 	"writers.leads":                 "of the period",
+	"writers.preroll":               "of the period",
 	"writers.step":                  "of the period: keyframes are looked at again",
 	"writers.newest.early":          "of a sample that is written",
 	"writers.newest.pending":        "of a sample that is written",

@@ -16,7 +16,7 @@ func (p *publication) beginPeriod(c *Contribution) error {
 	heard := p.heard()
 	p.beat.begin(now)
 	p.beat.period.Start = heard
-	before, led := p.writers, p.led()
+	before, led, told := p.writers, p.led(), p.told()
 	for _, w := range before {
 		p.beat.number = max(p.beat.number, w.msn)
 	}
@@ -47,7 +47,7 @@ func (p *publication) beginPeriod(c *Contribution) error {
 	}
 	for i := range c.feeds {
 		if w := c.feeds[i].writer; joins && w != nil && w.isVideo() { // those who have left may have shown what it begins with
-			c.feeds[i].from = w.over()
+			c.feeds[i].from, c.feeds[i].told = w.over(), max(told, w.told())
 		}
 	}
 	pictures := 0
@@ -77,6 +77,17 @@ func (p *publication) beginPeriod(c *Contribution) error {
 		p.beat.opening = openingDone
 	}
 	return p.flush(c)
+}
+
+// told is where the lists of pictures end, ns.
+func (p *publication) told() int64 {
+	end := int64(0)
+	for _, w := range p.writers {
+		if w.isVideo() {
+			end = max(end, w.told())
+		}
+	}
+	return end
 }
 
 // endBefore is how far the renditions are filled that stay away where a period begins with a

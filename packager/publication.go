@@ -107,12 +107,16 @@ func (p *publication) put(c *Contribution, s *remux.Sample) error {
 		}
 		f.writer = w
 	}
-	if f.from > 0 {
+	if f.told > 0 {
 		if !s.Sync || w.shown(s) < f.from {
 			return nil
 		}
-		f.from = 0
+		if w.shown(s) < f.told {
+			w.preroll = newPreroll(s.DTS+int64(s.CompositionOffset), w.ticks(f.told))
+		}
+		f.told = 0
 	}
+	w.preroll.fit(s)
 	if f.fresh {
 		if !w.goesOnWith(s) {
 			p.belated(w, s) // or it would stay so

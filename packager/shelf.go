@@ -33,6 +33,14 @@ func (s *shelf) over() int64 {
 	return 0
 }
 
+// told is where the list ends, ns, with media or a gap; 0 where nothing is in it.
+func (s *shelf) told() int64 {
+	if last := s.newest(); last != nil {
+		return last.endPTS()
+	}
+	return 0
+}
+
 // add lists a segment, and lets the list have so many at most.
 func (s *shelf) add(seg *Segment, most int) {
 	s.closed = append(s.closed[:len(s.closed):len(s.closed)], seg) // a new slice, for the next Window

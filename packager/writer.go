@@ -25,6 +25,7 @@ type writer struct {
 	group     group
 	foresight foresight
 	absence   absence
+	preroll   preroll
 	joined    int64 // the head when it joined others of a period, ns; 0 when it began with them
 	step      step
 
@@ -65,7 +66,7 @@ func (w *writer) begin(t remux.Track) {
 	} else {
 		w.frameRate = remux.Rational{}
 	}
-	w.header, w.leads, w.joined = h, false, 0
+	w.header, w.leads, w.joined, w.preroll = h, false, 0, preroll{}
 	if old := w.part.timescale; old != 0 && old != t.Timescale {
 		w.newest.end = ticksOf(nanoseconds(w.newest.end, old), t.Timescale)
 	}

@@ -437,7 +437,7 @@ func (p *broadcast) look(ctx context.Context) {
 					if step, whole := p.whole(r.ID); ok && whole && at != before+step {
 						p.violate("N1", "%s: what was taken at %d ms comes behind %d ms, and nothing had happened to its encoder", r.ID, at, before)
 					}
-					if k == 0 && !s.Gaps && s.Independent && s.Header.Track.Kind() == remux.Video {
+					if k == 0 && !s.Gaps && s.Independent && s.Header.Track.Kind() == remux.Video && !p.hurries(s) {
 						p.shows(s, r.ID, at)
 					}
 					last[r.ID] = taken{now.by, now.at, time.Now()}
@@ -469,14 +469,14 @@ type showing struct {
 }
 
 // keeps holds a closed segment to what lists say of it: it begins where the one before ends, media doesn't
-// go back, and where none is for long, a gap is told. Players bridge what two frames last, and jump over 0.1 s;
+// go back, nor in front of a gap where a period begins, and where none is for long, a gap is told. Players bridge what two frames last, and jump over 0.1 s;
 // in front of more, that they were told is there, they stand.
 func (p *broadcast) keeps(on *showing, id packager.RenditionID, s *packager.Segment) {
 	const hole, back = 100 * time.Millisecond, 40 * time.Millisecond
 	h, at := s.Header, s.PTS
 	switch last := on.before; {
 	case last == nil || last.Header.Period != h.Period:
-		if last != nil && !last.Gap() && on.until.Sub(s.Time()) > max(back, on.lasts) {
+		if last != nil && (!last.Gap() || s.Lead == 0) && on.until.Sub(s.Time()) > max(back, on.lasts) {
 			p.violate("lists", "%s: segment %d begins %v before what is shown of the one before ends", id, s.MSN, on.until.Sub(s.Time()))
 		}
 		on.until = s.Time()
@@ -515,6 +515,18 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// hurries tells whether a segment begins with pictures that are shown for a moment each, as lists had told of
+// their time when they came.
+func (p *broadcast) hurries(s *packager.Segment) bool {
+	const moment = 5 * time.Millisecond
+	samples, err := readSamples(s.Parts[0].Bytes)
+	if err != nil {
+		p.violate("N4", "segment %d: %v", s.MSN, err)
+		return false
+	}
+	return s.Header.Time(samples[0].dts+samples[0].duration).Sub(s.Header.Time(samples[0].dts)) < moment
 }
 
 // taken is what is in a segment.
