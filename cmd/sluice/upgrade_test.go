@@ -270,7 +270,7 @@ func TestUpgradeLosesNothing(t *testing.T) {
 	time.Sleep(3 * time.Second)
 	for _, name := range []string{"cam00", "cam19"} { // one that goes over, and one that stays
 		c.all.Go(func() {
-			if err := waitForEach(ctx, "http://"+p.web+"/live/"+name+"/v1.m3u8"); err != nil {
+			if err := waitForEach(ctx, http.DefaultClient, "http://"+p.web+"/live/"+name+"/v1.m3u8"); err != nil {
 				t.Errorf("who waits for each segment of %s: %v", name, err)
 			}
 		})
@@ -313,14 +313,14 @@ func TestUpgradeLosesNothing(t *testing.T) {
 
 // waitForEach asks for each segment before it is there, until the stream ends. Segments
 // last a second.
-func waitForEach(ctx context.Context, url string) error {
+func waitForEach(ctx context.Context, viewer *http.Client, url string) error {
 	for query := ""; ; {
 		asked := time.Now()
 		r, err := http.NewRequestWithContext(ctx, "GET", url+query, nil)
 		if err != nil {
 			return err
 		}
-		answer, err := http.DefaultClient.Do(r)
+		answer, err := viewer.Do(r)
 		if err != nil {
 			return err
 		}
@@ -440,6 +440,22 @@ func TestUpgradeEncrypted(t *testing.T) {
 				t.Errorf("by HTTP/3: %s, by %s", answer.Status, answer.Proto)
 			}
 		}
+	}
+	playing := &http3.Transport{TLSClientConfig: p.tls.Clone()}
+	defer playing.Close()
+	for i, base := range passes {
+		by3 := &http.Client{Transport: playing}
+		c.all.Go(func() {
+			if err := watch(ctx, by3, base, fmt.Sprintf("cam%02d", i), make(map[string]int)); err != nil {
+				t.Errorf("who plays cam%02d by HTTP/3: %v", i, err)
+			}
+		})
+		c.all.Go(func() {
+			time.Sleep(2 * time.Second)
+			if err := waitForEach(ctx, by3, fmt.Sprintf("%s/live/cam%02d/v1.m3u8", base, i)); err != nil {
+				t.Errorf("who waits by HTTP/3 for each segment of cam%02d: %v", i, err)
+			}
+		})
 	}
 	time.Sleep(3 * time.Second)
 	byHTTP3()
