@@ -18,6 +18,11 @@ import (
 // It outlives periods and encoders: what players were told once stays.
 type beat struct {
 	cutter
+	period *Period // nil before the first
+	head   int64   // DTS of the sample of the period that is furthest
+	led    int64   // DTS of the leader's newest
+	paced  int64   // … and how far others are to follow it, see hurry
+
 	partDuration time.Duration // that is asked for
 	leading      frames        // the leader's, by which the grid was laid
 	target       int           // target duration in seconds, 0 while it isn't known
@@ -28,15 +33,11 @@ type beat struct {
 	sequence int64 // of the next one
 	number   MSN   // the first of a rendition that has none before it
 
-	period    *Period // nil before the first
-	began     int64   // where the leader's first segment of the period begins; 0 before it does
-	opened    int64   // where its newest does
-	dependent bool    // … without a keyframe: it takes the first that comes
-	refuted   int64   // the newest end at which the leader had no keyframe
-	head      int64   // DTS of the sample of the period that is furthest
-	led       int64   // DTS of the leader's newest
-	paced     int64   // … and how far others are to follow it, see hurry
-	pacedAt   time.Time
+	began     int64      // where the leader's first segment of the period begins; 0 before it does
+	opened    int64      // where its newest does
+	dependent bool       // … without a keyframe: it takes the first that comes
+	refuted   int64      // the newest end at which the leader had no keyframe
+	pacedAt   time.Time  // when paced was told
 	first     MSN        // the segment that ends[0] is the end of
 	ends      []int64    // where segments of the period end, for some of the newest
 	followers []follower // the other renditions of the period

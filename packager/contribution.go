@@ -25,11 +25,14 @@ type Contributor struct {
 //
 // While it is held, its samples wait. The only publisher of a stream is on air at once.
 type Contribution struct {
+	p     *publication
+	feeds []feed // what its tracks go to, by their indexes; guarded by p.mu
+	onAir bool   // guarded by p.mu
+
 	Contributor
 	OnLate func()            // called for each sample that comes when its place is filled; may be nil
 	OnAir  func(cause Cause) // called when it goes on air in the place of another; may be nil
 
-	p    *publication
 	over func(lost bool)
 	held atomic.Int64
 
@@ -38,10 +41,8 @@ type Contribution struct {
 	captions remux.Captions
 
 	tracks  []remux.Track // of its newest period
-	feeds   []feed        // what its tracks go to, by their indexes
-	onAir   bool
-	since   time.Time // of onAir
-	heard   time.Time // kept where several contribute
+	since   time.Time     // of onAir
+	heard   time.Time     // kept where several contribute
 	hold    hold
 	missed  int       // keyframes that were none to join with
 	cause   Cause     // why it goes on air next, in the place of another

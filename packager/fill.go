@@ -163,7 +163,7 @@ func (w *writer) bridge(s *remux.Sample) error {
 			return w.gapTo(w.nanoseconds(s.DTS))
 		}
 		if room := w.room(); room > w.expected() && hole > 0 {
-			*w.part.duration() = uint32(min(room, w.expected()+hole))
+			w.newest.pends = uint32(min(room, w.expected()+hole))
 		}
 		w.seal()
 		return w.closePart()

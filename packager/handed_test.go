@@ -53,6 +53,7 @@ var anew = map[string]string{
 	"writers.step":                  "of the period: keyframes are looked at again",
 	"writers.newest.early":          "of a sample that is written",
 	"writers.newest.pending":        "of a sample that is written",
+	"writers.newest.pends":          "of a sample that is written",
 	"writers.newest.sealed":         "of a sample that is written",
 	"writers.part.before":           "what to expect of a part: learned again",
 	"writers.part.draft":            "of the open part, which there isn't",

@@ -12,6 +12,7 @@ import (
 type newest struct {
 	came    uint32 // duration that it came with
 	lasts   uint32 // duration that is expected of it, where it lies now
+	pends   uint32 // … that it has as long as it is pending
 	early   int64  // how much too early it is decoded, if that is more than a rounding
 	end     int64  // decoding time at which it ends, as far as that is known
 	pending bool   // it has the duration that is expected
@@ -76,7 +77,7 @@ func (w *writer) settle(next int64) {
 	if !w.newest.pending {
 		return
 	}
-	*w.part.duration() = uint32(next - (w.part.dts + w.part.settled))
+	w.newest.pends = uint32(next - (w.part.dts + w.part.settled))
 	w.settleLast()
 }
 
@@ -86,6 +87,7 @@ func (w *writer) settleLast() {
 		return
 	}
 	d := w.expected()
+	w.part.samples[len(w.part.samples)-1].Duration = w.newest.pends
 	w.newest.pending = false
 	w.part.settled += d
 	w.open.Duration += d
@@ -96,5 +98,5 @@ func (w *writer) expected() int64 {
 	if !w.newest.pending {
 		return 0
 	}
-	return int64(*w.part.duration())
+	return int64(w.newest.pends)
 }

@@ -13,13 +13,13 @@ type openPart struct {
 	timescale uint32
 	perFrame  bool // each frame is a fragment of its own
 
-	number  int64 // over all segments
-	draft   draft
 	samples []cmaf.Sample
 	dts     int64 // of the first sample
 	settled int64 // Σ durations of samples, but for a newest one that is pending
 	early   int64 // how much of that is before it is shown, or in a gap that was told
-	sync    bool  // it has a sample where decoding can start
+	number  int64 // over all segments
+	draft   draft
+	sync    bool // it has a sample where decoding can start
 	began   time.Time
 
 	sequence uint32                         // of the newest fragment
@@ -29,9 +29,6 @@ type openPart struct {
 
 // empty tells that it has no sample.
 func (p *openPart) empty() bool { return len(p.samples) == 0 }
-
-// duration is that of the newest sample. There must be one.
-func (p *openPart) duration() *uint32 { return &p.samples[len(p.samples)-1].Duration }
 
 // add copies a sample into it. early is how much of the part is before it is shown, or in a gap
 // that was told, if this is the first; startsSegment tells that no part with samples is before it in the

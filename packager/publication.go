@@ -16,20 +16,19 @@ import (
 // It has the life of the stream, and writers, one for each rendition. What they do
 // alike is the beat's.
 type publication struct {
-	mu     sync.Mutex
-	stream *Stream
-	by     []*Contribution // who contributes
+	mu      sync.Mutex
+	by      []*Contribution // who contributes
+	writers []*writer       // of the period, video first
+	leader  *writer         // the first video, else the first audio; another video while that is away
+	common
 
-	genlock *remux.Genlock // nil: there can't be several
+	stream    *Stream
+	genlock   *remux.Genlock // nil: there can't be several
+	soundFrom *Contribution  // nil: nobody
+	former    formers        // renditions that the period doesn't have
 
 	leftOut  []string // what they say of what they send, see hear
 	captions remux.Captions
-
-	common
-	writers   []*writer     // of the period, video first
-	leader    *writer       // the first video, else the first audio; another video while that is away
-	soundFrom *Contribution // nil: nobody
-	former    formers       // renditions that the period doesn't have
 
 	change  change    // of what viewers see, since the newest Window
 	changed time.Time // the list of segments did, by the wall clock

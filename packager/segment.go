@@ -46,12 +46,12 @@ type Part struct {
 type Segment struct {
 	MSN         MSN
 	Header      *Header
-	Parts       []Part
-	Start       int64 // ticks since 1970, in its name and in manifests: see writer.starts
-	DTS         int64 // of the first sample, ticks since 1970
 	PTS         int64 // earliest presentation time, ticks since 1970
 	Duration    int64 // ticks
-	Size        int   // bytes
+	Start       int64 // ticks since 1970, in its name and in manifests: see writer.starts
+	DTS         int64 // of the first sample, ticks since 1970
+	Parts       []Part
+	Size        int // bytes
 	Samples     int
 	Independent bool // begins with a sample where decoding can start
 	Leading     bool // … and some that are shown before that one need the segment before

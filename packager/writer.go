@@ -8,21 +8,25 @@ import (
 
 // writer makes the parts and segments of one rendition, which go on from period to
 // period. It keeps to the beat; the leader's leads it, too.
+//
+// With many streams the memory of each is cold when its next sample comes, and that is
+// what a sample costs. So what each one needs, and what is asked for each sample of
+// another rendition (see publication.pace), lies together, in front.
 type writer struct {
 	*common
-	id     RenditionID
-	order  int  // among renditions of its kind, as viewers see them
-	leads  bool // it has the keyframes that segments begin with
 	header *Header
-	change change // since the newest Window
+	open   *Segment // in the making: no Window has it; nil when none is open
+	leads  bool     // it has the keyframes that segments begin with
+	change change   // since the newest Window
+	newest newest
+	part   openPart
+	group  group
 
 	shelf               // closed segments
 	msn       MSN       // of the open one, or the one that comes
-	open      *Segment  // in the making: no Window has it; nil when none is open
 	openBegan time.Time // when its first sample came
-	part      openPart
-	newest    newest
-	group     group
+	id        RenditionID
+	order     int // among renditions of its kind, as viewers see them
 	foresight foresight
 	absence   absence
 	preroll   preroll
@@ -36,11 +40,11 @@ type writer struct {
 
 // common is what the writers of a publication share.
 type common struct {
-	set       Settings
 	now       func() time.Time
+	turn      *turn // nil when none is planned
 	beat      beat
 	retention retention
-	turn      *turn // nil when none is planned
+	set       Settings
 }
 
 // change is what happened since the newest Window was made.
@@ -186,7 +190,7 @@ func (w *writer) add(s *remux.Sample) {
 	if w.open.Samples == 0 && w.part.empty() && len(w.open.Parts) > 0 { // it began with gaps
 		w.open.DTS, w.open.Independent, w.open.Leading = s.DTS, s.Sync, s.OpenGOP
 	}
-	if w.open.Independent && w.open.Lead == 0 {
+	if pts < w.open.PTS && w.open.Independent && w.open.Lead == 0 {
 		w.open.PTS = min(w.open.PTS, w.inOrder(pts))
 	}
 	early := int64(0)
@@ -204,7 +208,7 @@ func (w *writer) add(s *remux.Sample) {
 	}
 	w.part.add(s, flags, early, w.open.Samples == 0)
 	w.absence.note(s.CompositionOffset)
-	w.newest.lasts, w.newest.pending, w.newest.end = s.Duration, true, s.DTS+int64(s.Duration)
+	w.newest.lasts, w.newest.pends, w.newest.pending, w.newest.end = s.Duration, s.Duration, true, s.DTS+int64(s.Duration)
 }
 
 // openDuration is that of the open segment so far, 0 where there is none.

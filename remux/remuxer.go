@@ -20,29 +20,31 @@ import (
 //	                      of all tracks are known ──▶ keyframe, and that until ───▶ new decoders take over
 //	                                                  the frame behind it           at the next keyframe
 type Remuxer struct {
-	reports
-	out Output
-	now func() time.Time
-
-	began    time.Time // when the first frame came; zero before it
-	metadata metadata
-	silence  *uint32 // timestamp of the first tag that can't be used; nil before it
-
-	sources []*source // video first
-	line    timeline
-	lobby   lobby
-	rush    rush
-	period  period
-
-	monitor  monitor
+	now      func() time.Time
+	sources  []*source    // video first
+	few      [2]*source   // what sources has, when that many are enough
 	suspects int          // frames that wait for the one that tells whether their timestamps can be believed
 	holds    atomic.Int64 // bytes that wait, for others
+	out      Output
+	began    time.Time // when the first frame came; zero before it
+
+	lobby   lobby
+	line    timeline
+	period  period
+	monitor monitor
+
+	rush     rush
+	metadata metadata
+	silence  *uint32 // timestamp of the first tag that can't be used; nil before it
+	reports
 }
 
 // New returns a Remuxer that writes to out. now is the wall clock, of which no
 // step is seen.
 func New(out Output, now func() time.Time, hooks Hooks) *Remuxer {
-	return &Remuxer{reports: reports{hooks: hooks}, out: out, now: now}
+	r := &Remuxer{reports: reports{hooks: hooks}, out: out, now: now}
+	r.sources = r.few[:0]
+	return r
 }
 
 // WriteTag takes one tag. Damaged or unknown ones are dropped; an error means

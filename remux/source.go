@@ -11,24 +11,30 @@ import (
 
 // source is one track as the encoder sends it.
 type source struct {
+	// Every frame needs these, and with many streams memory is cold when one comes:
+	// so they lie together.
 	trackKey
+	fourCC flv.FourCC
+	inPeriod
+	bits  bitstream
+	clock clock
+	lane  *lane
+	rate  *frameRate // nil of sound
+	gauge gauge
+
+	held   frame // whose timestamp can't be believed yet; zero when there is none
 	name   string
 	told   description
 	colour colour
-	fourCC flv.FourCC
-	bits   bitstream
-	lane   *lane
-	clock  clock
-	rate   *frameRate // nil of sound
-	gauge  gauge
-	held   frame // whose timestamp can't be believed yet; zero when there is none
+	shown  colour // in the current period
+}
 
-	// Of the current period:
+// inPeriod is what a source is in the current period.
+type inPeriod struct {
+	joined    bool  // decoding has started
 	codec     Codec // nil where the track isn't in it
 	timescale int64
-	shown     colour
-	index     int  // in its tracks
-	joined    bool // decoding has started
+	index     int // in its tracks
 }
 
 // frame is a packet on its way, at its place on the line.
@@ -43,7 +49,11 @@ const mostSources = 16
 
 // source is the track that a packet is of; nil for one that can't be taken.
 func (r *Remuxer) source(p *flv.Packet) *source {
-	for _, s := range r.sources {
+	for i := range r.sources {
+		if p.Kind == Audio { // it lies behind pictures, whose memory is cold: with many streams that is what a frame costs
+			i = len(r.sources) - 1 - i
+		}
+		s := r.sources[i]
 		if s.kind == p.Kind && s.number == p.TrackID && (s.fourCC == p.FourCC || codecs[p.FourCC] != nil) {
 			return s
 		}
