@@ -125,7 +125,9 @@ func (a *app) leaveWhenDone(ctx context.Context) {
 			}
 			u.other.Store(nil)
 			a.gate.Undrain()
-			a.ports.GoOn()
+			if err := a.ports.GoOn(); err != nil {
+				a.log.Error().Err(err).Str("room", "upgrade").Msg("this process can't serve by HTTP/3 again: viewers come by TCP")
+			}
 			if a.relay != nil {
 				a.replaceRelays(a.relayed(a.cfg))
 			}

@@ -2,16 +2,20 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/quic-go/quic-go/http3"
 )
 
 // One upgrade behind another: the second is started by the process that came by the first.
@@ -68,6 +72,56 @@ func TestUpgradeTwice(t *testing.T) {
 	}
 	_ = syscall.Kill(pid, syscall.SIGTERM)
 	p.until(t, `"message":"stopping`, 10*time.Second)
+}
+
+// Where the new process dies, the old one serves again by all ways, by HTTP/3, too; and the
+// next upgrade succeeds.
+func TestUpgradeAfterOneThatDied(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	p := newProgram(t)
+	p.rtmps, p.https, p.tls = freePort(t), freePort(t), &tls.Config{InsecureSkipVerify: true}
+	dir := filepath.Dir(p.config)
+	writeKeyPair(t, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	p.start(t, "")
+	viewer := &http.Client{Transport: &http.Transport{TLSClientConfig: p.tls.Clone()}}
+	defer viewer.CloseIdleConnections()
+	byHTTP3 := func(when string) {
+		t.Helper()
+		quic := &http3.Transport{TLSClientConfig: p.tls.Clone()}
+		defer quic.Close()
+		r, _ := http.NewRequestWithContext(ctx, "GET", "https://"+p.https+"/live/cam00/v1.m3u8", nil)
+		answer, err := quic.RoundTrip(r)
+		if err != nil {
+			t.Fatalf("by HTTP/3, %s: %v", when, err)
+		}
+		if answer.Body.Close(); answer.StatusCode != 200 {
+			t.Errorf("by HTTP/3, %s: %s", when, answer.Status)
+		}
+	}
+	c := p.gather(ctx, t, 1, 0, 300, viewer, func(string) string { return "https://" + p.https })
+	time.Sleep(3 * time.Second)
+	byHTTP3("before")
+	for n := 1; n <= 2; n++ {
+		if err := p.Process.Signal(syscall.SIGUSR2); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(10 * time.Second); strings.Count(p.log.String(), "the new process serves") < n; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("the upgrade number %d failed:\n%s", n, p.log)
+			}
+		}
+		byHTTP3("from the new process")
+		if n == 1 {
+			_ = syscall.Kill(p.successors()[0], syscall.SIGKILL)
+			p.until(t, "the new process is gone: this one serves again", 10*time.Second)
+			byHTTP3("from the old process again")
+		}
+	}
+	c.check(t, false)
+	p.until(t, "this process has no stream left", 15*time.Second)
+	_ = syscall.Kill(p.successors()[1], syscall.SIGTERM)
 }
 
 var (

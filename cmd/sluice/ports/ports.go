@@ -130,10 +130,18 @@ func (o *opening) open() error {
 				return fmt.Errorf("http.http3: %w", err)
 			}
 		}
-		if s, ok := pc.(syscall.Conn); ok {
-			o.ports.sockets["http3"] = s
+		socket := pc.(*net.UDPConn) // Sockets takes no other
+		o.ports.sockets["http3"] = socket
+		door := NewQUICDoor(viewers, o.cfg.HTTP.MaxPerAddress)
+		var advertise func(http.Handler) http.Handler
+		quic, err := newLives(socket, func(pc net.PacketConn) (w Way) {
+			w, advertise = QUIC(o.rooms.Viewers, pc, httpTLS, door)
+			return w
+		})
+		if err != nil {
+			socket.Close()
+			return fmt.Errorf("http.http3: %w", err)
 		}
-		quic, advertise := QUIC(o.rooms.Viewers, pc, httpTLS, NewQUICDoor(viewers, o.cfg.HTTP.MaxPerAddress))
 		o.ports.Ways = append(o.ports.Ways, quic)
 		secure = advertise(o.rooms.Viewers)
 	}

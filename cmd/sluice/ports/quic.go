@@ -42,8 +42,6 @@ func QUIC(h http.Handler, pc net.PacketConn, config *tls.Config, d *QUICDoor) (w
 		},
 		Shutdown: func(ctx context.Context) error { return end(s.Shutdown(ctx)) },
 		Close:    func() error { return end(s.Close()) },
-
-		datagrams: true,
 	}
 	return w, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

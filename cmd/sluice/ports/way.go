@@ -18,7 +18,7 @@ type Way struct {
 	Shutdown func(context.Context) error // lets requests under way end
 	Close    func() error
 
-	datagrams bool // two processes can't share its socket
+	lives *lives // of one whose socket two processes can't share; else nil
 }
 
 // HeaderTimeout is for TLS, and for each request's header.
