@@ -55,7 +55,8 @@ type member struct {
 	heard  int64
 	last   uint32 // timestamp of its first track, and where that is on the line, ns
 	line   int64
-	best   int64 // how far it is ahead of the clock: slew.best
+	best   int64 // how far it is ahead of where the line is to be: slew.ahead
+	young  int64 // it came to lie beside the master a short while ago, until then
 	keys   keyframes
 	sounds sounds
 	drift  drift
@@ -181,10 +182,14 @@ func (m *member) watch(now int64) {
 	}
 }
 
-// note takes down where an encoder is.
+// note takes down where an encoder is. One that has come beside the master is as far ahead of where the line is
+// to be as that, however late its first frame came: so another that leads leaves the line where it is.
 func (m *member) note(t *timeline, now int64) {
-	c := t.lead
-	m.due, m.heard, m.last, m.line, m.best = now+int64(reportTime), now, c.last, c.line(), t.slew.best()
+	c, o := t.lead, m.genlock.master
+	if o != nil && o != m && m.lock.State.locked() && now < m.young {
+		t.slew.right = t.slew.best() - o.best
+	}
+	m.due, m.heard, m.last, m.line, m.best = now+int64(reportTime), now, c.last, c.line(), t.slew.ahead()
 }
 
 // lead makes an encoder the master, and the line its own.
@@ -192,7 +197,7 @@ func (m *member) lead(t *timeline) {
 	g := m.genlock
 	g.left = nil
 	if g.master = m; !m.broken { // else the line is as far ahead of the clock as it was
-		g.lead = t.began.Sub(t.opened).Nanoseconds()
+		g.lead = t.began.Sub(t.opened).Nanoseconds() + t.slew.right
 	}
 	g.bends.begin(&t.slew)
 	g.pins, g.gone = pins{}, departures{}
@@ -226,6 +231,7 @@ func (m *member) lay(t *timeline, l landing, now int64) {
 		g.left = nil
 		g.follow(m)
 	}
+	m.young = now + int64(slewWindow)
 	m.note(t, now)
 }
 
@@ -253,7 +259,8 @@ func (m *member) join(o *member, t *timeline, l landing) bool {
 		m.lock = f.free()
 		by = max(g.ahead(t), 0)
 		if g.master != nil { // what came first may have been late, or early
-			by = max(g.ahead(t)+o.best-t.slew.best(), l.least)
+			t.slew.right = t.slew.best() - o.best
+			by = max(g.ahead(t)-t.slew.right, l.least)
 		}
 		t.move(by, by)
 		return false

@@ -256,6 +256,29 @@ func TestGenlockDrift(t *testing.T) {
 	}
 }
 
+// TestGenlockInTurn: encoders that come and go in turn leave the line by the true time, however late the first
+// frame of each was.
+func TestGenlockInTurn(t *testing.T) {
+	const turn, beside, late = 10 * time.Minute, 30 * time.Second, 200 * time.Millisecond
+	for _, odd := range []bool{false, true} { // where nothing ties them to each other, they lie there, too
+		s := newStudio(t)
+		s.thin = true
+		for i := range 12 {
+			at := time.Duration(i) * turn
+			s.add(encoder{
+				kind: fmt.Sprint("encoder ", i+1), silent: true, every: 12, gop: 10, base: int64(i) * 1e8, burst: late, odd: odd,
+				starts: at + time.Duration(i%2)*800*time.Millisecond, ends: at + turn + beside,
+			})
+		}
+		s.run(12 * turn)
+		for _, e := range s.encoders {
+			if e.periods != 1 || e.worst > late.Seconds()+0.1 || e.off < -0.1 {
+				t.Errorf("%s: %d periods, off by %.3f s, %.3f at most, %+v", e.kind, e.periods, e.off, e.worst, e.locks)
+			}
+		}
+	}
+}
+
 // TestGenlockRunaway: an encoder whose timestamps run ahead of the time leaves the others
 // alone, even if it was the master; and one that lags is no master for long.
 func TestGenlockRunaway(t *testing.T) {

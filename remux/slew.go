@@ -17,6 +17,7 @@ type slew struct {
 	until    int64 // place at which the rate is set anew
 	earliest int64 // how far ahead of the clock the line was at most, ns
 	before   int64 // the same of the window before
+	right    int64 // how far ahead it is to be: 0 of one encoder alone
 
 	member *member // of several encoders on one line, which is bent for all; nil for one alone
 }
@@ -48,7 +49,7 @@ func (s *slew) heard(line, ahead int64) {
 	if line < s.until {
 		return
 	}
-	s.bend(line, min(max(-float64(s.earliest)/float64(slewTime), -maxSlew), maxSlew))
+	s.bend(line, min(max(-float64(s.earliest-s.right)/float64(slewTime), -maxSlew), maxSlew))
 	s.until, s.earliest, s.before = line+int64(slewWindow), ahead, s.earliest
 }
 
@@ -81,6 +82,9 @@ func (s *slew) move(by int64) {
 
 // best is how far the line is ahead of the clock where nothing is late.
 func (s *slew) best() int64 { return max(s.earliest, s.before) }
+
+// ahead is how far it is ahead of where it is to be.
+func (s *slew) ahead() int64 { return s.best() - s.right }
 
 // restart forgets what was heard of a line that is no more.
 func (s *slew) restart() { *s = slew{shift: s.shift, member: s.member} }

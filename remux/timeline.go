@@ -358,5 +358,5 @@ func (t *timeline) late() int64 {
 	if t.breach.backlog.unsure {
 		return -t.breach.backlog.most
 	}
-	return -t.slew.best()
+	return -t.slew.ahead()
 }
