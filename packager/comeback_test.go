@@ -317,3 +317,29 @@ func TestBackIntoAGap(t *testing.T) {
 		})
 	}
 }
+
+// Where one that stands by takes over at a keyframe, lists tell of a gap where nothing is shown in front of it:
+// no segment begins more than 0.1 s behind the end of the one before.
+func TestTakesOverBehindAHole(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	set.PartDuration = 200 * time.Millisecond
+	for silent := int64(11700); silent < 12000; silent += 10 {
+		t.Run(fmt.Sprint(silent), func(t *testing.T) {
+			w := program(t, set, 20000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: 25, gop: 75, silent: []away{{silent, 99000}}},
+				pusher{label: "_a", order: 1, fps: 25, gop: 75, lag: 30},
+				pusher{label: "_b", order: 2, fps: 25, gop: 75, mute: true})
+			r, _ := w.Rendition("v1_a")
+			for k, s := range r.Segments[1:] {
+				last := r.Segments[k]
+				if d := s.Time().Sub(last.Header.Time(last.PTS + last.Duration)); d > 100*time.Millisecond {
+					t.Errorf("segment %d begins %v behind the end of the one before", s.MSN, d)
+				}
+			}
+			if n := len(r.Segments); n < 5 {
+				t.Errorf("%d segments", n)
+			}
+		})
+	}
+}

@@ -153,7 +153,8 @@ func (w *writer) bridge(s *remux.Sample) error {
 		}
 		return nil // the one before it does
 	}
-	if shown := w.nanoseconds(s.DTS + int64(s.CompositionOffset)); s.Sync && (w.duration(hole) >= scrap ||
+	shown := w.nanoseconds(s.DTS + int64(s.CompositionOffset))
+	if s.Sync && (w.duration(hole) >= scrap ||
 		!w.newest.pending && hole >= 2*int64(s.Duration) && shown-w.place() >= int64(least)) {
 		return w.gapTo(shown)
 	}
@@ -166,7 +167,10 @@ func (w *writer) bridge(s *remux.Sample) error {
 			w.newest.pends = uint32(min(room, w.expected()+hole))
 		}
 		w.seal()
-		return w.closePart()
+		if err := w.closePart(); err != nil || !w.isVideo() || !s.Sync || shown-w.place() < max(int64(least), w.nanoseconds(2*int64(s.Duration))) {
+			return err
+		}
+		return w.gapTo(shown) // the part had no room for all of it
 	}
 	return nil
 }
