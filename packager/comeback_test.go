@@ -343,3 +343,21 @@ func TestTakesOverBehindAHole(t *testing.T) {
 		})
 	}
 }
+
+// The sound of another publisher, whose units lie elsewhere, goes on where that of the one before ends: nothing of it
+// lies in front of that.
+func TestSoundGoesOnElsewhere(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	for _, phase := range []int64{0, 300, 500, 520, 600, 1000} {
+		t.Run(fmt.Sprint(phase), func(t *testing.T) {
+			w := program(t, set, 16000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: 30, gop: 60, gone: []away{{9230, 99000}}},
+				pusher{label: "_b", order: 2, fps: 30, gop: 60, lag: 60, phase: phase})
+			r, _ := w.Rendition("a1")
+			if n := len(readBack(t, r)); n < 500 {
+				t.Errorf("%d units of sound", n)
+			}
+		})
+	}
+}

@@ -49,6 +49,8 @@ func (w *writer) follow(s *remux.Sample) {
 		at = n.end
 	case n.pending:
 		at = max(at, w.part.dts+w.part.settled+1)
+	case !w.isVideo() && w.absence.wrote: // another publisher's may begin up to half a unit in front
+		at = max(at, n.end)
 	}
 	n.sealed = false
 	shift := s.DTS - at

@@ -26,6 +26,7 @@ type pusher struct {
 	first   int   // frames in front of its first keyframe
 	lag     int64 // that its samples come behind their time
 	early   int64 // that its sound comes before its pictures
+	phase   int64 // ticks that the units of its sound begin later
 	from    int64
 	cache   int64  // how much that was before it sends at once where it begins
 	gone    []away // its connection is lost
@@ -121,7 +122,7 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 					t.Fatal(err)
 				}
 			}
-			write(t, k.c, remux.Sample{Track: track, DTS: start.UnixMilli()*48 + n*1024, Duration: 1024, Sync: true}, fmt.Sprintf("sound %d;", n))
+			write(t, k.c, remux.Sample{Track: track, DTS: start.UnixMilli()*48 + n*1024 + k.phase, Duration: 1024, Sync: true}, fmt.Sprintf("sound %d;", n))
 		}
 	}
 	for ms := int64(0); ms < length; ms++ {
