@@ -10,7 +10,6 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sluice-live/sluice/ingest/amf"
@@ -24,6 +23,7 @@ const (
 	dialTimeout  = 10 * time.Second
 	playTimeout  = 20 * time.Second // some servers, sluice among them, wait half of it for a stream
 	writeTimeout = 10 * time.Second
+	closeTimeout = 10 * time.Second // for a server to read what is on its way to it
 	hurryTime    = time.Second
 	chunkSize    = 4096 // what OBS announces
 
@@ -48,7 +48,8 @@ type Publisher struct {
 	w      *chunk.Writer
 	broken error // of a Flush: what follows would be read as the rest of what was cut off
 
-	hurried atomic.Bool // what is still to be said may take no longer than hurryTime
+	hurry     chan struct{} // closed: what is still to be said, and read, may take no longer than hurryTime
+	hurryOnce sync.Once
 
 	asked chan string
 
@@ -113,7 +114,7 @@ func publish(nc net.Conn, app, name, tcURL string, t Tells) (*Publisher, error) 
 	if err := handshake.Dial(nc, 0, rand.Reader); err != nil {
 		return nil, err
 	}
-	p := &Publisher{nc: nc, w: chunk.NewWriter(nc), name: name, gone: make(chan struct{}), asked: make(chan string, 1)}
+	p := &Publisher{nc: nc, w: chunk.NewWriter(nc), name: name, gone: make(chan struct{}), hurry: make(chan struct{}), asked: make(chan string, 1)}
 	r := chunk.NewReader(nc, listenLimits())
 	p.w.SetChunkSize(chunkSize)
 	p.command(0, "connect", 1, t.add(amf.Object{
@@ -312,8 +313,10 @@ func (p *Publisher) flush() error {
 		return p.broken
 	}
 	limit := writeTimeout
-	if p.hurried.Load() {
+	select {
+	case <-p.hurry:
 		limit = hurryTime
+	default:
 	}
 	p.nc.SetWriteDeadline(time.Now().Add(limit))
 	p.broken = p.w.Flush()
@@ -327,22 +330,36 @@ func (p *Publisher) Close() error {
 	p.command(0, "deleteStream", 7, amf.Null{}, float64(p.streamID))
 	err := p.flush()
 	p.mu.Unlock()
-	if tcp, ok := p.nc.(interface{ CloseWrite() error }); ok && err == nil {
-		// The server closes when it has read the goodbye: closing first could
-		// lose what is on its way.
-		tcp.CloseWrite()
-		p.nc.SetReadDeadline(time.Now().Add(time.Second))
-		<-p.gone
-		return p.nc.Close()
+	if err == nil {
+		return p.closeBehind()
 	}
 	p.Abort()
 	return err
 }
 
-// Hurry ends a Flush that waits, within a second, and gives what is said from here on no longer.
-// It may be called from anywhere.
+// closeBehind closes the connection when the server has read all, and closes its side then:
+// who closes first loses what is on its way as soon as the server says anything.
+func (p *Publisher) closeBehind() error {
+	half, ok := p.nc.(interface{ CloseWrite() error })
+	if !ok {
+		p.Abort()
+		return nil
+	}
+	half.CloseWrite()
+	p.nc.SetReadDeadline(time.Now().Add(closeTimeout))
+	select {
+	case <-p.gone:
+	case <-p.hurry:
+		p.nc.SetReadDeadline(time.Now().Add(hurryTime))
+		<-p.gone
+	}
+	return p.nc.Close()
+}
+
+// Hurry ends a Flush that waits, within a second, and gives what is said from here on no longer,
+// nor the server to read it. It may be called from anywhere.
 func (p *Publisher) Hurry() {
-	p.hurried.Store(true)
+	p.hurryOnce.Do(func() { close(p.hurry) })
 	p.nc.SetWriteDeadline(time.Now().Add(hurryTime))
 }
 
@@ -353,16 +370,7 @@ func (p *Publisher) Asked() <-chan string { return p.asked }
 
 // Leave closes the connection without a goodbye, when the server has read all: the stream
 // goes on elsewhere.
-func (p *Publisher) Leave() error {
-	if tcp, ok := p.nc.(interface{ CloseWrite() error }); ok {
-		tcp.CloseWrite()
-		p.nc.SetReadDeadline(time.Now().Add(time.Second))
-		<-p.gone
-		return p.nc.Close()
-	}
-	p.Abort()
-	return nil
-}
+func (p *Publisher) Leave() error { return p.closeBehind() }
 
 // Abort closes the connection without a goodbye.
 func (p *Publisher) Abort() {

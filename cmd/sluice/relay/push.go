@@ -109,7 +109,7 @@ func (p *push) once(ctx context.Context, stream *packager.Stream) error {
 	}
 	reader := tags.NewReader(takes)
 	if ready, err := reader.Ready(stream.Window()); err != nil || !ready {
-		to.Close()
+		end(ctx, to, to.Close)
 		return untaken(stream.Window())
 	}
 	s := &sending{push: p, to: to, at: p.To, tells: tells}
@@ -120,7 +120,7 @@ func (p *push) once(ctx context.Context, stream *packager.Stream) error {
 	err = s.copy(ctx)
 	switch {
 	case errors.Is(err, errOver), ctx.Err() != nil, errors.Is(err, errOtherWay):
-		s.to.Close()
+		end(ctx, s.to, s.to.Close)
 	default:
 		if why := s.to.Why(); why != nil {
 			err = why // that it can't be written to is what follows from it

@@ -150,9 +150,16 @@ func (s *sending) move(ctx context.Context) {
 	old := s.to
 	s.to, s.at, s.where.asked, s.where.told = to, s.where.next, false, false
 	s.first = append(s.from.Reader.Introduction(), s.first...)
-	s.leaving.Go(func() { old.Leave() })
+	s.leaving.Go(func() { end(ctx, old, old.Leave) })
 	s.log.Info().Stringer("to", s.at).Msg("pushing by another connection, as the server has asked")
 	s.tell(admin.Event{Text: "pushing by another connection, to " + s.at.String() + ", as the server has asked"})
+}
+
+// end lets a connection end as it does, and hurries that when ctx is over: a target may take
+// its time to read what is on its way.
+func end(ctx context.Context, to *client.Publisher, ends func() error) {
+	defer context.AfterFunc(ctx, to.Hurry)()
+	ends()
 }
 
 // reach connects to where the target asks to go.
