@@ -21,7 +21,7 @@ import (
 
 // lag is how a track comes beside the others.
 type lag struct {
-	ahead  int64         // how far ahead of the clock the end of its newest unit of sound, or its newest picture, was, ns
+	ahead  int64         // how far ahead of the clock its newest frame was, ns
 	best   int64         // … its frames were at most in this window
 	before int64         // … in the window before
 	first  time.Duration // when its first frame arrived
@@ -29,6 +29,7 @@ type lag struct {
 	alone  bool          // others were away in it: encoders wait for them, or don't
 	behind [5]int64      // how far behind the others it was at best in the newest windows in which they weren't, ns
 	known  int           // … of which there were so many
+	unit   int64         // how long its units of sound last, ns
 
 	fresh   bool          // it begins, and its timestamps may be of a base of their own
 	watched bool          // its clock may have lost time
@@ -88,12 +89,18 @@ func (g *lag) watch(usual int64, arrived time.Duration) {
 	g.usual, g.nearest, g.risen, g.others = usual, g.ahead, g.ahead, math.MinInt64
 }
 
-// lags looks how far ahead of the clock a frame is, and lets its lane make up for time that its
+// lags is told how far ahead of the clock a frame is, and lets its lane make up for time that its
 // clock has lost.
-func (t *timeline) lags(c *lane, arrived time.Duration) {
+func (t *timeline) lags(c *lane, ahead int64, arrived time.Duration) {
 	g := &c.lag
+	if c.pace.exact && g.unit != c.usual {
+		if g.unit > 0 {
+			t.unsure(max(g.unit-c.usual, c.usual-g.unit))
+		}
+		g.unit = c.usual
+	}
 	t.compare(c, arrived)
-	back := g.heard(t.endAhead(c, arrived), arrived)
+	back := g.heard(ahead, arrived)
 	switch {
 	case g.watched:
 		t.watch(c, arrived)
@@ -108,13 +115,15 @@ func (t *timeline) lags(c *lane, arrived time.Duration) {
 	}
 }
 
-// endAhead is how far ahead of the clock the end of a lane's newest unit of sound, or its newest picture, is,
-// ns: a unit is sent when it is complete, so longer ones come later.
-func (t *timeline) endAhead(c *lane, arrived time.Duration) int64 {
-	if c.pace.exact {
-		return t.ahead(c, arrived) + c.usual
+// unsure lets tracks come so much further behind the others than before, as units of sound last longer or
+// shorter by that: some encoders send each when it is complete, others when it is its turn by its timestamp.
+func (t *timeline) unsure(by int64) {
+	for _, c := range t.lanes {
+		c.lag.usual += by
+		for i := range c.lag.behind {
+			c.lag.behind[i] += by
+		}
 	}
-	return t.ahead(c, arrived)
 }
 
 // compare takes down how far a lane is behind the others, at the end of a window in which they were
@@ -182,7 +191,7 @@ func (t *timeline) watch(c *lane, arrived time.Duration) {
 	case known && arrived-g.rose >= c.lagSure(lost):
 		c.offset += lost
 		*g = lag{}
-		g.heard(t.endAhead(c, arrived), arrived)
+		g.heard(t.ahead(c, arrived), arrived)
 	}
 }
 

@@ -236,27 +236,44 @@ func TestF32StallBehindABreak(t *testing.T) {
 	}
 }
 
-// F32: units of sound come later where they become longer, as they are sent when they are complete. Its clock
-// has lost no time by that.
-func TestF32LongerUnits(t *testing.T) {
-	began := time.UnixMilli(base)
-	line := timeline{opened: began, began: began}
-	picture, sound := line.lane(), line.lane()
-	sound.pace.exact = true
-	unit := 64
-	for n, ms, sounds := 0, 0, 0; ms < 60000; ms += 40 {
-		line.at(picture, uint32(ms), time.Duration(ms+20)*time.Millisecond)
-		if ms == 20000 {
-			unit = 128
-		}
-		for ; sounds+unit <= ms; sounds += unit {
-			sound.usual = int64(unit) * int64(time.Millisecond)
-			jitter := n * 37 % 60
-			line.at(sound, uint32(sounds), time.Duration(sounds+unit+jitter)*time.Millisecond)
-			n++
-		}
-	}
-	if d := picture.offset - sound.offset; d != 0 {
-		t.Errorf("the sound was moved by %v", -time.Duration(d))
+// F32: units of sound come later where they become longer, if they are sent when they are complete, and as before
+// if they are sent in their turn by their timestamps. Their clock has lost no time by that.
+func TestF32UnitsOfAnotherLength(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		before   int // ms that a unit lasts
+		behind   int // … from 20 s on
+		picture  int // ms that one lasts
+		complete bool
+	}{
+		{"longer, each when it is complete", 64, 128, 40, true},
+		{"shorter, each when it is complete", 128, 64, 40, true},
+		{"longer, in their turn", 64, 128, 200, false},
+		{"shorter, in their turn", 128, 64, 200, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			began := time.UnixMilli(base)
+			line := timeline{opened: began, began: began}
+			picture, sound := line.lane(), line.lane()
+			sound.pace.exact = true
+			unit := c.before
+			for ms, at, n := 0, 0, 0; ms < 60000; ms += c.picture {
+				line.at(picture, uint32(ms), time.Duration(ms)*time.Millisecond)
+				if ms == 20000 {
+					unit = c.behind
+				}
+				for ; at+unit <= ms || !c.complete && at <= ms; at, n = at+unit, n+1 {
+					sound.usual = int64(unit) * int64(time.Millisecond)
+					comes := ms
+					if c.complete {
+						comes = at + unit + n*37%60 // as the network has it
+					}
+					line.at(sound, uint32(at), time.Duration(comes)*time.Millisecond)
+				}
+			}
+			if d := picture.offset - sound.offset; d != 0 {
+				t.Errorf("the sound was moved by %v", -time.Duration(d))
+			}
+		})
 	}
 }

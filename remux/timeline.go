@@ -197,7 +197,7 @@ func (t *timeline) place(c *lane) place { return place{c.line() - t.mended, t.br
 
 // placed is the same, of a lane that was just heard.
 func (t *timeline) placed(c *lane, arrived time.Duration) place {
-	t.lags(c, arrived)
+	t.lags(c, t.ahead(c, arrived), arrived)
 	c.heard = arrived
 	ahead := t.ahead(c, arrived)
 	if t.still {
