@@ -2,6 +2,7 @@ package remux
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -50,8 +51,11 @@ func (o *recorder) SetTracks(tracks []Track) error {
 	var names []string
 	for i, track := range tracks {
 		names = append(names, track.Codecs)
-		if i > 0 && (track.Kind() < tracks[i-1].Kind() || track.Kind() == tracks[i-1].Kind() && track.ID <= tracks[i-1].ID) {
-			o.t.Errorf("%s comes behind %s", track.ID, tracks[i-1].ID)
+		if i > 0 {
+			a, b := tracks[i-1], track // v129 is behind v2
+			if cmp.Or(cmp.Compare(a.Kind(), b.Kind()), cmp.Compare(len(a.ID), len(b.ID)), strings.Compare(a.ID, b.ID)) >= 0 {
+				o.t.Errorf("%s comes behind %s", b.ID, a.ID)
+			}
 		}
 		if o.byID[track.ID] == nil {
 			o.byID[track.ID] = new(recorded)

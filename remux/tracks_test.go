@@ -96,6 +96,19 @@ func TestManyTracks(t *testing.T) {
 	}
 }
 
+// TestTracksByNumber: tracks are in the order of their numbers, not of their names.
+func TestTracksByNumber(t *testing.T) {
+	m := newMany(t)
+	for _, id := range []uint8{128, 1} {
+		m.packet(flv.Packet{Kind: Audio, TrackID: id, FourCC: flv.MP4A, Type: flv.PacketConfig, Data: unhex(stereo48)})
+		m.packet(flv.Packet{Kind: Audio, TrackID: id, FourCC: flv.MP4A, Type: flv.PacketFrame, Data: unhex("2110")})
+	}
+	m.r.Close(nil)
+	if got := m.names(); got != "a2 a129" {
+		t.Errorf("periods of %s", got)
+	}
+}
+
 // TestManyTracksJump: the line is broken when all tracks have jumped, and not before.
 func TestManyTracksJump(t *testing.T) {
 	const all = "v1 v2 a1 a2 a3"
