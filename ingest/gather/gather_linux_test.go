@@ -145,7 +145,7 @@ func TestEndBehindData(t *testing.T) {
 	}
 }
 
-// A peer that resets the connection ends a Read that waits.
+// What has come and was not read is known, also where there is nothing more to come.
 func TestUnread(t *testing.T) {
 	server, client := pipe(t, listen(t))
 	unread := func() int { return server.(*conn).Unread() }
@@ -168,6 +168,7 @@ func TestUnread(t *testing.T) {
 	}
 }
 
+// A peer that resets the connection ends a Read that waits.
 func TestReset(t *testing.T) {
 	server, client := pipe(t, listen(t))
 	server.SetDeadline(time.Now().Add(10 * time.Second))
