@@ -13,6 +13,8 @@ type Flag struct {
 	Help string // a sentence without its full stop
 	Bool bool   // it needs no value
 	File bool   // its value is a file or directory
+
+	Words []string // what its value can be; nil: anything
 }
 
 // Flags are all of those that sluice serve takes, in the order of sluice.yaml.
@@ -22,7 +24,7 @@ func Flags() []Flag {
 	for _, f := range fieldsOf(&c) {
 		_, isBool := f.ptr.(*bool)
 		help := cmp.Or(short(told()[f.path]), f.path)
-		all = append(all, Flag{Name: flagName(f.path)[1:], Help: help, Bool: isBool, File: isFile(f.path)})
+		all = append(all, Flag{Name: flagName(f.path)[1:], Help: help, Bool: isBool, File: isFile(f.path), Words: words[f.path]})
 	}
 	return all
 }

@@ -37,6 +37,6 @@ func (fs *faults) hooks(h Hooks) {
 		}
 	}
 	for _, e := range h.Events {
-		fs.oneOf("hooks.events", e, HookEvents...)
+		fs.oneOf("hooks.events", e)
 	}
 }

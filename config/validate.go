@@ -49,7 +49,7 @@ func (c *Config) faults() []fault {
 	atLeast(&fs, "rtmp.connection_burst", c.RTMP.ConnectionBurst, 1)
 	fs.networks("rtmp.unlimited_from", c.RTMP.UnlimitedFrom)
 	fs.networks("rtmp.proxy_protocol_from", c.RTMP.ProxyProtocolFrom)
-	fs.oneOf("rtmp.play_start", c.RTMP.PlayStart, "fast", "live")
+	fs.oneOf("rtmp.play_start", c.RTMP.PlayStart)
 	between(&fs, "rtmp.play_wait", c.RTMP.PlayWait, 0, time.Minute)
 	atLeast(&fs, "rtmp.max_readers", c.RTMP.MaxReaders, 0)
 
@@ -111,8 +111,8 @@ func (c *Config) faults() []fault {
 	between(&fs, "window.grace", c.Window.Grace, 0, 5*time.Minute)
 	atLeast(&fs, "window.linger", c.Window.Linger, 60*time.Second)
 
-	fs.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
-	fs.oneOf("log.format", c.Log.Format, "console", "json")
+	fs.oneOf("log.level", c.Log.Level)
+	fs.oneOf("log.format", c.Log.Format)
 
 	return fs
 }
@@ -129,7 +129,7 @@ func (fs *faults) watch(c Watch) {
 	}
 	fs.jwt("watch.jwt", c.JWT)
 	fs.url("watch.webhook.url", c.Webhook.URL)
-	fs.oneOf("watch.webhook.style", c.Webhook.Style, "json", "form")
+	fs.oneOf("watch.webhook.style", c.Webhook.Style)
 	fs.secret("watch.secret", c.Secret, 16)
 	fs.secret("watch.cdn_secret", c.CDNSecret, 16)
 	between(fs, "watch.session", c.Session, time.Minute, 30*24*time.Hour)
@@ -221,7 +221,7 @@ func (fs *faults) publish(p Publish) {
 			fs.add("publish.users", "%s: is not md5:SALT:HASH as sluice key -user %s prints it", user, user)
 		}
 	}
-	fs.oneOf("publish.login", p.Login, "auto", "always", "never")
+	fs.oneOf("publish.login", p.Login)
 	if p.Login == "always" && len(p.Users) == 0 {
 		fs.clash("publish.login", "publish.users", "is always, but publish.users is empty")
 	}
@@ -231,7 +231,7 @@ func (fs *faults) publish(p Publish) {
 	}
 	fs.jwt("publish.jwt", p.JWT)
 	fs.url("publish.webhook.url", p.Webhook.URL)
-	fs.oneOf("publish.webhook.style", p.Webhook.Style, "json", "form")
+	fs.oneOf("publish.webhook.style", p.Webhook.Style)
 }
 
 // CheckKeyName tells whether a stream key can be for that: NAME, in any app, or APP/NAME, of a stream
@@ -351,9 +351,20 @@ func (fs *faults) positive(path string, d time.Duration) {
 	}
 }
 
-func (fs *faults) oneOf(path, word string, words ...string) {
-	if !slices.Contains(words, word) {
-		fs.add(path, "%q is not one of %s", word, strings.Join(words, ", "))
+// words are what those settings can be that are words.
+var words = map[string][]string{
+	"rtmp.play_start":       {"fast", "live"},
+	"publish.login":         {"auto", "always", "never"},
+	"publish.webhook.style": {"json", "form"},
+	"watch.webhook.style":   {"json", "form"},
+	"hooks.events":          HookEvents,
+	"log.level":             {"debug", "info", "warn", "error"},
+	"log.format":            {"console", "json"},
+}
+
+func (fs *faults) oneOf(path, word string) {
+	if all := words[path]; !slices.Contains(all, word) {
+		fs.add(path, "%q is not one of %s", word, strings.Join(all, ", "))
 	}
 }
 

@@ -42,6 +42,8 @@ var typed = []struct{ line, offered, not string }{
 	{"sluice sign -exp", "-expires", "-rtmp-addr"},
 	{"sluice key -us", "-user", "-rtmp-addr"},
 	{"sluice completion fi", "fish", "bash"},
+	{"sluice serve -log-level de", "debug", "warn"},
+	{"sluice -hooks-events unp", "unpublished", "ready"},
 }
 
 // inShell runs a shell, which must be done soon.
@@ -72,6 +74,48 @@ func TestBash(t *testing.T) {
 	out := inShell(t, "bash", "--norc", "-c", `source "$1"; COMP_WORDS=(sluice -config "$1"); COMP_CWORD=2; _sluice; echo "${COMPREPLY[@]}"`, "bash", path)
 	if strings.TrimSpace(out) != path {
 		t.Errorf("behind -config: %q", out)
+	}
+}
+
+// In a shell that somebody types in, at a terminal that zsh makes, one key is enough where
+// there is one thing to go on with: behind a directory comes a slash, and no blank.
+func TestBashTyped(t *testing.T) {
+	path := script(t, "bash")
+	if _, err := exec.LookPath("zsh"); err != nil {
+		t.Skip(err)
+	}
+	dir := filepath.Join(t.TempDir(), "some where")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a file.yaml"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const session = `
+zmodload zsh/zpty || exit 1
+zpty z bash --norc --noprofile -i
+zpty -w z 'PS1=; bind "set enable-bracketed-paste off"; bind "set bell-style none"; sluice() { printf "<%s>" "$@"; echo "do""ne"; }; source '$1'; echo re""ady'
+zpty -r z said '*ready*' || exit 1
+for keys in "${@:2}"; do zpty -n -w z "$keys"; sleep 0.3; done
+zpty -n -w z $'\n'
+zpty -r z said '*>done*'
+print -r -- $said
+zpty -d z`
+	somewhere := filepath.Dir(dir) + "/so"
+	for _, c := range []struct {
+		keys []string
+		want string
+	}{
+		{[]string{"sluice che\t"}, "<check>"},
+		{[]string{"sluice serve -log-lev\t", "deb\t"}, "<serve><-log-level><debug>"},
+		{[]string{"sluice -log-level=deb\t"}, "<-log-level=debug>"},
+		{[]string{"sluice -rtmp-drain\t", "5m"}, "<-rtmp-drain-time><5m>"},
+		{[]string{"sluice check -config " + somewhere + "\t", "a\t"}, "<check><-config><" + dir + "/a file.yaml>"},
+	} {
+		out := inShell(t, "zsh", append([]string{"-f", "-c", session, "zsh", path}, c.keys...)...)
+		if !strings.Contains(out, c.want+"done") {
+			t.Errorf("%q: %q, want %s", c.keys, out, c.want)
+		}
 	}
 }
 
