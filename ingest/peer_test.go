@@ -54,6 +54,8 @@ type world struct {
 	mu    sync.Mutex
 	sinks []*sink
 	asked []ingest.Request
+	// around is what the server gets a connection in; nil: as it is.
+	around func(net.Conn) net.Conn
 	// admit decides about a publication; nil lets all in.
 	admit func(ingest.Request) error
 }
@@ -241,7 +243,11 @@ func (w *world) dial(name string) *peer {
 func (w *world) dialDeaf(name string) *peer {
 	ours, theirs := net.Pipe()
 	p := &peer{t: w.t, name: name, nc: ours, end: &served{Conn: theirs, remote: addr(name)}, w: chunk.NewWriter(ours), born: time.Now()}
-	w.listener.conns <- p.end
+	if w.around != nil {
+		w.listener.conns <- w.around(p.end)
+	} else {
+		w.listener.conns <- p.end
+	}
 	return p
 }
 

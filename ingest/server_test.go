@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -778,26 +779,42 @@ func TestAcknowledgements(t *testing.T) {
 // more has come than was read, nothing is acknowledged.
 func TestAcknowledgementsWait(t *testing.T) {
 	big := audio(0, audioFrame+strings.Repeat("00", 70_000))
-	live(t, func(w *world) {
-		p := w.dial("peer")
-		p.publish("key")
-		p.send(control(chunk.TypeWindowAckSize, "00010000"))
-		p.end.unread.Store(1)
-		for range 5 {
-			p.send(big)
-		}
-		p.expect("")
-		p.end.unread.Store(0)
-		p.send(audio(0, audioFrame))
-		if got := p.hear(); !strings.HasPrefix(got, "2/0 acknowledgement 35") || len(p.heard) > 1 {
-			t.Errorf("once all is read: %q", got)
-		}
-		p.say(begin(6, 100_000, 70_000))
-		if got := p.hear(); !strings.HasPrefix(got, "2/0 acknowledgement 41") {
-			t.Errorf("in the middle of a message: %q", got)
-		}
-	})
+	for name, around := range map[string]func(net.Conn) net.Conn{
+		"plain": nil,
+		"TLS":   func(nc net.Conn) net.Conn { return covered{nc, nc} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			live(t, func(w *world) {
+				w.around = around
+				p := w.dial("peer")
+				p.publish("key")
+				p.send(control(chunk.TypeWindowAckSize, "00010000"))
+				p.end.unread.Store(1)
+				for range 5 {
+					p.send(big)
+				}
+				p.expect("")
+				p.end.unread.Store(0)
+				p.send(audio(0, audioFrame))
+				if got := p.hear(); !strings.HasPrefix(got, "2/0 acknowledgement 35") || len(p.heard) > 1 {
+					t.Errorf("once all is read: %q", got)
+				}
+				p.say(begin(6, 100_000, 70_000))
+				if got := p.hear(); !strings.HasPrefix(got, "2/0 acknowledgement 41") {
+					t.Errorf("in the middle of a message: %q", got)
+				}
+			})
+		})
+	}
 }
+
+// covered is a connection by way of another one, as TLS is.
+type covered struct {
+	net.Conn
+	below net.Conn
+}
+
+func (c covered) NetConn() net.Conn { return c.below }
 
 func TestPing(t *testing.T) {
 	live(t, func(w *world) {
