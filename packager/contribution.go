@@ -2,6 +2,7 @@ package packager
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -193,7 +194,7 @@ func (p *publication) leave(c *Contribution, lost bool) bool {
 	p.by = slices.DeleteFunc(p.by, func(o *Contribution) bool { return o == c })
 	c.release()
 	if len(p.by) == 0 {
-		p.closeSegments(p.beat.head)
+		p.closeSegments(math.MaxInt64)
 		c.air(false, p.now())
 		return lost && len(p.writers) > 0
 	}

@@ -93,8 +93,9 @@ func (p *publication) goesOn(w *writer) bool {
 }
 
 // even lets the open segments of all renditions have the same number, where a
-// period ends. Who is behind had no sample since a boundary of the others.
-func (p *publication) even() error {
+// period ends. Who is behind had no sample since a boundary of the others. Of pictures nothing is filled
+// beyond until, ns.
+func (p *publication) even(until int64) error {
 	if p.beat.period == nil || p.beat.period.Start < 0 {
 		return nil // there is nothing of it
 	}
@@ -136,6 +137,9 @@ func (p *publication) even() error {
 			end := end
 			if l := p.leader; !w.isVideo() && l != nil && l != w && l.place() < w.place() {
 				end = l.place()
+			}
+			if w.isVideo() {
+				end = min(end, until)
 			}
 			const least = int64(20 * time.Millisecond) // of each that is missing: all have a date of their own
 			end -= int64(most-w.newestNumber()-1) * least

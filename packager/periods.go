@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 
 // beginPeriod begins a period with a publisher, and with the others that are heard.
 func (p *publication) beginPeriod(c *Contribution) error {
-	p.closeSegments(p.endBefore(c))
+	p.closeSegments(p.picturesEnd(c))
 	p.gather()
 	p.turn = nil
 	now := p.now()
@@ -90,14 +91,14 @@ func (p *publication) told() int64 {
 	return end
 }
 
-// endBefore is how far the renditions are filled that stay away where a period begins with a
-// publisher: up to what is furthest, but not beyond the picture that waits to begin it.
-func (p *publication) endBefore(c *Contribution) int64 {
+// picturesEnd is where pictures end in front of a period that begins with a publisher, ns: no later than
+// where the one lies that waits to begin it, anywhere if none does.
+func (p *publication) picturesEnd(c *Contribution) int64 {
 	if len(c.hold.samples) == 0 {
-		return p.beat.head
+		return math.MaxInt64
 	}
 	s := &c.hold.samples[0]
-	return min(p.beat.head, nanoseconds(s.DTS+int64(s.CompositionOffset), c.tracks[s.Track].Timescale))
+	return nanoseconds(s.DTS+int64(s.CompositionOffset), c.tracks[s.Track].Timescale)
 }
 
 // heard is how far a stream of sound alone has come, ns, −1 where there are pictures: a

@@ -146,14 +146,14 @@ func (p *publication) put(c *Contribution, s *remux.Sample) error {
 }
 
 // closeSegments ends the open segment of every rendition. Those whose samples stay away are
-// filled up to there, ns.
+// filled up to what is furthest, but no further than until, ns.
 func (p *publication) closeSegments(until int64) {
 	for _, w := range p.writers {
-		if w.absence.away && until > 0 {
-			_ = w.fillTo(until)
+		if w.absence.away && p.beat.head > 0 {
+			_ = w.fillTo(min(p.beat.head, until))
 		}
 	}
-	_ = p.even()
+	_ = p.even(until)
 	for _, w := range p.writers {
 		w.settleLast()
 		if w.open != nil {
