@@ -1,6 +1,7 @@
 package packager_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -375,5 +376,37 @@ func TestGapInFrontOfAPeriod(t *testing.T) {
 				pusher{label: "_b", order: 2, fps: 20, gop: 20, lag: 11, gone: []away{{c.gone, 99000}}})
 			agree(t, w, false)
 		})
+	}
+}
+
+// One that stands by with another decoder waits for the next segment to take over from one that stalls, which comes back
+// before that, or behind, or it leaves itself. Nobody gets pictures of the one with the header of the other.
+func TestComesBackBeforeATurn(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	for _, c := range []struct {
+		first int // frames
+		gone  []away
+	}{{}, {20, nil}, {0, []away{{11300, 99000}}}, {20, []away{{11300, 99000}}}} {
+		for back := int64(11000); back < 15000; back += 200 {
+			t.Run(fmt.Sprint(c, " ", back), func(t *testing.T) {
+				w := program(t, set, 24000, func(int64, *packager.Stream) {},
+					pusher{label: "_a", order: 1, fps: 25, gop: 50, lag: 100},
+					pusher{label: "_b", order: 2, fps: 25, gop: 50, mark: "one", silent: []away{{9700, back}}, mute: true},
+					pusher{label: "_b", order: 2, fps: 25, gop: 50, mark: "two", first: c.first, lag: 50, changes: 1, mute: true, gone: c.gone})
+				r, _ := w.Rendition("v1_b")
+				for _, s := range r.Segments {
+					for _, p := range s.Parts {
+						width := s.Header.Track.Picture.Width
+						if bytes.Contains(p.Bytes, []byte("one picture")) && width != 960 || bytes.Contains(p.Bytes, []byte("two picture")) && width != 640 {
+							t.Fatalf("segment %d has pictures of another decoder: it is %d wide", s.MSN, width)
+						}
+					}
+				}
+				if all := units(r, " picture "); len(all) < 300 {
+					t.Errorf("%d pictures", len(all))
+				}
+			})
+		}
 	}
 }

@@ -300,6 +300,10 @@ func (p *publication) enter(c *Contribution, rival *Contribution, now time.Time)
 		}
 		return p.beginPeriod(c)
 	case anew:
+		if rival != nil { // its decoder is over: it would go on with the header of another
+			rival.air(false, now)
+		}
+		c.coming = now.Add(p.set.BackupAfter)
 		p.plan(c)
 		if p.turns(c) {
 			return p.admit(c)
@@ -309,6 +313,7 @@ func (p *publication) enter(c *Contribution, rival *Contribution, now time.Time)
 	if rival != nil {
 		rival.air(false, now)
 	}
+	p.unplan(c)
 	if p.soundFrom == nil || p.soundFrom == rival {
 		p.soundFrom = c
 	}
@@ -360,7 +365,7 @@ func (p *publication) anew(c, rival *Contribution) bool {
 		if t.Kind() == remux.Audio && !p.soundIs(c) && p.soundFrom != rival {
 			continue
 		}
-		if w := p.writerOf(c.renditionID(i)); w != nil && !w.header.Track.Same(t) {
+		if w := p.writerOf(c.renditionID(i)); w != nil && (!w.header.Track.Same(t) || !w.coming().Same(t)) {
 			return true
 		}
 		if t.Kind() == remux.Video && !p.leader.isVideo() {

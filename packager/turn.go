@@ -40,6 +40,32 @@ func (p *publication) plan(c *Contribution) {
 	}
 }
 
+// unplan lets the pictures of a publisher that goes on air have the header that they have, whatever another one
+// had planned for them.
+func (p *publication) unplan(c *Contribution) {
+	if p.turn == nil || p.turn.from > 0 {
+		return
+	}
+	for i := range c.tracks {
+		if c.tracks[i].Kind() == remux.Video {
+			delete(p.turn.tracks, c.renditionID(i))
+		}
+	}
+	if len(p.turn.tracks) == 0 {
+		p.turn = nil
+	}
+}
+
+// coming is the track with which a rendition goes on: with the next segment, where a period has begun.
+func (w *writer) coming() remux.Track {
+	if t := w.turn; t != nil && t.from > 0 && w.header.Period != w.beat.period {
+		if track, anew := t.tracks[w.id]; anew {
+			return track
+		}
+	}
+	return w.header.Track
+}
+
 // turns lets the renditions that a publisher waits to go on with go over to the period
 // that was planned, where the leader has come there. It tells whether they have.
 func (p *publication) turns(c *Contribution) bool {
