@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-live/sluice/cmd/sluice/gate"
+	"github.com/sluice-live/sluice/cmd/sluice/hooks"
 	"github.com/sluice-live/sluice/cmd/sluice/upgrade"
 	"github.com/sluice-live/sluice/httpserve/admin"
 	"github.com/sluice-live/sluice/ingest/access"
@@ -125,6 +128,7 @@ func (a *app) leaveWhenDone(ctx context.Context) {
 			}
 			u.other.Store(nil)
 			a.gate.Undrain()
+			a.gate.ResumeAll()
 			if err := a.ports.GoOn(); err != nil {
 				a.log.Error().Err(err).Str("room", "upgrade").Msg("this process can't serve by HTTP/3 again: viewers come by TCP")
 			}
@@ -215,11 +219,26 @@ func (s successor) HandOver(ctx context.Context, c upgrade.Claim) (func(io.Write
 	return a.catalog.HandOver(stream)
 }
 
-func (s successor) Taken(c upgrade.Claim) {
-	if stream, _, err := namesOf(c); err == nil {
-		s.app.catalog.Release(stream)
-		s.app.log.Info().Str("room", "upgrade").Stringer("stream", stream).Msg("the stream goes on in the new process")
+func (s successor) Taken(c upgrade.Claim) (more []byte) {
+	stream, _, err := namesOf(c)
+	if err != nil {
+		return nil
 	}
+	life := s.app.gate.Hold(stream)
+	s.app.catalog.Release(stream)
+	s.app.log.Info().Str("room", "upgrade").Stringer("stream", stream).Msg("the stream goes on in the new process")
+	more, err = json.Marshal(heritage{life, s.app.hooks.Give(stream.String())})
+	if err != nil {
+		panic(err) // it is of our own types
+	}
+	return more
+}
+
+// heritage is what goes over with a stream, so that what happens to it is told in order: what
+// was told of it, and what waits to be told.
+type heritage struct {
+	Life  *gate.Life
+	Hooks hooks.Backlog
 }
 
 func (s successor) Play(asked []byte) (func(context.Context, io.Writer) error, error) {
@@ -243,7 +262,7 @@ func (predecessor) Stop()                                   {}
 func (predecessor) HandOver(context.Context, upgrade.Claim) (func(io.Writer) error, error) {
 	return nil, errBack
 }
-func (predecessor) Taken(upgrade.Claim) {}
+func (predecessor) Taken(upgrade.Claim) []byte { return nil }
 
 func (p predecessor) Play(asked []byte) (func(context.Context, io.Writer) error, error) {
 	return p.app.give(asked)
@@ -296,7 +315,14 @@ func (a *app) claim(ctx context.Context, stream, pushed packager.StreamName) err
 	if _, ok := a.catalog.Lookup(stream); ok {
 		return nil // somebody else was first
 	}
-	err := n.Claim(ctx, stream.String(), pushed.String(), func(r io.Reader) error { return a.catalog.Adopt(stream, r) })
+	a.gate.Hold(stream)
+	more, err := n.Claim(ctx, stream.String(), pushed.String(), func(r io.Reader) error { return a.catalog.Adopt(stream, r) })
+	var from heritage
+	if err == nil && len(more) > 0 { // a process of an older version says nothing
+		err = json.Unmarshal(more, &from)
+	}
+	a.hooks.Take(stream.String(), from.Hooks)
+	a.gate.Resume(stream, from.Life)
 	switch {
 	case errors.Is(err, upgrade.ErrBusy):
 		return packager.ErrBusy

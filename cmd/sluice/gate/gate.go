@@ -59,7 +59,7 @@ type Gate struct {
 	draining draining
 
 	ailments ailments // patrol's
-	lives    lives    // patrol's
+	lives    lives
 
 	entering sync.Mutex // while one is let in
 
@@ -145,8 +145,8 @@ func (g *Gate) enter(ctx context.Context, p pushed, r ingest.Request, by string,
 	s := &publisher{pushed: p, peer: r.Peer, remote: r.Remote, software: r.Software, via: r.Via}
 	var noted *session
 	s.left = func(cause error) {
+		g.ended(noted, cause) // before the next one is told to have begun
 		g.end(s, cause)
-		g.ended(noted, cause)
 		over(log)
 	}
 	if err := g.await(ctx, s, log); err != nil {

@@ -59,7 +59,7 @@ func TestHealthOfAPublisher(t *testing.T) {
 			g.Catalog.Expire()
 			g.Patrol()
 		}
-		if len(g.ailments.charts) != 0 || len(g.lives) != 0 || len(g.Health(name)) != 0 {
+		if len(g.ailments.charts) != 0 || len(g.lives.of) != 0 || len(g.Health(name)) != 0 {
 			t.Error("a stream that is forgotten is remembered")
 		}
 	})

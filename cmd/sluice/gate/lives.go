@@ -2,6 +2,7 @@ package gate
 
 import (
 	"maps"
+	"sync"
 
 	"github.com/sluice-live/sluice/cmd/sluice/memory"
 	"github.com/sluice-live/sluice/httpserve/admin"
@@ -9,46 +10,101 @@ import (
 )
 
 // lives is where streams were in their lives when somebody looked last.
-type lives map[packager.StreamName]life
+type lives struct {
+	mu   sync.Mutex
+	of   map[packager.StreamName]Life
+	held map[packager.StreamName]bool // they go from one process to another
+}
 
-type life struct {
-	state packager.State
-	ready bool // it can be watched
+// Life is where a stream is in its life, as was told last.
+type Life struct {
+	State packager.State
+	Ready bool // it can be watched
+}
+
+// Hold lets nothing be told of what becomes of a stream, as it goes from one process to
+// another, and returns what was told last; nil where nothing was.
+func (g *Gate) Hold(stream packager.StreamName) *Life {
+	g.lives.mu.Lock()
+	defer g.lives.mu.Unlock()
+	if g.lives.held == nil {
+		g.lives.held = make(map[packager.StreamName]bool)
+	}
+	g.lives.held[stream] = true
+	if l, ok := g.lives.of[stream]; ok {
+		return &l
+	}
+	return nil
+}
+
+// Resume lets it be told again, behind what another process has told; nil where that has
+// told nothing.
+func (g *Gate) Resume(stream packager.StreamName, told *Life) {
+	g.lives.mu.Lock()
+	defer g.lives.mu.Unlock()
+	delete(g.lives.held, stream)
+	if told != nil {
+		g.lives.set(stream, *told)
+	}
+}
+
+// ResumeAll is for streams that went to a process that is gone.
+func (g *Gate) ResumeAll() {
+	g.lives.mu.Lock()
+	defer g.lives.mu.Unlock()
+	g.lives.held = nil
+}
+
+func (all *lives) set(stream packager.StreamName, l Life) {
+	if all.of == nil {
+		all.of = make(map[packager.StreamName]Life)
+	}
+	all.of[stream] = l
 }
 
 // see takes where a stream is now, and tells what has become of it.
 func (all *lives) see(w *packager.Window, tell func(admin.Event)) {
-	if *all == nil {
-		*all = make(lives)
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.held[w.Stream] {
+		return
 	}
-	before, known := (*all)[w.Stream]
-	now := life{w.State, w.State != packager.Ended && w.StillPlayable()}
-	(*all)[w.Stream] = now
+	before, known := all.of[w.Stream]
+	now := Life{w.State, w.State != packager.Ended && w.StillPlayable()}
+	all.set(w.Stream, now)
 	is := func(k admin.Kind) { tell(admin.Event{Kind: k, Stream: w.Stream.String()}) }
 	switch {
-	case !known && now.state != packager.Live, before.state == now.state:
-	case now.state == packager.Waiting:
+	case !known && now.State != packager.Live, before.State == now.State:
+	case now.State == packager.Waiting:
 		is(admin.Lost)
-	case now.state == packager.Ended:
+	case now.State == packager.Ended:
 		is(admin.Ended)
-	case before.state == packager.Waiting:
+	case before.State == packager.Waiting:
 		is(admin.Back)
 	}
-	if now.ready && !before.ready {
+	if now.Ready && !before.Ready {
 		is(admin.Ready)
 	}
 }
 
 // forget forgets streams that are no more.
 func (g *Gate) forget(claims []memory.Claim) {
-	if len(g.lives) == len(claims) {
+	g.lives.mu.Lock()
+	defer g.lives.mu.Unlock()
+	if len(g.lives.of) == len(claims) {
 		return
 	}
 	known := make(map[packager.StreamName]bool, len(claims))
 	for _, c := range claims {
 		known[c.Stream.Window().Stream] = true
 	}
-	there := func(name packager.StreamName) bool { return known[name] }
-	maps.DeleteFunc(g.lives, func(name packager.StreamName, _ life) bool { return !there(name) })
+	there := func(name packager.StreamName) bool {
+		if known[name] {
+			return true
+		}
+		_, ok := g.Catalog.Lookup(name) // it has come meanwhile, and so has its life
+		return ok
+	}
+	maps.DeleteFunc(g.lives.of, func(name packager.StreamName, _ Life) bool { return !there(name) })
 	g.ailments.forget(there)
 }

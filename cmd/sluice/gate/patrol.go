@@ -75,7 +75,9 @@ func (g *Gate) Patrol() {
 	limits, away := g.Budget.Divide(claims)
 	for i, c := range claims {
 		w, by := c.Stream.Window(), publishers[i]
-		g.lives.see(w, g.tell)
+		if w.State != packager.Waiting || len(by) == 0 { // else its encoder is there, and has sent nothing to show yet
+			g.lives.see(w, g.tell)
+		}
 		g.ailments.see(w.Stream, g.examine(w, by), g.Log, g.tell)
 		switch {
 		case len(by) == 0:

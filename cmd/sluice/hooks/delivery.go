@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,7 +36,7 @@ type message struct {
 type delivery struct {
 	to      *receiver
 	queue   *queue
-	event   admin.Event
+	event   waiting
 	dropped uint64
 	secrets []Secret
 }
@@ -56,10 +57,14 @@ var badEvent = []int{
 }
 
 // id is that of the event, for all attempts and receivers.
-func (d *delivery) id() string { return d.to.hooks.process + "-" + strconv.FormatUint(d.event.ID, 10) }
+func (d *delivery) id() string { return d.to.hooks.idOf(d.event) }
+
+func (h *Hooks) idOf(e waiting) string {
+	return cmp.Or(e.id, h.process+"-"+strconv.FormatUint(e.ID, 10))
+}
 
 func (d *delivery) body() []byte {
-	body, err := json.Marshal(message{d.event.Kind, d.event.At, d.dropped, d.event})
+	body, err := json.Marshal(message{d.event.Kind, d.event.At, d.dropped, d.event.Event})
 	if err != nil {
 		panic(err) // it is of our own types
 	}

@@ -116,7 +116,7 @@ func bodies(t *testing.T) string {
 			told = string(e.Kind)
 			fmt.Fprintf(&b, "\n#### %s\n\n%s:\n", e.Kind, strings.ToUpper(meaning[e.Kind][:1])+meaning[e.Kind][1:])
 		}
-		d := delivery{to: newReceiver(h, ""), event: e}
+		d := delivery{to: newReceiver(h, ""), event: waiting{Event: e}}
 		var out bytes.Buffer
 		if err := json.Indent(&out, d.body(), "", "  "); err != nil {
 			t.Fatal(err)

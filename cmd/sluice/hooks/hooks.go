@@ -46,6 +46,8 @@ type Hooks struct {
 	metrics *metrics.Set
 	client  *http.Client
 	process string // begins all ids: those of two processes differ
+
+	hearing sync.Mutex
 	heard   uint64 // the last event that is handed out, or came before us
 
 	mu        sync.Mutex
@@ -124,6 +126,17 @@ func (h *Hooks) Run() {
 // listen hands out what has happened, and waits for more. It returns false when no
 // more will come.
 func (h *Hooks) listen() bool {
+	more, open := h.hear()
+	if open {
+		<-more
+	}
+	return open
+}
+
+// hear hands out what has happened.
+func (h *Hooks) hear() (more <-chan struct{}, open bool) {
+	h.hearing.Lock()
+	defer h.hearing.Unlock()
 	events, more, open := h.feed.Behind(h.heard)
 	h.mu.Lock()
 	receivers, kinds := h.receivers, h.settings.Events
@@ -139,10 +152,7 @@ func (h *Hooks) listen() bool {
 		}
 		h.heard = e.ID
 	}
-	if open {
-		<-more
-	}
-	return open
+	return more, open
 }
 
 // State is how it goes with each of those who are told.

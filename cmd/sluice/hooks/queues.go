@@ -21,14 +21,21 @@ type queues struct {
 	failed int      // queues whose first event was not heard yet
 }
 
+// waiting is an event that waits.
+type waiting struct {
+	admin.Event
+	id string // as another process called it; "": it is of this one
+}
+
 // queue is what waits of one stream.
 type queue struct {
 	stream string
-	place  int           // in all
-	events []admin.Event // oldest first
-	flying bool          // the first is under way
-	tries  int           // that failed, of the first
-	due    time.Time     // when it may be sent
+	place  int       // in all
+	events []waiting // oldest first
+	flying bool      // the first is under way
+	given  bool      // to another process: nothing of it is sent any more
+	tries  int       // that failed, of the first
+	due    time.Time // when it may be sent
 }
 
 func newQueues() queues { return queues{of: make(map[string]*queue)} }
@@ -41,7 +48,7 @@ func (a *queues) put(e admin.Event, now time.Time) (dropped int) {
 		q = &queue{stream: e.Stream, due: now, place: len(a.all)}
 		a.of[e.Stream], a.all = q, append(a.all, q)
 	}
-	q.events = append(q.events, e)
+	q.events = append(q.events, waiting{Event: e})
 	a.held++
 	switch {
 	case len(q.events) > mostOfStream:
@@ -112,7 +119,7 @@ func (a *queues) take(q *queue, at int) {
 // long it is until there is one.
 func (a *queues) next(now time.Time) (first *queue, wait time.Duration) {
 	for _, q := range a.all {
-		if !q.flying && (first == nil || q.due.Before(first.due) || q.due.Equal(first.due) && q.events[0].ID < first.events[0].ID) {
+		if !q.flying && !q.given && (first == nil || q.due.Before(first.due) || q.due.Equal(first.due) && q.events[0].ID < first.events[0].ID) {
 			first = q
 		}
 	}
@@ -133,6 +140,25 @@ func (a *queues) clear() (dropped int) {
 		}
 	}
 	return dropped
+}
+
+// insert puts events in front of those of a stream, but for the one that is under way.
+func (a *queues) insert(stream string, events []waiting, now time.Time) {
+	q := a.of[stream]
+	if q == nil {
+		q = &queue{stream: stream, place: len(a.all)}
+		a.of[stream], a.all = q, append(a.all, q)
+	}
+	at := len(q.events) - q.free()
+	if at == 0 && q.tries > 0 {
+		q.tries = 0
+		a.failed--
+	}
+	if at == 0 {
+		q.due = now
+	}
+	q.events = slices.Insert(q.events, at, events...)
+	a.held += len(events)
 }
 
 // hurry lets all be sent now.

@@ -191,6 +191,9 @@ func (r *receiver) done(d *delivery, a answer) {
 	now, q := time.Now(), d.queue
 	r.flying--
 	q.flying = false
+	if q.given && len(q.events) == 0 { // another process tells it again, by the same id
+		return
+	}
 	r.hooks.metrics.HookAttempt(a.err == nil)
 	if a.err == nil {
 		r.delivered++

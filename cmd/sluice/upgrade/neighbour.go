@@ -26,6 +26,8 @@ const (
 	// connection may have to fall silent first, and its window has megabytes.
 	askTimeout   = 10 * time.Second
 	claimTimeout = 30 * time.Second
+	// mostMore bounds what is said of a stream besides: a few events for each web service.
+	mostMore = 4 << 20
 	// mostTold bounds what a process says of why it fails, mostAsked what it says of one who
 	// plays.
 	mostTold  = 4 << 10
@@ -127,21 +129,28 @@ func (n *Neighbour) Stop(ctx context.Context) {
 }
 
 // Claim has a stream handed over, whose encoder has come to this process to push a name.
-// take reads it; when it returns nil, the old process forgets the stream.
-func (n *Neighbour) Claim(ctx context.Context, stream, pushed string, take func(io.Reader) error) error {
+// take reads it; when it returns nil, the old process forgets the stream, and says what there
+// is to know of it besides.
+func (n *Neighbour) Claim(ctx context.Context, stream, pushed string, take func(io.Reader) error) (more []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
 	defer cancel()
 	names, _ := json.Marshal(Claim{stream, pushed})
 	answer, err := n.ask(ctx, "claim", names)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer answer.Close()
 	if err := take(answer); err != nil {
-		return err
+		return nil, err
 	}
-	_, err = n.tell(ctx, askTimeout, "taken", names)
-	return err
+	ctx, late := context.WithTimeout(ctx, askTimeout)
+	defer late()
+	rest, err := n.ask(ctx, "taken", names)
+	if err != nil {
+		return nil, err
+	}
+	defer rest.Close()
+	return io.ReadAll(io.LimitReader(rest, mostMore))
 }
 
 // Offer tells the new process of a stream that rests here: it claims it.
@@ -223,9 +232,10 @@ type House interface {
 	Failed(why string)
 	Stop()
 	// HandOver returns a stream whose encoder has come to the other process: ErrBusy, where
-	// it is here yet. Taken is told when the other process has it.
+	// it is here yet. Taken is told when the other process has it, and returns what it is to
+	// know of it besides.
 	HandOver(context.Context, Claim) (write func(io.Writer) error, err error)
-	Taken(Claim)
+	Taken(Claim) (more []byte)
 	// Play returns how a stream is written for one who plays it by RTMP in the other process:
 	// ErrAbsent, where it isn't here.
 	Play(asked []byte) (write func(context.Context, io.Writer) error, err error)
@@ -265,9 +275,9 @@ func (n *Neighbour) Serve(h House, viewers http.Handler, log zerolog.Logger) {
 			}
 		}
 	})
-	on("taken", func(_ http.ResponseWriter, r *http.Request) {
+	on("taken", func(w http.ResponseWriter, r *http.Request) {
 		if c, err := claimOf(r); err == nil {
-			h.Taken(c)
+			_, _ = w.Write(h.Taken(c))
 		}
 	})
 	on("play", func(w http.ResponseWriter, r *http.Request) {

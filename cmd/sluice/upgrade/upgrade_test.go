@@ -29,7 +29,7 @@ func (house) Inheritance() Inheritance             { return Inheritance{[]byte("
 func (house) Ready()                               {}
 func (house) Failed(string)                        {}
 func (house) Stop()                                {}
-func (h house) Taken(c Claim)                      { h.taken <- c }
+func (h house) Taken(c Claim) []byte               { h.taken <- c; return []byte("more") }
 func (house) Offered(context.Context, Claim) error { return errors.New("no") }
 func (house) Play(asked []byte) (func(context.Context, io.Writer) error, error) {
 	if string(asked) == "nothing" {
@@ -100,20 +100,20 @@ func TestNeighbours(t *testing.T) {
 	if _, err := to.Play(ctx, []byte("nothing")); !errors.Is(err, ErrAbsent) {
 		t.Errorf("what the other process hasn't: %v", err)
 	}
-	if err := to.Claim(ctx, "live/cam1", "live/cam1_720p", func(r io.Reader) error {
+	if more, err := to.Claim(ctx, "live/cam1", "live/cam1_720p", func(r io.Reader) error {
 		b, err := io.ReadAll(r)
 		if string(b) != "the window of live/cam1" {
 			t.Errorf("%q", b)
 		}
 		return err
-	}); err != nil {
-		t.Error(err)
+	}); err != nil || string(more) != "more" {
+		t.Error(string(more), err)
 	}
 	if c := <-h.taken; c != (Claim{"live/cam1", "live/cam1_720p"}) {
 		t.Errorf("%+v", c)
 	}
 	// What could not be taken stays.
-	if err := to.Claim(ctx, "live/cam1", "live/cam1", func(io.Reader) error { return errors.New("no room") }); err == nil || len(h.taken) > 0 {
+	if _, err := to.Claim(ctx, "live/cam1", "live/cam1", func(io.Reader) error { return errors.New("no room") }); err == nil || len(h.taken) > 0 {
 		t.Errorf("%v, and %d are given away", err, len(h.taken))
 	}
 	if err := from.Offer(ctx, Claim{"live/cam1", "live/cam1"}); err == nil {
@@ -151,7 +151,7 @@ func TestBusy(t *testing.T) {
 	from, to := ends(t)
 	done := make(chan struct{})
 	go func() { from.Serve(house{busy: true}, http.NotFoundHandler(), zerolog.Nop()); close(done) }()
-	err := to.Claim(t.Context(), "live/cam1", "live/cam1", func(io.Reader) error { t.Error("it is"); return nil })
+	_, err := to.Claim(t.Context(), "live/cam1", "live/cam1", func(io.Reader) error { t.Error("it is"); return nil })
 	if !errors.Is(err, ErrBusy) {
 		t.Error(err)
 	}
