@@ -410,3 +410,29 @@ func TestComesBackBeforeATurn(t *testing.T) {
 		}
 	}
 }
+
+// Behind a gap the first keyframe of one that is ahead ends no segment for all: the leader, which lags by more than a group of
+// pictures, ends it at its own before that. Segments of one number begin alike again soon.
+func TestStepsBehindAGap(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	set.TargetDuration = 4 * time.Second
+	for _, back := range []int64{1000, 1500, 2000, 2500, 3000, 3500} { // behind the other's keyframe
+		t.Run(fmt.Sprint(back), func(t *testing.T) {
+			w := program(t, set, 30000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: 25, gop: 25, lag: 1040, changes: 11000},
+				pusher{label: "_b", order: 2, fps: 25, gop: 25, mute: true, gone: []away{{10300, 11000 + back}}})
+			a, _ := w.Rendition("v1_a")
+			b, _ := w.Rendition("v1_b")
+			begins := make(map[packager.MSN]time.Time)
+			for _, s := range a.Segments {
+				begins[s.MSN] = s.Time()
+			}
+			for _, s := range b.Segments {
+				if at := begins[s.MSN]; s.Time().Sub(start) > 18*time.Second && !at.IsZero() && !at.Equal(s.Time()) {
+					t.Errorf("segment %d begins %v later", s.MSN, s.Time().Sub(at))
+				}
+			}
+		})
+	}
+}

@@ -597,8 +597,9 @@ func (p *broadcast) shows(s *packager.Segment, id packager.RenditionID, at int64
 // agree is the law of what all renditions have alike.
 func (p *broadcast) agree(w *packager.Window) {
 	type place struct {
-		s  *packager.Segment
-		id packager.RenditionID
+		s      *packager.Segment
+		id     packager.RenditionID
+		behind bool // media
 	}
 	begins := make(map[packager.MSN]place)
 	least, most := time.Time{}, time.Time{} // where renditions end
@@ -622,9 +623,12 @@ func (p *broadcast) agree(w *packager.Window) {
 			if s.Seconds() > float64(w.TargetDuration)+0.5 {
 				p.violate("target", "%s: segment %d lasts %v s, the target is %d", r.ID, s.MSN, s.Seconds(), w.TargetDuration)
 			}
+			// Behind a gap a segment begins with the first keyframe, which need not be that of the leader's: of a
+			// gap is told before a leader that lags has come to where its segment ends.
+			behind := i > 0 && !r.Segments[i-1].Gap() && r.Segments[i-1].Tail == 0
 			before, ok := begins[s.MSN]
-			if !ok || before.s.Header.Track.Kind() == remux.Video && before.s.Lead > 0 {
-				begins[s.MSN] = place{s, r.ID}
+			if !ok || before.s.Header.Track.Kind() == remux.Video && (before.s.Lead > 0 || !before.behind) {
+				begins[s.MSN] = place{s, r.ID, behind}
 			}
 			if !ok {
 				continue
@@ -636,7 +640,7 @@ func (p *broadcast) agree(w *packager.Window) {
 				continue
 			}
 			off := s.Time().Sub(before.s.Time()).Abs()
-			if p.exact && s.Lead == 0 && before.s.Lead == 0 && s.Independent && before.s.Independent && off != 0 ||
+			if p.exact && s.Lead == 0 && before.s.Lead == 0 && behind && before.behind && s.Independent && before.s.Independent && off != 0 ||
 				off > time.Duration(float64(time.Second)*(float64(w.TargetDuration)+1)) {
 				p.violate("boundaries", "segment %d of %s begins %v from that of %s", s.MSN, r.ID, off, before.id)
 			}
