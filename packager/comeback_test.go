@@ -436,3 +436,36 @@ func TestStepsBehindAGap(t *testing.T) {
 		})
 	}
 }
+
+// One that stands by takes over from one that stalls, behind a hole that lists have not told as a gap yet. The
+// leader has ended a segment in it: that says nothing of the rendition's keyframes, which end segments
+// in the leader's place as before, when that stalls next.
+func TestStepsBehindATakeover(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	for _, stalls := range []int64{11100, 11400, 11700} { // in front of the leader's end at 12 s
+		t.Run(fmt.Sprint(stalls), func(t *testing.T) {
+			w := program(t, set, 24000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: 25, gop: 25, silent: []away{{13900, 15700}}},
+				pusher{label: "_b", order: 2, fps: 25, gop: 25, mute: true, silent: []away{{stalls, 90000}}},
+				pusher{label: "_b", order: 2, fps: 25, gop: 25, mute: true})
+			a, _ := w.Rendition("v1_a")
+			b, _ := w.Rendition("v1_b")
+			begins := make(map[packager.MSN]time.Time)
+			for _, s := range a.Segments {
+				begins[s.MSN] = s.Time()
+			}
+			compared := 0
+			for _, s := range b.Segments {
+				if at := begins[s.MSN]; s.Time().Sub(start) > 13500*time.Millisecond && !at.IsZero() {
+					if compared++; !at.Equal(s.Time()) {
+						t.Errorf("segment %d begins %v later", s.MSN, s.Time().Sub(at))
+					}
+				}
+			}
+			if compared < 4 {
+				t.Errorf("only %d segments are behind it", compared)
+			}
+		})
+	}
+}
