@@ -132,8 +132,10 @@ func (p *publication) even(until int64) error {
 					return err
 				}
 			}
+			const least = int64(20 * time.Millisecond) // of each that is missing: all have a date of their own
+			missing := int64(most - w.newestNumber())
 			// The last one ends where the others do. Sound may be beyond the leader already:
-			// none of it is to lie in the period that comes.
+			// none of it is to lie in the period that comes. Where none comes, nothing goes back.
 			end := end
 			if l := p.leader; !w.isVideo() && l != nil && l != w && l.place() < w.place() {
 				end = l.place()
@@ -141,8 +143,10 @@ func (p *publication) even(until int64) error {
 			if w.isVideo() {
 				end = min(end, until)
 			}
-			const least = int64(20 * time.Millisecond) // of each that is missing: all have a date of their own
-			end -= int64(most-w.newestNumber()-1) * least
+			if len(p.by) == 0 {
+				end = max(end, w.place()+missing*least)
+			}
+			end -= (missing - 1) * least
 			at := w.ticks(min(w.place(), end-least))
 			w.join(w.place())
 			w.openSegment(at, at, true)

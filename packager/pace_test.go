@@ -508,3 +508,28 @@ func TestDatesGoOnWithoutATrack(t *testing.T) {
 		}
 	}
 }
+
+// Where a stream ends, the gap that is there for a segment's number alone begins where the rendition ends, and
+// not in front of that: sound may be beyond the pictures of who leads.
+func TestEndBehindTheSound(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	for _, early := range []int64{0, 5, 25, 50, 110} {
+		t.Run(fmt.Sprint(early), func(t *testing.T) {
+			w := program(t, set, 9000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: 30, gop: 60, early: early, gone: []away{{8010, 99000}}},
+				pusher{label: "_b", order: 2, fps: 30, gop: 60, mute: true, lag: 40, gone: []away{{8010, 99000}}})
+			for _, r := range w.Renditions {
+				if len(r.Segments) < 3 {
+					t.Fatalf("%s: %d segments", r.ID, len(r.Segments))
+				}
+				for k, s := range r.Segments[1:] {
+					last := r.Segments[k]
+					if d := last.Header.Time(last.PTS + last.Duration).Sub(s.Time()); d > time.Millisecond {
+						t.Errorf("%s: segment %d begins %v in front of the end of the one before", r.ID, s.MSN, d)
+					}
+				}
+			}
+		})
+	}
+}
