@@ -345,6 +345,32 @@ func TestTakesOverBehindAHole(t *testing.T) {
 	}
 }
 
+// So they do where frames are that long that less than two of them are missing, and the picture in front of the hole
+// ended a full part.
+func TestTakesOverBehindALongFrame(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	set.PartDuration = 200 * time.Millisecond
+	for _, off := range []float64{10, 20, 30, 40, 50, 60} {
+		t.Run(fmt.Sprint(off), func(t *testing.T) {
+			w := program(t, set, 16000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: 12.5, gop: 37, silent: []away{{11700, 99000}}},
+				pusher{label: "_a", order: 1, fps: 148000 / (11840 + off), gop: 37, lag: 30}, // 11.84 s: four groups
+				pusher{label: "_b", order: 2, fps: 12.5, gop: 37, mute: true})
+			r, _ := w.Rendition("v1_a")
+			for k, s := range r.Segments[1:] {
+				last := r.Segments[k]
+				if d := s.Time().Sub(last.Header.Time(last.PTS + last.Duration)); d > 100*time.Millisecond {
+					t.Errorf("segment %d begins %v behind the end of the one before", s.MSN, d)
+				}
+			}
+			if n := len(r.Segments); n < 5 {
+				t.Errorf("%d segments", n)
+			}
+		})
+	}
+}
+
 // The sound of another publisher, whose units lie elsewhere, goes on where that of the one before ends: nothing of it
 // lies in front of that.
 func TestSoundGoesOnElsewhere(t *testing.T) {

@@ -153,9 +153,10 @@ func (w *writer) bridge(s *remux.Sample) error {
 		}
 		return nil // the one before it does
 	}
-	shown := w.nanoseconds(s.DTS + int64(s.CompositionOffset))
-	if s.Sync && (w.duration(hole) >= scrap ||
-		!w.newest.pending && hole >= 2*int64(s.Duration) && shown-w.place() >= int64(least)) {
+	const stands = 100 * time.Millisecond // players jump over less, and stand in front of more
+	shown, frame := w.nanoseconds(s.DTS+int64(s.CompositionOffset)), w.duration(int64(s.Duration))
+	told := max(least, min(2*frame, max(stands, frame*5/4))) // a hole that long; of long frames, none but jitter is shorter
+	if s.Sync && (w.duration(hole) >= scrap || !w.newest.pending && w.duration(hole) >= told && shown-w.place() >= int64(least)) {
 		return w.gapTo(shown)
 	}
 	if w.newest.pending && (w.duration(w.part.settled+w.expected()+hole) > w.beat.grid.target ||
@@ -167,7 +168,7 @@ func (w *writer) bridge(s *remux.Sample) error {
 			w.newest.pends = uint32(min(room, w.expected()+hole))
 		}
 		w.seal()
-		if err := w.closePart(); err != nil || !w.isVideo() || !s.Sync || shown-w.place() < max(int64(least), w.nanoseconds(2*int64(s.Duration))) {
+		if err := w.closePart(); err != nil || !w.isVideo() || !s.Sync || shown-w.place() < int64(told) {
 			return err
 		}
 		return w.gapTo(shown) // the part had no room for all of it
