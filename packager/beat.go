@@ -35,6 +35,7 @@ type beat struct {
 
 	began     int64      // where the leader's first segment of the period begins; 0 before it does
 	opened    int64      // where its newest does
+	hidden    int64      // how much of it isn't shown, see preroll
 	dependent bool       // … without a keyframe: it takes the first that comes
 	refuted   int64      // the newest end at which the leader had no keyframe
 	pacedAt   time.Time  // when paced was told
@@ -90,8 +91,8 @@ func (b *beat) bounds() []int64 {
 }
 
 // opens notes that the leader's segment begins there, ns.
-func (b *beat) opens(at int64, sync bool) {
-	if b.opened, b.dependent = at, !sync; b.began == 0 {
+func (b *beat) opens(at, hidden int64, sync bool) {
+	if b.opened, b.hidden, b.dependent = at, hidden, !sync; b.began == 0 {
 		b.began = at
 	}
 }
@@ -110,7 +111,7 @@ func (b *beat) mayEnd(at int64) bool {
 	if b.dependent {
 		least = min(least, b.grid.target)
 	}
-	return at-b.opened >= int64(least)
+	return at-b.opened+b.hidden >= int64(least)
 }
 
 // lies tells whether a picture that is shown at that time, ns, give or take, begins a

@@ -115,7 +115,7 @@ func (w *writer) endSegment() {
 	if !s.Gap() {
 		w.rate.add(s.Size, s.Seconds(), w.beat.target)
 	}
-	if w.frameRate == (remux.Rational{}) && !s.Gaps && s.PTS != w.preroll.at {
+	if w.frameRate == (remux.Rational{}) && !s.Gaps && w.preroll.hidden(s) == 0 {
 		w.frameRate = measureFrameRate(s)
 	}
 	w.shelf.add(s, w.retention.listed)

@@ -3,6 +3,7 @@ package packager_test
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -99,7 +100,19 @@ func TestBehindGapsOfWhoIsGone(t *testing.T) {
 		fps    float64
 		frames bool // come one by one
 		before int64
-	}{{"was there", 30, false, 0}, {"is new", 30, false, 6500}, {"few frames", 5, false, 0}, {"frame by frame", 30, true, 0}} {
+		gop    float64 // s
+		goes   int64
+		lag    int64
+		delay  int32
+	}{
+		{"was there", 30, false, 0, 2, 9200, 1300, 0},
+		{"is new", 30, false, 6500, 2, 9200, 1300, 0},
+		{"few frames", 5, false, 0, 2, 9200, 1300, 0},
+		{"frame by frame", 30, true, 0, 2, 9200, 1300, 0},
+		{"more than a group", 30, false, 0, 1, 9200, 1300, 0},
+		{"pictures out of order", 30, false, 0, 2, 9200, 1300, 6000},
+		{"nearly a group", 30, false, 0, 2, 9950, 2200, 0},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			set := set
 			set.FrameFragments = c.frames
@@ -108,8 +121,8 @@ func TestBehindGapsOfWhoIsGone(t *testing.T) {
 					agree(t, s.Window(), false)
 				}
 			},
-				pusher{fps: 30, gop: 60, gone: []away{{9200, 99000}}},
-				pusher{label: "_720p", order: 1, fps: c.fps, gop: int(2 * c.fps), lag: 1300, from: c.before, gone: []away{{6500, 8500}}})
+				pusher{fps: 30, gop: 60, delay: c.delay, gone: []away{{c.goes, 99000}}},
+				pusher{label: "_720p", order: 1, fps: c.fps, gop: int(c.gop * c.fps), lag: c.lag, delay: c.delay, from: c.before, gone: []away{{6500, 8500}}})
 			r, ok := w.Rendition("v1_720p")
 			if !ok {
 				t.Fatal("the rendition is not there")
@@ -123,10 +136,20 @@ func TestBehindGapsOfWhoIsGone(t *testing.T) {
 					next++
 				}
 			}
-			if next < int(18*c.fps) {
+			if next < int(float64((20000-c.lag)/2000*2)*c.fps) { // of segments that are closed
 				t.Errorf("the last picture is %d", next-1)
 			}
 			checkPeriods(t, w)
+			for i, s := range r.Segments {
+				if i > 0 && s.Header == r.Header && r.Segments[i-1].Header == r.Header {
+					if d := s.Time().Sub(r.Segments[i-1].Time()).Seconds() - r.Segments[i-1].Seconds(); math.Abs(d) > 0.001 {
+						t.Errorf("segment %d begins %.3f s behind the one before", s.MSN, d)
+					}
+				}
+				if !s.Gap() && (!s.Independent || s.Header.Period.Sequence == r.Header.Period.Sequence && s.Seconds() < 0.1) {
+					t.Errorf("segment %d, at %v, lasts %.3f s, and begins with a keyframe: %v", s.MSN, s.Time().Sub(start), s.Seconds(), s.Independent)
+				}
+			}
 		})
 	}
 }

@@ -12,7 +12,7 @@ func (w *writer) cutBefore(s *remux.Sample) error {
 	switch w.decide(s) {
 	case cutSegment:
 		if w.leads {
-			if !w.open.Gaps {
+			if !w.open.Gaps && w.preroll.hidden(w.open) == 0 {
 				w.beat.regularity.note(w.sinceKeyframe(), w.duration(int64(s.Duration)))
 			}
 			w.beat.opening = openingDone
@@ -94,6 +94,9 @@ func (w *writer) decide(s *remux.Sample) cut {
 		// How many pictures lead differs: groups are as long as they are shown.
 		segment = max(segment, w.duration(s.DTS+int64(s.CompositionOffset)-w.group.shown))
 	}
+	if s.Sync && w.prerollEndsAt(s) {
+		return cutSegment
+	}
 	return w.beat.leader(segment, part, next, s.Sync, w.open.Independent || w.beat.opening != openingDone)
 }
 
@@ -172,9 +175,9 @@ func (w *writer) leadTo(s *remux.Sample) {
 }
 
 // sinceKeyframe is the duration of the leader's open segment, with what the
-// first of a publication took of its GOP.
+// first of a publication took of its GOP, and what isn't shown of it.
 func (w *writer) sinceKeyframe() time.Duration {
-	d := w.duration(w.open.Duration)
+	d := w.duration(w.open.Duration + w.preroll.hidden(w.open))
 	if w.beat.opening == openingSecond {
 		d += w.closed[len(w.closed)-1].duration()
 	}

@@ -111,7 +111,7 @@ func (p *publication) put(c *Contribution, s *remux.Sample) error {
 			return nil
 		}
 		if w.shown(s) < f.told {
-			w.preroll = newPreroll(s.DTS+int64(s.CompositionOffset), w.ticks(f.told))
+			w.preroll = newPreroll(s, w.ticks(f.told))
 		}
 		f.told = 0
 	}

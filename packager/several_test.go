@@ -24,6 +24,7 @@ type pusher struct {
 	gop     int   // frames
 	cuts    []int // frames in which it makes another keyframe
 	first   int   // frames in front of its first keyframe
+	delay   int32 // ticks from when its pictures are decoded until they are shown
 	lag     int64 // that its samples come behind their time
 	early   int64 // that its sound comes before its pictures
 	phase   int64 // ticks that the units of its sound begin later
@@ -104,7 +105,7 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 				}
 			}
 			if k.c != nil {
-				write(t, k.c, remux.Sample{DTS: start.UnixMilli()*90 + at*90, Duration: uint32(90000 / k.fps), Sync: key}, fmt.Sprintf("%s picture %d;", cmp.Or(k.mark, k.label), n))
+				write(t, k.c, remux.Sample{DTS: start.UnixMilli()*90 + at*90, CompositionOffset: k.delay, Duration: uint32(90000 / k.fps), Sync: key}, fmt.Sprintf("%s picture %d;", cmp.Or(k.mark, k.label), n))
 			}
 		}
 		if at := at + k.early; k.c == nil && !k.blind || k.mute {

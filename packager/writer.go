@@ -180,7 +180,7 @@ func (w *writer) add(s *remux.Sample) {
 		}
 		w.openSegment(s.DTS, pts, s.Sync)
 		if w.leads {
-			w.beat.opens(w.nanoseconds(pts), s.Sync)
+			w.beat.opens(w.nanoseconds(pts), w.nanoseconds(w.preroll.hidden(w.open)), s.Sync)
 		}
 		w.open.Leading = s.OpenGOP
 		if s.Sync {
