@@ -95,7 +95,8 @@ func (w *writer) closeSegment() error {
 func (w *writer) carry() {
 	ticks := w.part.settled
 	w.open.Duration -= ticks - w.part.early // a gap that was told ends where it was told to
-	w.part.early = 0
+	w.open.Tail = w.part.tail               // and the segment with it
+	w.part.early, w.part.tail = 0, 0
 	next := w.open.PTS + w.open.Duration
 	if w.isVideo() && !w.group.open {
 		next = w.part.dts + int64(w.part.samples[0].CompositionOffset)

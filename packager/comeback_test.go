@@ -518,3 +518,33 @@ func TestStepsBehindATakeover(t *testing.T) {
 		})
 	}
 }
+
+// One that is ahead of the leader comes back before that has come to where a segment ends, which lies in the
+// gap. The keyframe goes over to the next segment, and the one in front of it ends with the gap as before.
+func TestCarriesBehindAGap(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	set.TargetDuration = 4 * time.Second
+	ends := 0
+	for _, back := range []int64{12000, 12500, 13000, 13500} {
+		w := program(t, set, 20000, func(int64, *packager.Stream) {},
+			pusher{label: "_a", order: 1, fps: 25, gop: 25, lag: 1240},
+			pusher{label: "_b", order: 2, fps: 25, gop: 25, mute: true, gone: []away{{10300, back}, {14300, back + 4000}}})
+		b, _ := w.Rendition("v1_b")
+		for _, s := range b.Segments {
+			tail := int64(0)
+			for i := len(s.Parts) - 1; i >= 0 && s.Parts[i].Gap && !s.Gap(); i-- {
+				tail += s.Parts[i].Duration
+			}
+			if tail > 0 {
+				ends++
+			}
+			if s.Tail != tail {
+				t.Errorf("back at %d: segment %d says that it ends with %d ticks of a gap, its parts do with %d", back, s.MSN, s.Tail, tail)
+			}
+		}
+	}
+	if ends == 0 {
+		t.Error("no segment ends with a gap")
+	}
+}

@@ -61,6 +61,7 @@ var anew = map[string]string{
 	"writers.part.dts":              "of the open part",
 	"writers.part.settled":          "of the open part",
 	"writers.part.early":            "of the open part",
+	"writers.part.tail":             "of the open part",
 	"writers.part.sync":             "of the open part",
 }
 

@@ -17,6 +17,7 @@ type openPart struct {
 	dts     int64 // of the first sample
 	settled int64 // Σ durations of samples, but for a newest one that is pending
 	early   int64 // how much of that is before it is shown, or in a gap that was told
+	tail    int64 // the gap in front of it that the segment would end with without it
 	number  int64 // over all segments
 	draft   draft
 	sync    bool // it has a sample where decoding can start

@@ -195,7 +195,7 @@ func (w *writer) add(s *remux.Sample) {
 	}
 	early := int64(0)
 	if w.part.empty() {
-		w.open.Tail = 0 // it has gone on
+		w.open.Tail, w.part.tail = 0, w.open.Tail // it has gone on
 		switch n := len(w.open.Parts); {
 		case n == 0:
 			early = -w.open.Duration
