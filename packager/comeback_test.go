@@ -548,3 +548,38 @@ func TestCarriesBehindAGap(t *testing.T) {
 		t.Error("no segment ends with a gap")
 	}
 }
+
+// One comes back while the leader stalls, and has ended the segment of the gap by itself. It leads from there on: that
+// one has the end of that segment from it, and the next one ends alike in both.
+func TestLeadsBehindAGap(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	set.TargetDuration = 3 * time.Second
+	const back = 16000
+	for _, stalled := range []int64{6300, 6900, 7700} { // so long is one waited for that stalled before
+		t.Run(fmt.Sprint(stalled), func(t *testing.T) {
+			w := program(t, set, 30000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: 20, gop: 40, gone: []away{{12800, back}}},
+				pusher{label: "_b", order: 2, fps: 20, gop: 40, mute: true, lag: 100, silent: []away{{2900, stalled}, {back - 2740, back + 1040}}})
+			a, _ := w.Rendition("v1_a")
+			b, _ := w.Rendition("v1_b")
+			before := make(map[packager.MSN]*packager.Segment)
+			for _, s := range a.Segments {
+				before[s.MSN] = s
+			}
+			compared := 0
+			for _, s := range b.Segments {
+				o := before[s.MSN]
+				if o == nil || s.Time().Sub(start) < time.Duration(back)*time.Millisecond || !s.Independent || s.Lead > 0 {
+					continue
+				}
+				if compared++; !o.Time().Equal(s.Time()) {
+					t.Errorf("segment %d begins %v later", s.MSN, s.Time().Sub(o.Time()))
+				}
+			}
+			if compared < 4 {
+				t.Errorf("only %d segments are behind it", compared)
+			}
+		})
+	}
+}

@@ -168,10 +168,16 @@ func (w *writer) leadTo(s *remux.Sample) {
 	if s.OpenGOP { // pictures come that are shown before it
 		at = w.open.PTS + w.open.Duration
 	}
-	for w.beat.first+MSN(len(w.beat.ends)) < w.msn { // it had ended them by itself, as nobody led
+	w.leadAlong()
+	w.beat.lead(w.nanoseconds(at))
+}
+
+// leadAlong notes where the leader had ended segments by itself, as nobody led: who comes
+// back ends those there, and not at keyframes that the leader has in its next ones.
+func (w *writer) leadAlong() {
+	for w.open != nil && w.beat.first+MSN(len(w.beat.ends)) < w.msn {
 		w.beat.lead(w.nanoseconds(w.open.PTS))
 	}
-	w.beat.lead(w.nanoseconds(at))
 }
 
 // sinceKeyframe is the duration of the leader's open segment, with what the

@@ -214,6 +214,7 @@ func (p *publication) promote() bool {
 		if w.isVideo() && w.absence.wrote && !w.absence.away && (w.step.even >= evenSteps || goneLong) {
 			p.leader.step.even = w.step.even // where one is in step, so is the other
 			p.leadWith(w)
+			w.leadAlong()
 			if f, known := w.frames(); known { // where its segments may end depends on how long its frames last
 				p.beat.measure(f)
 			}
