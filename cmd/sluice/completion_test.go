@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// script writes the completion of a shell to a file, and looks for the shell. Where tests decide
-// (CI), it must be there.
-func script(t *testing.T, shell string) string {
+// mustHave skips a test whose shell is not here. Where tests decide (CI), it must be.
+func mustHave(t *testing.T, shell string) {
 	t.Helper()
 	if _, err := exec.LookPath(shell); err != nil {
 		if os.Getenv("CI") != "" {
@@ -21,6 +20,12 @@ func script(t *testing.T, shell string) string {
 		}
 		t.Skip(err)
 	}
+}
+
+// script writes the completion of a shell that must be here to a file.
+func script(t *testing.T, shell string) string {
+	t.Helper()
+	mustHave(t, shell)
 	path := filepath.Join(t.TempDir(), "_sluice")
 	f, err := os.Create(path)
 	if err != nil {
@@ -81,9 +86,7 @@ func TestBash(t *testing.T) {
 // there is one thing to go on with: behind a directory comes a slash, and no blank.
 func TestBashTyped(t *testing.T) {
 	path := script(t, "bash")
-	if _, err := exec.LookPath("zsh"); err != nil {
-		t.Skip(err)
-	}
+	mustHave(t, "zsh")
 	dir := filepath.Join(t.TempDir(), "some where")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
