@@ -19,9 +19,10 @@ type Act struct {
 	seen MSN // the newest segment that was looked at
 }
 
-// actsBehind returns the acts of w, which follows old: the same list as long as nothing is
+// actsBehind returns the acts of w, which follow those of before: the same list as long as nothing is
 // new, since this is asked for each part. Streams with one picture have none.
-func actsBehind(old []Act, w *Window) []Act {
+func actsBehind(before, w *Window) []Act {
+	old := before.Acts
 	period, newest, start, pictures := newestOfPictures(w)
 	if period == nil || pictures < 2 && len(old) == 0 {
 		return old
@@ -32,9 +33,12 @@ func actsBehind(old []Act, w *Window) []Act {
 		return firstAct(acts, w, period, newest)
 	}
 	var room [8]RenditionID
-	before, seen := acts[n-1].Pictures, acts[n-1].seen
+	if !before.StillPlayable() { // no manifest had them
+		acts = withLater(acts, w)
+	}
+	had, seen := acts[n-1].Pictures, acts[n-1].seen
 	now := appendPictures(room[:0], w, func(r *Rendition) bool {
-		was := slices.Contains(before, r.ID)
+		was := slices.Contains(had, r.ID)
 		if r.Open < newest && !r.Away { // it hasn't come that far
 			return was || r.mediaIn(period, newest-1)
 		}
@@ -44,7 +48,7 @@ func actsBehind(old []Act, w *Window) []Act {
 	none := !slices.ContainsFunc(w.Renditions, func(r Rendition) bool { return r.mediaIn(period, newest-1) && r.isPicture() })
 	last := acts[n-1]
 	switch {
-	case len(now) == 0 || slices.Equal(now, before) || none && newest > last.MSN: // all were away: they come back one behind the other
+	case len(now) == 0 || slices.Equal(now, had) || none && newest > last.MSN: // all were away: they come back one behind the other
 		if newest > seen {
 			last.seen = newest
 			acts = append(slices.Clone(acts[:n-1]), last)
@@ -70,6 +74,21 @@ func firstAct(acts []Act, w *Window, period *Period, newest MSN) []Act {
 		return acts
 	}
 	return append(slices.Clip(acts), Act{Period: period, MSN: newest, Start: period.Start, Pictures: now, First: true, seen: newest})
+}
+
+// withLater returns acts with those pictures in the last one, if its period begins with that, which came later and
+// have its first segment.
+func withLater(acts []Act, w *Window) []Act {
+	last := acts[len(acts)-1]
+	all := appendPictures(nil, w, func(r *Rendition) bool {
+		return slices.Contains(last.Pictures, r.ID) || r.mediaIn(last.Period, last.MSN)
+	})
+	if !last.First || slices.Equal(all, last.Pictures) {
+		return acts
+	}
+	last.Pictures = all
+	last.Revision++
+	return append(slices.Clone(acts[:len(acts)-1]), last)
 }
 
 // listed returns the acts whose periods are.

@@ -61,13 +61,12 @@ func (s *Stream) wait(ctx context.Context, reached func(*Window) bool, next func
 // publish puts w in the place of the newest Window. This is the one place
 // where publishers meet viewers.
 func (s *Stream) publish(w *Window) {
-	w.number(s.Window())
-	if old := s.Window(); old.shared == w.shared { // it only grew
-		w.Acts = old.Acts
-	} else {
-		w.Acts = actsBehind(old.Acts, w)
+	old := s.Window()
+	w.number(old)
+	if w.Acts = old.Acts; old.shared != w.shared { // else it only grew
+		w.Acts = actsBehind(old, w)
 	}
-	old := s.window.Swap(w)
+	s.window.Store(w)
 	old.grown.fire()
 	if old.shared != w.shared {
 		old.superseded.fire()

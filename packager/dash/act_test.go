@@ -110,50 +110,16 @@ func (p *periodsSeen) look(w *packager.Window) {
 // TestPictureJoins: a picture that is pushed by itself joins the only one that there was,
 // and is in a Period of its own time; that goes on when it is gone again.
 func TestPictureJoins(t *testing.T) {
-	now := packagertest.Start
-	catalog := packager.NewCatalog(packager.Settings{
-		Segments: 6, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second, PartDuration: 500 * time.Millisecond, Linger: time.Minute,
-	}, func() time.Time { return now })
-	name, err := packager.ParseStreamName("live", "cam1")
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := lookAtPeriods(t, false)
-	var pushers [2]*packager.Contribution
+	p := pushes(t)
 	for frame := range 36 * 30 {
-		now = packagertest.Start.Add(time.Duration(frame) * time.Second / 30)
-		for i, from := range []int{0, 8*30 + 17} {
-			if i == 1 && frame == 20*30+5 {
-				pushers[i].Close(errors.New("cut"))
-				pushers[i] = nil
-			}
-			if frame < from || i == 1 && frame >= 20*30+5 {
-				continue
-			}
-			if frame == from {
-				if pushers[i], err = catalog.Contribute(name, packager.Contributor{Label: fmt.Sprint("_", i), Order: i + 1}); err != nil {
-					t.Fatal(err)
-				}
-				tracks := packagertest.Tracks()
-				tracks[0].Picture.Width, tracks[0].Picture.Height = 960>>i, 540>>i
-				if err := pushers[i].SetTracks(tracks); err != nil {
-					t.Fatal(err)
-				}
-			}
-			second := packagertest.Start.Unix()
-			samples := []remux.Sample{{DTS: second*90000 + int64(frame)*3000, Duration: 3000, Sync: frame%60 == 0, Data: make([]byte, 2000)}}
-			for n := (frame*1600 + 1023) / 1024; n*1024 < (frame+1)*1600; n++ {
-				samples = append(samples, remux.Sample{Track: 1, DTS: second*48000 + int64(n)*1024, Duration: 1024, Sync: true, Data: make([]byte, 300)})
-			}
-			for _, s := range samples {
-				if err := pushers[i].WriteSample(s); err != nil {
-					t.Fatal(err)
-				}
-				if stream, ok := catalog.Lookup(name); ok {
-					seen.look(stream.Window())
-				}
-			}
+		if frame < 20*30+5 && frame >= 8*30+17 {
+			p.push(1, frame, frame)
+		} else if frame == 20*30+5 {
+			p.pushers[1].Close(errors.New("cut"))
 		}
+		p.push(0, frame, frame)
+		seen.look(p.window())
 		if frame > 5*30 && strings.Contains(seen.last, `target="4`) {
 			t.Fatalf("frame %d: players are told to stay farther behind:\n%s", frame, seen.last)
 		}
@@ -163,6 +129,99 @@ func TestPictureJoins(t *testing.T) {
 	}
 	if len(seen.had) != 3 {
 		t.Errorf("%d Periods, want 3: %v", len(seen.had), seen.had)
+	}
+}
+
+// TestPictureComesLater: of one encoder's pictures the last one arrives later. It is in the first Period where nobody
+// was shown that without it; else in the next one.
+func TestPictureComesLater(t *testing.T) {
+	for _, of := range []int{2, 3} {
+		for _, late := range []int{0, 1, 7, 17, 29, 45, 59, 70} { // frames
+			t.Run(fmt.Sprintf("%d pictures, %d frames", of, late), func(t *testing.T) {
+				seen := lookAtPeriods(t, false)
+				p := pushes(t)
+				last := of - 1
+				id, first, periods := fmt.Sprintf(`id="v1_%d"`, last), "", 1
+				for frame := range 8 * 30 {
+					for who := range last {
+						p.push(who, frame, frame)
+					}
+					if frame >= late {
+						p.push(last, frame, frame-late)
+					}
+					seen.look(p.window())
+					if first == "" {
+						first = seen.last
+					}
+				}
+				if late > 60 {
+					periods = 2
+				}
+				if strings.Contains(first, id) != (periods == 1) {
+					t.Errorf("the first manifest:\n%s", first)
+				}
+				if len(seen.had) != periods || !strings.Contains(seen.newest(), id) {
+					t.Errorf("%d Periods, want %d:\n%s", len(seen.had), periods, seen.last)
+				}
+			})
+		}
+	}
+}
+
+// pushed is a stream that several push a picture to each, and sound.
+type pushed struct {
+	t       *testing.T
+	now     time.Time
+	catalog *packager.Catalog
+	name    packager.StreamName
+	pushers [3]*packager.Contribution
+}
+
+func pushes(t *testing.T) *pushed {
+	p := &pushed{t: t, now: packagertest.Start}
+	p.catalog = packager.NewCatalog(packager.Settings{
+		Segments: 6, SegmentMinDuration: 2 * time.Second, SegmentMaxDuration: 10 * time.Second, PartDuration: 500 * time.Millisecond, Linger: time.Minute,
+	}, func() time.Time { return p.now })
+	var err error
+	if p.name, err = packager.ParseStreamName("live", "cam1"); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *pushed) window() *packager.Window {
+	stream, ok := p.catalog.Lookup(p.name)
+	if !ok {
+		p.t.Fatal("there is no stream")
+	}
+	return stream.Window()
+}
+
+// push has one of them send what it has to at a frame of the clock.
+func (p *pushed) push(who, clock, frame int) {
+	p.t.Helper()
+	p.now = packagertest.Start.Add(time.Duration(clock) * time.Second / 30)
+	if p.pushers[who] == nil {
+		c, err := p.catalog.Contribute(p.name, packager.Contributor{Label: fmt.Sprint("_", who), Order: who + 1})
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		tracks := packagertest.Tracks()
+		tracks[0].Picture.Width, tracks[0].Picture.Height = 960>>who, 540>>who
+		if err := c.SetTracks(tracks); err != nil {
+			p.t.Fatal(err)
+		}
+		p.pushers[who] = c
+	}
+	second := packagertest.Start.Unix()
+	samples := []remux.Sample{{DTS: second*90000 + int64(frame)*3000, Duration: 3000, Sync: frame%60 == 0, Data: make([]byte, 2000)}}
+	for n := (frame*1600 + 1023) / 1024; n*1024 < (frame+1)*1600; n++ {
+		samples = append(samples, remux.Sample{Track: 1, DTS: second*48000 + int64(n)*1024, Duration: 1024, Sync: true, Data: make([]byte, 300)})
+	}
+	for _, s := range samples {
+		if err := p.pushers[who].WriteSample(s); err != nil {
+			p.t.Fatal(err)
+		}
 	}
 }
 
