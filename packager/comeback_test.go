@@ -381,11 +381,20 @@ func TestTakesOverBehindALongFrame(t *testing.T) {
 	set.PartDuration = 200 * time.Millisecond
 	for _, off := range []float64{10, 20, 30, 40, 50, 60} {
 		t.Run(fmt.Sprint(off), func(t *testing.T) {
-			w := program(t, set, 16000, func(int64, *packager.Stream) {},
+			goesOnWithoutHole(t, program(t, set, 16000, func(int64, *packager.Stream) {},
 				pusher{label: "_a", order: 1, fps: 12.5, gop: 37, silent: []away{{11700, 99000}}},
 				pusher{label: "_a", order: 1, fps: 148000 / (11840 + off), gop: 37, lag: 30}, // 11.84 s: four groups
-				pusher{label: "_b", order: 2, fps: 12.5, gop: 37, mute: true})
-			goesOnWithoutHole(t, w)
+				pusher{label: "_b", order: 2, fps: 12.5, gop: 37, mute: true}))
+		})
+	}
+	for _, fps := range []float64{5, 6, 7.5} { // one picture is missing
+		t.Run(fmt.Sprintf("%v fps", fps), func(t *testing.T) {
+			gop := int(2 * fps)
+			silent := 12000 - int64(1500/fps)
+			goesOnWithoutHole(t, program(t, set, 16000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: fps, gop: gop, silent: []away{{silent, 99000}}},
+				pusher{label: "_a", order: 1, fps: fps, gop: gop, lag: 30},
+				pusher{label: "_b", order: 2, fps: fps, gop: gop, mute: true}))
 		})
 	}
 }

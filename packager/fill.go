@@ -155,7 +155,7 @@ func (w *writer) bridge(s *remux.Sample) error {
 	}
 	const stands = 100 * time.Millisecond // players jump over less, and stand in front of more
 	shown, frame := w.nanoseconds(s.DTS+int64(s.CompositionOffset)), w.duration(int64(s.Duration))
-	told := max(least, min(2*frame, max(stands, frame*5/4))) // a hole that long; of long frames, none but jitter is shorter
+	told := max(least, min(2*frame, max(stands, frame*3/4))) // a hole that long; of long frames, none but jitter is shorter
 	if s.Sync && (w.duration(hole) >= scrap || !w.newest.pending && w.duration(hole) >= told && shown-w.place() >= int64(least)) {
 		return w.gapTo(shown)
 	}

@@ -481,7 +481,7 @@ func (p *broadcast) keeps(on *showing, id packager.RenditionID, s *packager.Segm
 		}
 		on.until = s.Time()
 	default:
-		if off := s.Time().Sub(last.Header.Time(last.PTS + last.Duration)); off > max(hole, on.lasts) || off < -back && !last.Gap() {
+		if off := s.Time().Sub(last.Header.Time(last.PTS + last.Duration)); off > max(hole, on.lasts*3/4) || off < -back && !last.Gap() {
 			p.violate("lists", "%s: segment %d begins %v behind the end of the one before", id, s.MSN, off)
 		}
 	}
