@@ -80,3 +80,43 @@ func TestFollowerAhead(t *testing.T) {
 		}
 	}
 }
+
+// So it does from the second segment of a period on that begins meanwhile: the leader's segments last as long as before.
+func TestFollowerAheadInAPeriod(t *testing.T) {
+	for _, lag := range []int64{300, 700, 980} {
+		for change := int64(13200); change < 17000; change += 300 { // of a decoder configuration
+			t.Run(fmt.Sprintf("ahead by %d ms, at %d ms", lag, change), func(t *testing.T) {
+				set := settings
+				set.Segments, set.Genlock, set.Grace, set.PartDuration = 100, true, 30*time.Second, time.Second
+				both := []pusher{
+					{label: "_1080p", order: 2, fps: 30, gop: 30},
+					{label: "_720p", order: 1, fps: 30, gop: 30, lag: lag},
+				}
+				both[0].changes = change
+				both[0].gone, both[1].from = []away{{5000, 12900}}, 8000 // it has led, and compared nothing
+				w := program(t, set, 30000, func(int64, *packager.Stream) {}, both...)
+				begins := make(map[packager.MSN]time.Time)
+				same := 0
+				for i := range w.Renditions {
+					r := &w.Renditions[i]
+					for _, s := range r.Segments {
+						if s.Header.Track.Kind() != remux.Video || s.Header.Period != r.Header.Period {
+							continue
+						}
+						at, ok := begins[s.MSN]
+						if ok && !at.Equal(s.Time()) {
+							t.Errorf("segment %d of %s begins %v from that of the other", s.MSN, r.ID, s.Time().Sub(at))
+						}
+						if ok {
+							same++
+						}
+						begins[s.MSN] = s.Time()
+					}
+				}
+				if same < 5 {
+					t.Errorf("%d segments of both in the period", same)
+				}
+			})
+		}
+	}
+}

@@ -58,6 +58,9 @@ func (w *writer) carries(scrap time.Duration) bool {
 // decide tells what the coming sample is not part of.
 func (w *writer) decide(s *remux.Sample) cut {
 	if w.open == nil {
+		if w.isVideo() && !w.leads && s.Sync && w.begins() {
+			w.keyframeAt(s) // where the period begins
+		}
 		return cutNothing
 	}
 	if w.part.empty() && w.bulkySegment(s.Sync) {
@@ -98,6 +101,12 @@ func (w *writer) decide(s *remux.Sample) cut {
 		return cutSegment
 	}
 	return w.beat.leader(segment, part, next, s.Sync, w.open.Independent || w.beat.opening != openingDone)
+}
+
+// begins tells whether there is no segment of the period yet.
+func (w *writer) begins() bool {
+	last := w.shelf.newest()
+	return last == nil || last.Header.Period != w.header.Period
 }
 
 // shown is when the middle of a sample is shown, ns: it decides on which side of

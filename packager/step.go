@@ -22,6 +22,10 @@ const (
 	// leader's next one is expected, or missed.
 	evenSteps = 2
 
+	// exactSteps is the same, of one that lies as far behind the last end as all of the leader's
+	// lie, where that is sure: so an encoder that is ahead begins its second segment of a period with the others.
+	exactSteps = 1
+
 	// sureSteps is the same, wherever they lie.
 	sureSteps = 4
 )
@@ -72,15 +76,17 @@ func (t *step) compare(b *beat, key, within int64) bool {
 // waits for a leader that is late, or gone.
 func (w *writer) stepsAhead(s *remux.Sample) {
 	b, r := &w.beat, &w.beat.regularity
-	at, frame := w.nanoseconds(s.DTS+int64(s.CompositionOffset)), w.nanoseconds(int64(s.Duration))
-	w.step.key(b, at, frame/2)
+	at, frame := w.keyframeAt(s)
 	bounds := b.bounds()
-	if w.step.even < evenSteps || w.msn != b.first+MSN(len(b.ends)) || len(bounds) == 0 {
+	if w.step.even < exactSteps || w.msn != b.first+MSN(len(b.ends)) || len(bounds) == 0 {
 		return
 	}
 	last := bounds[len(bounds)-1]
-	switch {
-	case r.segment > 0 && near(at, last+int64(r.segment), frame/2):
+	switch expected := r.segment > 0 && near(at, last+int64(r.segment), frame/2); {
+	case expected && r.sure && w.step.before >= last-frame/2:
+	case w.step.even < evenSteps:
+		return
+	case expected:
 	case r.sure && len(b.ends) > 0, w.open.Samples == 0: // behind a gap it may not be the leader's first from there on
 		return
 	case at-b.led > int64(time.Second) && w.openDuration() >= b.segmentMin: // it would go on without a keyframe before that comes
@@ -90,6 +96,13 @@ func (w *writer) stepsAhead(s *remux.Sample) {
 	}
 	w.beginTurn(w.msn, at)
 	b.lead(at)
+}
+
+// keyframeAt has a keyframe compared, and returns when it is shown and how long it lasts.
+func (w *writer) keyframeAt(s *remux.Sample) (at, frame int64) {
+	at, frame = w.nanoseconds(s.DTS+int64(s.CompositionOffset)), w.nanoseconds(int64(s.Duration))
+	w.step.key(&w.beat, at, frame/2)
+	return at, frame
 }
 
 func near(a, b, within int64) bool { return a-b <= within && b-a <= within }
