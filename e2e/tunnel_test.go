@@ -71,8 +71,10 @@ func TestTunnelAndRTMPE(t *testing.T) {
 			w := s.watch(t, stream)
 			encoder.wait(t, 40*time.Second)
 			if c.hangsUp {
-				time.Sleep(time.Second) // for what is on its way
-				s.do(t, http.MethodDelete, "http://"+s.admin+"/api/v1/streams/"+stream)
+				time.Sleep(time.Second)                                                                                                                         // for what is on its way
+				if r := s.do(t, http.MethodDelete, "http://"+s.admin+"/api/v1/streams/"+stream); r.status != http.StatusOK && r.status != http.StatusNotFound { // its goodbye has come
+					t.Errorf("the end of the stream: %d, %s", r.status, r.body)
+				}
 			}
 			eventually(t, 10*time.Second, "the end of the stream", w.ended)
 			w.stop(t)

@@ -125,11 +125,20 @@ func (g *Gate) EndSession(id string) bool {
 
 var errSessionEnded = errors.New("the operator has ended this session")
 
-// dismiss ends a publisher by its next tag, so that its encoder hears why, or at
-// once, where it is silent.
+// dismiss ends a publisher by its next tag, so that its encoder hears why, or where none comes: at once, if
+// it is silent already.
 func (s *publisher) dismiss(why error) {
+	const patience = time.Second
 	s.away.CompareAndSwap(nil, &why)
-	if s.peer.Silent() > time.Second {
+	if s.peer.Silent() > patience {
 		s.peer.Hang(why)
+		return
 	}
+	time.AfterFunc(patience, func() {
+		select {
+		case <-s.over:
+		default:
+			s.peer.Hang(why)
+		}
+	})
 }
