@@ -517,8 +517,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// hurries tells whether a segment begins with pictures that are shown for a moment each, as lists had told of
-// their time when they came.
+// hurries tells whether a segment begins with pictures that are shown for a moment each, or with one that isn't shown as
+// long as the next, as lists had told of their time when they came.
 func (p *broadcast) hurries(s *packager.Segment) bool {
 	const moment = 5 * time.Millisecond
 	samples, err := readSamples(s.Parts[0].Bytes)
@@ -526,7 +526,10 @@ func (p *broadcast) hurries(s *packager.Segment) bool {
 		p.violate("N4", "segment %d: %v", s.MSN, err)
 		return false
 	}
-	return s.Header.Time(samples[0].dts+samples[0].duration).Sub(s.Header.Time(samples[0].dts)) < moment
+	lasts := func(i int) time.Duration {
+		return s.Header.Time(samples[i].dts + samples[i].duration).Sub(s.Header.Time(samples[i].dts))
+	}
+	return lasts(0) < moment || len(samples) > 1 && lasts(0) < lasts(1)-moment
 }
 
 // taken is what is in a segment.
