@@ -417,18 +417,19 @@ func TestSoundGoesOnElsewhere(t *testing.T) {
 	}
 }
 
-// A period begins at a keyframe of the one that is left, which waited with another decoder. Gaps that give its rendition
-// the numbers that the sound has, which is further, end in front of that.
+// A period begins at a keyframe of the one that is left, which waited with another decoder, or has one now. Gaps that give
+// renditions the numbers and the time that the sound has, which is further, end in front of that.
 func TestGapInFrontOfAPeriod(t *testing.T) {
 	set := settings
 	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
 	set.PartDuration = time.Second
-	for _, c := range []struct{ changes, gone int64 }{{8000, 8500}, {9500, 10100}, {10000, 10500}, {11500, 12100}} {
+	for _, c := range []struct{ changes, gone int64 }{{8000, 8500}, {9500, 10100}, {10000, 10500}, {11500, 12100}, {8000, 5500}, {9500, 7300}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			w := program(t, set, 20000, func(int64, *packager.Stream) {},
 				pusher{label: "_a", order: 1, fps: 20, gop: 20, lag: 817, changes: c.changes, early: 110},
 				pusher{label: "_b", order: 2, fps: 20, gop: 20, lag: 11, gone: []away{{c.gone, 99000}}})
 			agree(t, w, false)
+			checkPeriods(t, w)
 		})
 	}
 }

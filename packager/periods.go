@@ -92,13 +92,23 @@ func (p *publication) told() int64 {
 }
 
 // picturesEnd is where pictures end in front of a period that begins with a publisher, ns: no later than
-// where the one lies that waits to begin it, anywhere if none does.
+// where the one lies that waits to begin it, or than where its own end, if it is on air and goes on; anywhere
+// if nothing tells.
 func (p *publication) picturesEnd(c *Contribution) int64 {
-	if len(c.hold.samples) == 0 {
+	if len(c.hold.samples) > 0 {
+		s := &c.hold.samples[0]
+		return nanoseconds(s.DTS+int64(s.CompositionOffset), c.tracks[s.Track].Timescale)
+	}
+	end := int64(0)
+	for _, f := range c.feeds {
+		if w := f.writer; w != nil && w.isVideo() && w.absence.wrote && !w.absence.away {
+			end = max(end, w.place())
+		}
+	}
+	if end == 0 {
 		return math.MaxInt64
 	}
-	s := &c.hold.samples[0]
-	return nanoseconds(s.DTS+int64(s.CompositionOffset), c.tracks[s.Track].Timescale)
+	return end
 }
 
 // heard is how far a stream of sound alone has come, ns, −1 where there are pictures: a
