@@ -134,11 +134,11 @@ func (p *publication) even(until int64) error {
 			}
 			const least = int64(20 * time.Millisecond) // of each that is missing: all have a date of their own
 			missing := int64(most - w.newestNumber())
-			// The last one ends where the others do. Sound may be beyond the leader already:
-			// none of it is to lie in the period that comes. Where none comes, nothing goes back.
+			// The last one ends where the others do. Sound may be beyond the leader already: then it ends where
+			// that does, as the sound of the period that comes begins there. Where none comes, nothing goes back.
 			end := end
-			if l := p.leader; !w.isVideo() && l != nil && l != w && l.place() < w.place() {
-				end = l.place()
+			if l := p.leader; !w.isVideo() && l != nil && l.place() < w.place() {
+				end = w.place()
 			}
 			if w.isVideo() {
 				end = min(end, until)

@@ -533,3 +533,37 @@ func TestEndBehindTheSound(t *testing.T) {
 		})
 	}
 }
+
+// Where a period begins behind who has gone, the gap that is there for a segment's number alone begins where the sound
+// ends, which may be beyond the pictures of who led: no more than the 20 ms in front of that that it lasts. So dates go
+// back neither to it nor behind it.
+func TestPeriodBehindTheSound(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	for _, frames := range []bool{false, true} {
+		for _, early := range []int64{0, 5, 25, 50, 110, 250} {
+			t.Run(fmt.Sprint(early, ", in chunks of frames: ", frames), func(t *testing.T) {
+				set := set
+				set.FrameFragments = frames
+				w := program(t, set, 16000, func(int64, *packager.Stream) {},
+					pusher{label: "_a", order: 1, fps: 30, gop: 60, early: early, gone: []away{{8010, 99000}}},
+					pusher{label: "_b", order: 2, fps: 30, gop: 60, lag: 40, from: 7500, waits: true})
+				agree(t, w, false)
+				for _, r := range w.Renditions {
+					if len(r.Segments) < 3 {
+						t.Fatalf("%s: %d segments", r.ID, len(r.Segments))
+					}
+					for k, s := range r.Segments[1:] {
+						last := r.Segments[k]
+						if d := last.Header.Time(last.PTS + last.Duration).Sub(s.Time()); d > 20*time.Millisecond {
+							t.Errorf("%s: segment %d begins %v in front of the end of the one before", r.ID, s.MSN, d)
+						}
+						if s.Time().Before(last.Time()) {
+							t.Errorf("%s: segment %d begins %v in front of the one before", r.ID, s.MSN, last.Time().Sub(s.Time()))
+						}
+					}
+				}
+			})
+		}
+	}
+}

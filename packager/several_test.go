@@ -29,6 +29,7 @@ type pusher struct {
 	early   int64 // that its sound comes before its pictures
 	phase   int64 // ticks that the units of its sound begin later
 	from    int64
+	waits   bool   // its connection is there before its first keyframe
 	cache   int64  // how much that was before it sends at once where it begins
 	gone    []away // its connection is lost
 	silent  []away // its connection is there, and holds back all
@@ -43,6 +44,7 @@ type pusher struct {
 type connection struct {
 	*pusher
 	c       *packager.Contribution
+	told    bool // of its tracks
 	changed bool
 	next    int64 // time of the media that is next
 }
@@ -84,31 +86,40 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 		return []remux.Track{v, a}
 	}
 	emit := func(k *connection, at int64) {
+		if k.waits && k.c == nil {
+			if k.c, err = catalog.Contribute(name, packager.Contributor{Label: k.label, Order: k.order}); err != nil {
+				t.Fatalf("%d ms, %s: %v", at, k.label, err)
+			}
+		}
 		if k.act != nil && k.c != nil {
 			k.act(at, k.c)
 		}
 		if n := int(math.Round(float64(at) * k.fps / 1000)); !k.blind && n >= k.first && int64(math.Round(float64(n)*1000/k.fps)) == at {
 			key := (n-k.first)%k.gop == 0 || slices.Contains(k.cuts, n)
-			if k.c == nil && key {
-				if k.c, err = catalog.Contribute(name, packager.Contributor{Label: k.label, Order: k.order}); err != nil {
+			if !k.told && key {
+				if k.c == nil {
+					k.c, err = catalog.Contribute(name, packager.Contributor{Label: k.label, Order: k.order})
+				}
+				if err != nil {
 					t.Fatalf("%d ms, %s: %v", at, k.label, err)
 				}
+				k.told = true
 				k.changed = k.changed || k.changes > 0 && at >= k.changes
 				if err := k.c.SetTracks(tracks(k)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if k.c != nil && key && k.changes > 0 && at >= k.changes && !k.changed {
+			if k.told && key && k.changes > 0 && at >= k.changes && !k.changed {
 				k.changed = true
 				if err := k.c.SetTracks(tracks(k)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if k.c != nil {
+			if k.told {
 				write(t, k.c, remux.Sample{DTS: start.UnixMilli()*90 + at*90, CompositionOffset: k.delay, Duration: uint32(90000 / k.fps), Sync: key}, fmt.Sprintf("%s picture %d;", cmp.Or(k.mark, k.label), n))
 			}
 		}
-		if at := at + k.early; k.c == nil && !k.blind || k.mute {
+		if at := at + k.early; !k.told && !k.blind || k.mute {
 			return
 		} else if n := (at*48 + 1023) / 1024; n*1024/48 == at {
 			track := 1
@@ -134,7 +145,7 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 			case ms < k.from || silent(k.gone, ms):
 				if k.c != nil {
 					k.c.Close(errCut)
-					k.c = nil
+					k.c, k.told = nil, false
 				}
 				k.next = at + 1 - k.cache
 			case !silent(k.silent, ms): // what was held back comes at once
