@@ -518,18 +518,24 @@ func later(a, b time.Time) time.Time {
 }
 
 // hurries tells whether a segment begins with pictures that are shown for a moment each, or with one that isn't shown as
-// long as the next, as lists had told of their time when they came.
+// long as the next, as lists had told of their time when they came. How long they are decoded says nothing: where each
+// frame is a chunk, that is told of one before the next comes.
 func (p *broadcast) hurries(s *packager.Segment) bool {
 	const moment = 5 * time.Millisecond
-	samples, err := readSamples(s.Parts[0].Bytes)
-	if err != nil {
-		p.violate("N4", "segment %d: %v", s.MSN, err)
-		return false
+	var shown []time.Time // and where the last of them ends
+	for _, part := range s.Parts {
+		samples, err := readSamples(part.Bytes)
+		if err != nil {
+			p.violate("N4", "segment %d: %v", s.MSN, err)
+			return false
+		}
+		for _, sample := range samples {
+			at := sample.dts + sample.offset
+			shown = append(shown[:max(0, len(shown)-1)], s.Header.Time(at), s.Header.Time(at+sample.duration))
+		}
 	}
-	lasts := func(i int) time.Duration {
-		return s.Header.Time(samples[i].dts + samples[i].duration).Sub(s.Header.Time(samples[i].dts))
-	}
-	return lasts(0) < moment || len(samples) > 1 && lasts(0) < lasts(1)-moment
+	lasts := func(i int) time.Duration { return shown[i+1].Sub(shown[i]) }
+	return lasts(0) < moment || len(shown) > 2 && lasts(0) < lasts(1)-moment
 }
 
 // taken is what is in a segment.
