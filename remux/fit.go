@@ -32,6 +32,8 @@ type fit struct {
 	snap  int64 // from where arrival says to the nearest
 	aside int64 // from where common timestamps say to the nearest
 
+	passed bool // the master is further than where arrival says: all its keyframes there have come
+
 	heard int  // 1 where the same sound bears out common timestamps, -1 where it does the keyframe
 	fresh bool // its timestamps began with its connection
 }
@@ -80,30 +82,40 @@ func (k *keyframes) add(place int64) {
 // newest is the i-th newest.
 func (k *keyframes) newest(i int) int64 { return k.at[(k.n-1-i)%len(k.at)] }
 
-// interval is how far they are apart, 0 where that isn't even.
-func (k *keyframes) interval() int64 {
-	const even = 3 // intervals alike
-	if k.n <= even {
+// evenIntervals are so many alike that they tell how far all keyframes are apart.
+const evenIntervals = 3
+
+// interval is how far they are apart, 0 where that isn't even, or where too few have come to tell.
+func (k *keyframes) interval() int64 { return k.even(evenIntervals) }
+
+// even is how far the newest are apart, 0 where so many intervals are not alike.
+func (k *keyframes) even(intervals int) int64 {
+	if k.n <= intervals {
 		return 0
 	}
 	least, most := int64(1<<62), int64(0)
-	for i := range even {
+	for i := range intervals {
 		d := k.newest(i) - k.newest(i+1)
 		least, most = min(least, d), max(most, d)
 	}
 	if least <= 0 || most-least > 2*rounding {
 		return 0
 	}
-	return (k.newest(0) - k.newest(even)) / even
+	return (k.newest(0) - k.newest(intervals)) / int64(intervals)
 }
 
-// nearest is the keyframe that is nearest to a place, or will be.
-func (k *keyframes) nearest(place int64) (key int64, ok bool) {
+// nearest is the keyframe that is nearest to a place, or will be. Where too few have come to tell
+// how far they are apart, gop says it; 0 where that isn't known either.
+func (k *keyframes) nearest(place, gop int64) (key int64, ok bool) {
 	const foreseen = 8
 	for i := range min(k.n, len(k.at)) {
 		key, ok = nearer(key, k.newest(i), place, ok), true
 	}
-	if d := k.interval(); d > 0 {
+	d := k.interval()
+	if k.n <= evenIntervals {
+		d = gop
+	}
+	if ok && d > 0 {
 		for i := range int64(foreseen) {
 			key = nearer(key, k.newest(0)+(i+1)*d, place, ok)
 		}
@@ -120,7 +132,7 @@ func nearer(a, b, place int64, ok bool) int64 {
 
 // bear tells whether keyframes bear out that there is one at a place: see fit.borne.
 func (k *keyframes) bear(place int64) int {
-	key, ok := k.nearest(place)
+	key, ok := k.nearest(place, 0)
 	switch {
 	case !ok:
 		return 0

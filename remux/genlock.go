@@ -212,6 +212,7 @@ type landing struct {
 	line     int64 // where it is
 	shown    int64 // how much later it is shown, ns
 	pictured bool
+	gop      int64        // how far its keyframes are apart that wait, ns; 0 where that doesn't show
 	least    int64        // how far it may be moved, at least
 	sounds   []soundPrint // that wait
 	fresh    bool         // its timestamps began with its connection
@@ -283,11 +284,14 @@ func (m *member) fit(o *member, t *timeline, l *landing) fit {
 	}
 	if l.pictured {
 		shown := l.line + l.shown
-		keys := g.keysBy(o, shown+f.arrives, o.heard)
+		keys, gop := g.keysBy(o, shown+f.arrives, o.heard), l.gop
+		if f.passed = o.line >= shown+f.arrives+int64(arrivalSlack); f.passed {
+			gop = 0 // it would have come
+		}
 		var key int64
-		if key, f.keyed = keys.nearest(shown + f.arrives); f.keyed {
+		if key, f.keyed = keys.nearest(shown+f.arrives, gop); f.keyed {
 			f.snap = key - shown - f.arrives
-			key, _ = keys.nearest(shown + f.common)
+			key, _ = keys.nearest(shown+f.common, 0)
 			f.aside = key - shown - f.common
 			f.borne = keys.bear(shown + f.common)
 			f.heard = o.sounds.bear(l.sounds, f.common) - o.sounds.bear(l.sounds, f.arrives+f.snap)
@@ -313,7 +317,7 @@ func (m *member) early(t *timeline, l *landing, rushes bool) bool {
 	if rushes {
 		return state != LockCommon || f.heard <= 0 && (f.borne <= 0 || f.fresh)
 	}
-	return state == LockFree && o.line < l.line+l.shown+f.arrives+int64(arrivalSlack)
+	return state == LockFree && !f.passed
 }
 
 // keysBy are the keyframes that tell where one lies that arrives at a place: the
@@ -324,7 +328,7 @@ func (g *Genlock) keysBy(master *member, place, now int64) *keyframes {
 		if !o.lock.State.locked() || now-o.heard > int64(silence) {
 			continue
 		}
-		if key, ok := o.keys.nearest(place); ok && near(key, place, int64(arrivalSlack)) {
+		if key, ok := o.keys.nearest(place, 0); ok && near(key, place, int64(arrivalSlack)) {
 			return &o.keys
 		}
 	}

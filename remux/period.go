@@ -130,7 +130,15 @@ func (r *Remuxer) renew(f *frame, arrived time.Duration) error {
 
 // lay puts a line that is about to begin on that of the other encoders: see landing.
 func (r *Remuxer) lay(first *frame, waiting []frame, least int64, arrived time.Duration) {
-	r.line.member.lay(&r.line, r.landing(first, waiting, least, arrived), r.line.opened.UnixNano()+int64(arrived))
+	l := r.landing(first, waiting, least, arrived)
+	var keys keyframes
+	for i := range waiting {
+		if f := &waiting[i]; f.Keyframe && f.source == first.source {
+			keys.add(f.place.at)
+		}
+	}
+	l.gop = keys.even(min(max(keys.n-1, 1), evenIntervals))
+	r.line.member.lay(&r.line, l, r.line.opened.UnixNano()+int64(arrived))
 }
 
 // landing is what a line lies on that of others with. It begins with a frame, has others
