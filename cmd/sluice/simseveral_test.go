@@ -465,6 +465,7 @@ func (p *broadcast) look(ctx context.Context) {
 type showing struct {
 	before *packager.Segment
 	until  time.Time // up to which there is media, or lists say that there is none
+	media  time.Time // up to which there is media
 	lasts  time.Duration
 }
 
@@ -476,8 +477,12 @@ func (p *broadcast) keeps(on *showing, id packager.RenditionID, s *packager.Segm
 	h, at := s.Header, s.PTS
 	switch last := on.before; {
 	case last == nil || last.Header.Period != h.Period:
-		if last != nil && (!last.Gap() || s.Lead == 0) && on.until.Sub(s.Time()) > max(back, on.lasts) {
-			p.violate("lists", "%s: segment %d begins %v before what is shown of the one before ends", id, s.MSN, on.until.Sub(s.Time()))
+		ends := on.until
+		if s.Lead > 0 { // a gap in front of the end of another one shows nothing twice
+			ends = on.media
+		}
+		if last != nil && ends.Sub(s.Time()) > max(back, on.lasts) {
+			p.violate("lists", "%s: segment %d begins %v before what is shown of the one before ends", id, s.MSN, ends.Sub(s.Time()))
 		}
 		on.until = s.Time()
 	default:
@@ -503,6 +508,7 @@ func (p *broadcast) keeps(on *showing, id packager.RenditionID, s *packager.Segm
 				p.violate("lists", "%s: in segment %d nothing is shown for %v, and no gap is told", id, s.MSN, d)
 			}
 			on.until = later(on.until, h.Time(shown+sample.duration))
+			on.media = later(on.media, on.until)
 		}
 		if d := on.until.Sub(h.Time(at)); d.Abs() > max(hole, on.lasts) {
 			p.violate("lists", "%s: a part of segment %d ends %v behind where lists say", id, s.MSN, d)
