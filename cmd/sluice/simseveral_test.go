@@ -559,21 +559,22 @@ func (p *broadcast) taken(s *packager.Segment) (all []taken) {
 // to be alike where they arrive that near to each other. Where all were gone in between, the line begins anew
 // with whoever comes, and nothing tells either that what he sends arrives later than it did of the other.
 func (p *broadcast) aside(id packager.RenditionID, before, now taken) int64 {
-	const arrivalSlack = 300 // see remux
+	const arrivalSlack, rough, frame = 300, 60, 128 // see remux
+	anew := int64(0)
+	if p.left(before.seen) {
+		anew = max(0, p.pushers[now.by].lag-p.pushers[before.by].lag) + rough + frame
+	}
 	switch {
 	case before.by == now.by:
 		return 0
-	case p.left(before.seen) && p.exact:
-		const rough, frame = 60, 128
-		return max(0, p.pushers[now.by].lag-p.pushers[before.by].lag) + rough + frame
 	case p.exact:
-		return 0
+		return anew
 	case id == "a1":
-		return 500
+		return max(500, anew)
 	case p.pushers[before.by].base != p.pushers[now.by].base:
-		return arrivalSlack
+		return max(arrivalSlack, anew)
 	}
-	return 0
+	return anew
 }
 
 // whole tells whether nothing may be missing in a picture, and how far its frames are
