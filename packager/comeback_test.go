@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Eyevinn/mp4ff/mp4"
+
 	"github.com/sluice-live/sluice/packager"
 	"github.com/sluice-live/sluice/remux"
 )
@@ -356,6 +358,67 @@ func TestTakesOverBehindAHole(t *testing.T) {
 				pusher{label: "_b", order: 2, fps: 25, gop: 75, mute: true})
 			goesOnWithoutHole(t, w)
 		})
+	}
+}
+
+// Where one takes over up to half a frame in front of where the pictures of the one before end, each is decoded where the
+// one in front of it ends, and lists say how long all of them last together.
+func TestTakesOverInsideAFrame(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	for _, early := range []float64{10, 30, 60, 90} {
+		for cut := int64(11000); cut < 13000; cut += 130 {
+			t.Run(fmt.Sprintf("%v ms, at %d ms", early, cut), func(t *testing.T) {
+				w := program(t, set, 16000, func(int64, *packager.Stream) {},
+					pusher{label: "_a", order: 1, fps: 5, gop: 5, gone: []away{{cut, 99000}}},
+					pusher{label: "_a", order: 1, fps: 60000 / (12000 - early), gop: 5, lag: 30},
+					pusher{label: "_b", order: 2, fps: 5, gop: 5, mute: true})
+				decodedInOrder(t, w)
+			})
+		}
+	}
+}
+
+// decodedInOrder holds the pictures of a period to begin where the ones before end, and lists to say how long they last.
+func decodedInOrder(t *testing.T, w *packager.Window) {
+	t.Helper()
+	for i := range w.Renditions {
+		r := &w.Renditions[i]
+		for k, s := range r.Segments {
+			if s.Header.Track.Kind() != remux.Video {
+				continue
+			}
+			if k > 0 && r.Segments[k-1].Header.Period == s.Header.Period {
+				last := r.Segments[k-1]
+				if d := s.Time().Sub(last.Header.Time(last.PTS + last.Duration)); d < -2*time.Millisecond {
+					t.Errorf("%s: segment %d begins %v in front of the end of the one before", r.ID, s.MSN, -d)
+				}
+			}
+			init, err := mp4.DecodeFile(bytes.NewReader(s.Header.Bytes))
+			if err != nil {
+				t.Fatal(err)
+			}
+			next := uint64(0)
+			for n, part := range s.Parts {
+				if part.Gap {
+					next = 0
+					continue
+				}
+				file, err := mp4.DecodeFile(bytes.NewReader(part.Bytes))
+				if err != nil {
+					t.Fatal(err)
+				}
+				samples, err := file.Segments[0].Fragments[0].GetFullSamples(init.Init.Moov.Mvex.Trex)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if samples[0].DecodeTime < next {
+					t.Errorf("%s: part %d of segment %d is decoded %d ticks in front of the end of the one before", r.ID, n, s.MSN, next-samples[0].DecodeTime)
+				}
+				last := samples[len(samples)-1]
+				next = last.DecodeTime + uint64(last.Dur)
+			}
+		}
 	}
 }
 

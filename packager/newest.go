@@ -43,14 +43,15 @@ func (g *group) flags(sync, open bool, pts int64) cmaf.Flags {
 // makes up for the difference.
 func (w *writer) follow(s *remux.Sample) {
 	n := &w.newest
-	at := s.DTS
+	at, inside := s.DTS, false
 	switch {
 	case n.sealed:
 		at = n.end
 	case n.pending:
 		at = max(at, w.part.dts+w.part.settled+1)
-	case !w.isVideo() && w.absence.wrote: // another publisher's may begin up to half a unit in front
+	case w.absence.wrote && (!w.isVideo() || w.open != nil || !w.begins()): // another publisher's may begin up to half a unit in front
 		at = max(at, n.end)
+		inside = at > s.DTS
 	}
 	n.sealed = false
 	shift := s.DTS - at
@@ -66,6 +67,9 @@ func (w *writer) follow(s *remux.Sample) {
 		n.early = shift
 	}
 	s.CompositionOffset += int32(shift)
+	if inside { // and it is shown where the one before ends
+		s.CompositionOffset = max(s.CompositionOffset, int32(w.ticks(w.place())-at))
+	}
 }
 
 // seal leaves the pending sample the duration that was expected, for good.
