@@ -43,7 +43,7 @@ func (g *group) flags(sync, open bool, pts int64) cmaf.Flags {
 // makes up for the difference.
 func (w *writer) follow(s *remux.Sample) {
 	n := &w.newest
-	at, inside := s.DTS, false
+	at, inside, rounding := s.DTS, false, int64(w.part.timescale)/200
 	switch {
 	case n.sealed:
 		at = n.end
@@ -51,7 +51,7 @@ func (w *writer) follow(s *remux.Sample) {
 		at = max(at, w.part.dts+w.part.settled+1)
 	case w.absence.wrote && (!w.isVideo() || w.open != nil || !w.begins()): // another publisher's may begin up to half a unit in front
 		at = max(at, n.end)
-		inside = at > s.DTS
+		inside = at > s.DTS+rounding
 	}
 	n.sealed = false
 	shift := s.DTS - at
@@ -63,7 +63,7 @@ func (w *writer) follow(s *remux.Sample) {
 		// by a rounding, or by a unit that was lost.
 		return
 	}
-	if shift > int64(w.part.timescale)/200 {
+	if shift > rounding {
 		n.early = shift
 	}
 	s.CompositionOffset += int32(shift)
