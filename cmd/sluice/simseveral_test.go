@@ -422,7 +422,6 @@ func (p *broadcast) look(ctx context.Context) {
 				if q < sequence[r.ID] {
 					p.violate("N5", "%s: segment %d has the discontinuity sequence %d behind %d", r.ID, s.MSN, q, sequence[r.ID])
 				}
-				begins := q > sequence[r.ID]
 				sequence[r.ID] = q
 				if shown[r.ID] == nil {
 					shown[r.ID] = new(showing)
@@ -432,8 +431,8 @@ func (p *broadcast) look(ctx context.Context) {
 					at := now.at
 					newest, ok := last[r.ID]
 					before := newest.at
-					// Where all that was sent of a keyframe's group is the keyframe, a period of another may begin with that.
-					again := begins && k == 0 && at == before && now.by != newest.by
+					// Where all that was sent of a keyframe's group is the keyframe, another encoder begins with that.
+					again := at == before && now.by != newest.by && s.Header.Track.Kind() == remux.Video
 					if ok && !again && at <= before-p.aside(r.ID, newest, now) {
 						p.violate("N1", "%s: what was taken at %d ms comes behind %d ms", r.ID, at, before)
 					}
