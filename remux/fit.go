@@ -113,7 +113,9 @@ func (k *keyframes) nearest(place, gop int64) (key int64, ok bool) {
 	}
 	d := k.interval()
 	if k.n <= evenIntervals {
-		d = gop
+		if d = gop; d == 0 && k.n == evenIntervals { // two intervals are better than arrival alone
+			d = k.even(evenIntervals - 1)
+		}
 	}
 	if ok && d > 0 {
 		for i := range int64(foreseen) {

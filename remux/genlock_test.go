@@ -71,6 +71,8 @@ func TestGenlock(t *testing.T) {
 			[]LockState{LockConstant, LockMaster}},
 		{"… by its first one alone", []encoder{{held: [2]time.Duration{600 * ms, 9 * sec}}, {starts: 3700 * ms, base: 98765, behind: 39 * ms}},
 			[]LockState{LockConstant, LockMaster}},
+		{"… by two intervals of the first", []encoder{{gop: 90, held: [2]time.Duration{6600 * ms, 14 * sec}}, {gop: 90, starts: 7700 * ms, base: 98765, behind: 39 * ms}},
+			[]LockState{LockConstant, LockMaster}},
 		{"without sound", []encoder{{silent: true}, {silent: true, behind: 1600 * ms}, {silent: true, base: 98765, starts: 10 * sec}, {silent: true, starts: 20 * sec, behind: 2 * sec}},
 			[]LockState{LockMaster, LockCommon, LockConstant, LockCommon}},
 		{"a stream that was left ahead of the clock", []encoder{{begins: 5 * sec}, {}, {base: 98765, starts: 10 * sec}},
