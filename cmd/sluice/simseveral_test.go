@@ -480,7 +480,7 @@ func (p *broadcast) keeps(on *showing, id packager.RenditionID, s *packager.Segm
 	switch last := on.before; {
 	case last == nil || last.Header.Period != h.Period:
 		ends := on.until
-		if s.Lead > 0 { // a gap in front of the end of another one shows nothing twice
+		if s.Lead > 0 { // a gap in front of the end of another one shows nothing twice; neither does it below
 			ends = on.media
 		}
 		if last != nil && ends.Sub(s.Time()) > max(back, on.lasts) {
@@ -488,7 +488,7 @@ func (p *broadcast) keeps(on *showing, id packager.RenditionID, s *packager.Segm
 		}
 		on.until = s.Time()
 	default:
-		if off := s.Time().Sub(last.Header.Time(last.PTS + last.Duration)); off > max(hole, on.lasts*3/4) || off < -back && !last.Gap() {
+		if off := s.Time().Sub(last.Header.Time(last.PTS + last.Duration)); off > max(hole, on.lasts*3/4) || off < -back && !last.Gap() && (last.Tail == 0 || s.Lead == 0) {
 			p.violate("lists", "%s: segment %d begins %v behind the end of the one before", id, s.MSN, off)
 		}
 	}
