@@ -480,7 +480,7 @@ func (p *broadcast) keeps(on *showing, id packager.RenditionID, s *packager.Segm
 	switch last := on.before; {
 	case last == nil || last.Header.Period != h.Period:
 		ends := on.until
-		if s.Lead > 0 { // a gap in front of the end of another one shows nothing twice; neither does it below
+		if s.Lead > 0 { // a gap in front of the end of another one shows nothing twice
 			ends = on.media
 		}
 		if last != nil && ends.Sub(s.Time()) > max(back, on.lasts) {
@@ -488,7 +488,14 @@ func (p *broadcast) keeps(on *showing, id packager.RenditionID, s *packager.Segm
 		}
 		on.until = s.Time()
 	default:
-		if off := s.Time().Sub(last.Header.Time(last.PTS + last.Duration)); off > max(hole, on.lasts*3/4) || off < -back && !last.Gap() && (last.Tail == 0 || s.Lead == 0) {
+		inside := back // media may begin in a gap that was told, by half of what a picture lasts; a gap anywhere
+		switch {
+		case last.Gap(), last.Tail > 0 && s.Lead > 0:
+			inside = math.MaxInt64
+		case last.Tail > 0:
+			inside = max(back, on.lasts/2)
+		}
+		if off := s.Time().Sub(last.Header.Time(last.PTS + last.Duration)); off > max(hole, on.lasts*3/4) || -off > inside {
 			p.violate("lists", "%s: segment %d begins %v behind the end of the one before", id, s.MSN, off)
 		}
 	}
