@@ -98,7 +98,7 @@ func (c *conn) run(ctx context.Context) error {
 	if err := c.greet(); err != nil {
 		return err
 	}
-	defer c.stopReadings()
+	defer c.stopReadings(ctx)
 	c.idle.until(c.server.Limits.PublishTimeout)
 	said, err := c.connect(ctx)
 	if err != nil {

@@ -189,10 +189,14 @@ func (c *conn) stopReading(streamID uint32) {
 	}
 }
 
-// stopReadings ends all.
-func (c *conn) stopReadings() {
+// stopReadings ends all, as their reader is gone or as the connection ends.
+func (c *conn) stopReadings(ctx context.Context) {
+	why := errClosed
+	if ctx.Err() != nil { // what they play may hear of that later than whoever reads the connection
+		why = context.Cause(ctx)
+	}
 	for _, p := range c.readings {
-		p.cancel(errClosed)
+		p.cancel(why)
 	}
 	for id := range c.readings {
 		c.stopReading(id)
