@@ -80,10 +80,13 @@ func firstAct(acts []Act, w *Window, period *Period, newest MSN) []Act {
 // have its first segment.
 func withLater(acts []Act, w *Window) []Act {
 	last := acts[len(acts)-1]
+	if !last.First {
+		return acts
+	}
 	all := appendPictures(nil, w, func(r *Rendition) bool {
 		return slices.Contains(last.Pictures, r.ID) || r.mediaIn(last.Period, last.MSN)
 	})
-	if !last.First || slices.Equal(all, last.Pictures) {
+	if slices.Equal(all, last.Pictures) {
 		return acts
 	}
 	last.Pictures = all

@@ -40,7 +40,8 @@ func (g *group) flags(sync, open bool, pts int64) cmaf.Flags {
 // follow fits a sample behind the one before, where that was sealed, or where
 // the encoder's times are that close. It is decoded a little earlier or later
 // than the encoder says and shown exactly when it says, and its own duration
-// makes up for the difference.
+// makes up for the difference. A picture that another publisher begins with inside
+// the last one is shown where that ends.
 func (w *writer) follow(s *remux.Sample) {
 	n := &w.newest
 	at, inside, rounding := s.DTS, false, int64(w.part.timescale)/200
@@ -67,7 +68,7 @@ func (w *writer) follow(s *remux.Sample) {
 		n.early = shift
 	}
 	s.CompositionOffset += int32(shift)
-	if inside { // and it is shown where the one before ends
+	if inside {
 		s.CompositionOffset = max(s.CompositionOffset, int32(w.ticks(w.place())-at))
 	}
 }

@@ -113,9 +113,7 @@ func (k *keyframes) nearest(place, gop int64) (key int64, ok bool) {
 	}
 	d := k.interval()
 	if k.n <= evenIntervals {
-		if d = gop; d == 0 && k.n == evenIntervals { // two intervals are better than arrival alone
-			d = k.even(evenIntervals - 1)
-		}
+		d = gop
 	}
 	if ok && d > 0 {
 		for i := range int64(foreseen) {

@@ -284,7 +284,8 @@ func (m *member) fit(o *member, t *timeline, l *landing) fit {
 	}
 	if l.pictured {
 		shown := l.line + l.shown
-		keys, gop := g.keysBy(o, shown+f.arrives, o.heard), l.gop
+		keys := g.keysBy(o, shown+f.arrives, o.heard)
+		gop := cmp.Or(l.gop, keys.even(evenIntervals-1)) // fewer than tell for sure are better than arrival alone
 		if f.passed = o.line >= shown+f.arrives+int64(arrivalSlack); f.passed {
 			gop = 0 // it would have come
 		}
