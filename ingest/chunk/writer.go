@@ -99,24 +99,30 @@ func (w *Writer) write(m Message, body, head []byte) {
 	if format == 0 {
 		b = binary.LittleEndian.AppendUint32(b, m.StreamID)
 	}
-	for {
-		if extended { // repeated in each chunk, as Adobe's own software does
-			b = binary.BigEndian.AppendUint32(b, field)
+	if extended {
+		b = binary.BigEndian.AppendUint32(b, field)
+	}
+	room := int(w.chunkSize)
+	for len(head) > room {
+		b = append(b, head[:room]...)
+		head = head[room:]
+		b = appendNext(b, m.ChunkStreamID, extended, field)
+	}
+	b = append(b, head...)
+	room -= len(head)
+	for len(body) > 0 {
+		if room == 0 {
+			b = appendNext(b, m.ChunkStreamID, extended, field)
+			room = int(w.chunkSize)
 		}
-		room := int(w.chunkSize)
-		n := min(len(head), room)
-		b = append(b, head[:n]...)
-		head, room = head[n:], room-n
-		if n = min(len(body), room); n >= worthwhile {
+		n := min(len(body), room)
+		if n >= worthwhile {
 			w.lent = append(w.lent, lent{len(b), body[:n:n]})
 			w.size += n
 		} else {
 			b = append(b, body[:n]...)
 		}
-		if body = body[n:]; len(head) == 0 && len(body) == 0 {
-			break
-		}
-		b = appendBasicHeader(b, 3, m.ChunkStreamID)
+		body, room = body[n:], room-n
 	}
 	w.size += len(b) - before
 	w.buf = b
@@ -188,6 +194,15 @@ func appendBasicHeader(b []byte, format int, id uint32) []byte {
 	default:
 		return append(b, top|1, byte(id-64), byte((id-64)>>8))
 	}
+}
+
+// appendNext begins another chunk of the same message. An extended timestamp is repeated in
+// each, as Adobe's own software does.
+func appendNext(b []byte, id uint32, extended bool, field uint32) []byte {
+	if b = appendBasicHeader(b, 3, id); extended {
+		b = binary.BigEndian.AppendUint32(b, field)
+	}
+	return b
 }
 
 func appendUint24(b []byte, v uint32) []byte {
