@@ -88,7 +88,7 @@ func (s *site) feed(t testing.TB, seconds int) {
 
 func (s *site) feedSample(t testing.TB) {
 	t.Helper()
-	err := s.p.WriteSample(remux.Sample{DTS: s.next, Duration: 1024, Sync: true, Data: []byte(strconv.FormatInt(s.next, 10))})
+	err := s.p.WriteSample(&remux.Sample{DTS: s.next, Duration: 1024, Sync: true, Data: []byte(strconv.FormatInt(s.next, 10))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func TestF32CrawlingClock(t *testing.T) {
 			payload, unseen, newest := bytes.Repeat([]byte{1}, c.frame), 0, s.Window()
 			for i := range int64(30 * 60) {
 				now = now.Add(time.Second / 30)
-				if err := p.WriteSample(remux.Sample{DTS: start.Unix()*90000 + i*c.step, CompositionOffset: int32(1-i/60%2) * c.later, Duration: 3000, Sync: i%60 == 0, Data: payload}); err != nil {
+				if err := p.WriteSample(&remux.Sample{DTS: start.Unix()*90000 + i*c.step, CompositionOffset: int32(1-i/60%2) * c.later, Duration: 3000, Sync: i%60 == 0, Data: payload}); err != nil {
 					t.Fatal(err)
 				}
 				if unseen += c.frame; s.Window() != newest {

@@ -137,16 +137,16 @@ func (c *Contribution) SetTracks(tracks []remux.Track) error {
 }
 
 // WriteSample is part of remux.Output.
-func (c *Contribution) WriteSample(s remux.Sample) error {
+func (c *Contribution) WriteSample(s *remux.Sample) error {
 	p := c.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.by) > 1 || !c.onAir {
-		if wait, err := p.waits(c, &s); wait || err != nil {
+		if wait, err := p.waits(c, s); wait || err != nil {
 			return err
 		}
 	}
-	return p.put(c, &s)
+	return p.put(c, s)
 }
 
 // Close ends what the publisher contributes. The stream ends with its last one, unless

@@ -45,8 +45,9 @@ func (d *draft) close(size int, write func(dst []byte) []byte) []byte {
 	}
 	begin := d.head - size
 	write(d.bytes[begin:begin:d.head])
-	part := make([]byte, len(d.bytes)-begin) // and not append, which clears what it has too much
-	copy(part, d.bytes[begin:])
+	whole := d.bytes[begin:]
+	part := make([]byte, len(whole)) // cleared neither here, as it is whole's length, nor behind that, as append does
+	copy(part, whole)
 	d.most = max(len(d.bytes), d.most-d.most/32)
 	if d.lent || cap(d.bytes) > 2*d.most { // a part so long was an exception
 		d.bytes, d.lent = nil, false

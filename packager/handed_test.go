@@ -156,7 +156,7 @@ func atRest(t *testing.T) *publication {
 		t.Fatal(err)
 	}
 	for k := range int64(300) {
-		if err := by.WriteSample(remux.Sample{DTS: time.Now().Unix()*90000 + k*3000, Duration: 3000, Sync: k%30 == 0, Data: make([]byte, 100)}); err != nil {
+		if err := by.WriteSample(&remux.Sample{DTS: time.Now().Unix()*90000 + k*3000, Duration: 3000, Sync: k%30 == 0, Data: make([]byte, 100)}); err != nil {
 			t.Fatal(err)
 		}
 	}

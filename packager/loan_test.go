@@ -27,7 +27,7 @@ func TestPinned(t *testing.T) {
 	next := time.Now().Unix() * 48000
 	feed := func(seconds int) {
 		for range seconds * 47 {
-			if err := p.WriteSample(remux.Sample{DTS: next, Duration: 1024, Sync: true, Data: make([]byte, 100)}); err != nil {
+			if err := p.WriteSample(&remux.Sample{DTS: next, Duration: 1024, Sync: true, Data: make([]byte, 100)}); err != nil {
 				t.Fatal(err)
 			}
 			next += 1024

@@ -67,7 +67,7 @@ func (f *feed) write(s remux.Sample, payload []byte) {
 	f.t.Helper()
 	borrowed := bytes.Clone(payload)
 	s.Data = borrowed
-	if err := f.p.WriteSample(s); err != nil {
+	if err := f.p.WriteSample(&s); err != nil {
 		f.t.Fatal(err)
 	}
 	if f.watch != nil {

@@ -165,7 +165,7 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 func write(t *testing.T, c *packager.Contribution, s remux.Sample, payload string) {
 	t.Helper()
 	s.Data = []byte(payload)
-	if err := c.WriteSample(s); err != nil {
+	if err := c.WriteSample(&s); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -70,7 +70,7 @@ func pushFour(tb testing.TB, streams int) (second func()) {
 		}
 	}
 	put := func(c *packager.Contribution, s remux.Sample) {
-		if err := c.WriteSample(s); err != nil {
+		if err := c.WriteSample(&s); err != nil {
 			tb.Fatal(err)
 		}
 	}

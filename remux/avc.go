@@ -71,8 +71,8 @@ func (a *avc) use(sps, pps [][]byte) error {
 }
 
 func (a *avc) peek(data []byte) (gop int, err error) {
-	au, err := a.reader.accessUnit(data)
-	if err != nil {
+	var au accessUnit
+	if a.reader.accessUnit(data, &au) != nil {
 		return 0, nil
 	}
 	gop = keyframeInterval(au.data)
@@ -80,15 +80,15 @@ func (a *avc) peek(data []byte) (gop int, err error) {
 }
 
 func (a *avc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error) {
-	au, err := a.reader.accessUnit(data)
-	if err != nil {
+	var au accessUnit
+	if err := a.reader.accessUnit(data, &au); err != nil {
 		return nil, nil, fmt.Errorf("video frame: %w", err)
 	}
 	if au.slice == nil { // parameter sets, or what describes a picture, in a frame of its own
 		return nil, nil, a.before.wait(au.data, a.parameterSets(&au, false))
 	}
 	if a.before != nil {
-		au = unitOf(a.before.lead(au.data))
+		au.read(a.before.lead(au.data))
 	}
 	// The encoder's word is taken only where it sends no IDR pictures at all:
 	// others call every I-frame a keyframe.

@@ -91,7 +91,8 @@ func TestAccessUnit(t *testing.T) {
 		r := newAVCReader(c.lengthSize)
 		frame := unhex(c.frame)
 		before := hex.EncodeToString(frame)
-		au, err := r.accessUnit(frame)
+		var au accessUnit
+		err := r.accessUnit(frame, &au)
 		if err != nil {
 			if strings.HasPrefix(c.want, "[") || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: %v, want %s", c.name, err, c.want)
@@ -112,14 +113,15 @@ func TestAccessUnitAllocates(t *testing.T) {
 	frame := lengths(unhex("09f0"), bytes.Repeat([]byte{0x41}, 30_000))
 	annexB := append(unhex("00000001 09f0 00000001"), frame[10:]...)
 	r := newAVCReader(4)
-	if au, _ := r.accessUnit(frame); &au.data[0] != &frame[0] {
+	var au accessUnit
+	if r.accessUnit(frame, &au); &au.data[0] != &frame[0] {
 		t.Error("copied")
 	}
-	if n := testing.AllocsPerRun(100, func() { r.accessUnit(frame) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { r.accessUnit(frame, &au) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	r.accessUnit(annexB)
-	if n := testing.AllocsPerRun(100, func() { r.accessUnit(annexB) }); n > 8 {
+	r.accessUnit(annexB, &au)
+	if n := testing.AllocsPerRun(100, func() { r.accessUnit(annexB, &au) }); n > 8 {
 		t.Errorf("Annex B: %v allocations", n)
 	}
 }

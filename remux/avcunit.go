@@ -25,21 +25,20 @@ type avcReader struct{ nalReader }
 func newAVCReader(lengthSize int) avcReader { return avcReader{nalReader{lengthSize: lengthSize}} }
 
 // accessUnit reads the frame of a video tag.
-func (r *avcReader) accessUnit(b []byte) (accessUnit, error) {
+func (r *avcReader) accessUnit(b []byte, au *accessUnit) error {
 	data, err := r.frame(b)
-	if err != nil {
-		return accessUnit{}, err
+	if err == nil {
+		au.read(data)
 	}
-	return unitOf(data), nil
+	return err
 }
 
-// unitOf reads NAL units with 4-byte lengths.
-func unitOf(data []byte) accessUnit {
-	au := accessUnit{data: data, recovery: -1}
+// read reads NAL units with 4-byte lengths.
+func (au *accessUnit) read(data []byte) {
+	*au = accessUnit{data: data, recovery: -1}
 	for nal := range nalUnits(data) {
 		au.note(nal)
 	}
-	return au
 }
 
 func (au *accessUnit) note(nal []byte) {

@@ -33,7 +33,7 @@ func (m *meter) SetTracks(tracks []Track) error {
 	return nil
 }
 
-func (m *meter) WriteSample(s Sample) error {
+func (m *meter) WriteSample(s *Sample) error {
 	k, rate := s.Track, int64(m.rates[s.Track])
 	at := float64(s.DTS/rate) - m.base + float64(s.DTS%rate)/m.rates[k]
 	m.err[k] = at - m.captured[k][0]

@@ -119,7 +119,8 @@ func FuzzAccessUnit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, size uint8, b []byte) {
 		before := bytes.Clone(b)
 		r := newAVCReader(int(size%4) + 1)
-		au, err := r.accessUnit(b)
+		var au accessUnit
+		err := r.accessUnit(b, &au)
 		if !bytes.Equal(b, before) {
 			t.Fatal("the frame was written to")
 		}

@@ -44,8 +44,8 @@ func (h *hevc) configure(record []byte) (bitstream, error) {
 }
 
 func (h *hevc) peek(data []byte) (gop int, err error) {
-	au, err := h.accessUnit(data)
-	if err != nil {
+	var au hevcUnit
+	if h.accessUnit(data, &au) != nil {
 		return 0, nil
 	}
 	if gop = au.gop; gop == 0 {
@@ -55,15 +55,15 @@ func (h *hevc) peek(data []byte) (gop int, err error) {
 }
 
 func (h *hevc) next(data []byte, keyframe bool) (u *unit, rest []byte, err error) {
-	au, err := h.accessUnit(data)
-	if err != nil {
+	var au hevcUnit
+	if err := h.accessUnit(data, &au); err != nil {
 		return nil, nil, fmt.Errorf("video frame: %w", err)
 	}
 	if au.slice == nil { // parameter sets, or what describes a picture, in a frame of its own
 		return nil, nil, h.before.wait(au.data, h.parameterSets(&au, false))
 	}
 	if h.before != nil {
-		au = hevcUnitOf(h.before.lead(au.data))
+		au.read(h.before.lead(au.data))
 	}
 	// The encoder's word is taken only where it sends no pictures for random access
 	// at all: see avc.

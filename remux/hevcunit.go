@@ -22,23 +22,22 @@ type hevcUnit struct {
 }
 
 // accessUnit reads the frame of a video tag.
-func (h *hevc) accessUnit(b []byte) (hevcUnit, error) {
+func (h *hevc) accessUnit(b []byte, au *hevcUnit) error {
 	data, err := h.reader.frame(b)
-	if err != nil {
-		return hevcUnit{}, err
+	if err == nil {
+		au.read(data)
 	}
-	return hevcUnitOf(data), nil
+	return err
 }
 
-// hevcUnitOf reads NAL units with 4-byte lengths.
-func hevcUnitOf(data []byte) hevcUnit {
-	au := hevcUnit{data: data, recovery: -1}
+// read reads NAL units with 4-byte lengths.
+func (au *hevcUnit) read(data []byte) {
+	*au = hevcUnit{data: data, recovery: -1}
 	for nal := range nalUnits(data) {
 		if len(nal) > 1 && baseLayer(nal) {
 			au.note(nal)
 		}
 	}
-	return au
 }
 
 func (au *hevcUnit) note(nal []byte) {

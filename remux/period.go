@@ -63,18 +63,14 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 		if r.line.member != nil && s.rate != nil {
 			s.rate.clock.pin = pinned{r.line.member, f.place.at + r.line.mended + behind, u.sync, s.lane == r.line.lead}
 		}
-		dts, duration, offset := s.clock.sample(r.line.ns(f.place)+behind, f.Composition, u)
-		behind += int64(time.Second) * int64(u.samples) / s.timescale
-		if err := r.out.WriteSample(Sample{
-			Track:             s.index,
-			DTS:               dts,
-			Duration:          duration,
-			CompositionOffset: offset,
-			Sync:              u.sync,
-			OpenGOP:           u.openGOP,
-			Data:              u.data,
-		}); err != nil {
+		w := &r.writing
+		w.Track, w.Sync, w.OpenGOP, w.Data = s.index, u.sync, u.openGOP, u.data
+		w.DTS, w.Duration, w.CompositionOffset = s.clock.sample(r.line.ns(f.place)+behind, f.Composition, u)
+		if err := r.out.WriteSample(w); err != nil {
 			return err
+		}
+		if len(data) > 0 {
+			behind += int64(time.Second) * int64(u.samples) / s.timescale
 		}
 	}
 	return nil

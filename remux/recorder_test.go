@@ -67,7 +67,7 @@ func (o *recorder) SetTracks(tracks []Track) error {
 	return nil
 }
 
-func (o *recorder) WriteSample(s Sample) error {
+func (o *recorder) WriteSample(s *Sample) error {
 	if len(o.periods) == 0 {
 		o.t.Fatal("a sample before all tracks")
 	}
@@ -111,7 +111,7 @@ func (o *recorder) WriteSample(s Sample) error {
 	}
 	o.events = append(o.events, line)
 	s.Data = nil
-	o.samples = append(o.samples, s)
+	o.samples = append(o.samples, *s)
 	return nil
 }
 

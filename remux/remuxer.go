@@ -27,6 +27,8 @@ type Remuxer struct {
 	holds    atomic.Int64 // bytes that wait, for others
 	out      Output
 	began    time.Time // when the first frame came; zero before it
+	reading  frame     // the newest
+	writing  Sample    // the newest
 
 	lobby   lobby
 	line    timeline
@@ -51,16 +53,17 @@ func New(out Output, now func() time.Time, hooks Hooks) *Remuxer {
 // that nothing can be made of this stream.
 func (r *Remuxer) WriteTag(tag flv.Tag) error {
 	now := r.now()
-	for p, err := range flv.Packets(tag) {
+	f := &r.reading
+	for err := range f.Read(tag) {
 		if err != nil {
 			if err != flv.ErrEmpty {
-				r.dropOf(trackKey{p.Kind, p.TrackID}, err)
+				r.dropOf(trackKey{f.Kind, f.TrackID}, err)
 			}
 			if err = nil; len(tag.Body) > 0 {
 				err = r.checkSilence(tag.Timestamp)
 			}
 		} else {
-			err = r.packet(&frame{Packet: p}, now)
+			err = r.packet(f, now)
 		}
 		if err == errNothing {
 			return r.nothing()
@@ -69,6 +72,7 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 			return err
 		}
 	}
+	f.Data, r.writing.Data = nil, nil // they are borrowed
 	if r.lobby.stage != stageFlow || r.suspects > 0 || r.holds.Load() > 0 {
 		r.count()
 	}
@@ -249,21 +253,22 @@ var errStray = errors.New("a frame far off the timestamps before and behind it, 
 // that.
 func (r *Remuxer) frame(f *frame, arrived time.Duration) error {
 	s := f.source
-	at := r.line.at(s.lane, f.Timestamp, arrived)
-	if at.held != fateNone {
+	held := r.line.judge(s.lane, f.Timestamp, arrived)
+	at, sure := r.line.at(s.lane, f.Timestamp, arrived)
+	if held.fate != fateNone {
 		before := r.unhold(s)
-		before.place = at.heldAt
-		if err := r.judged(&before, at.held, arrived); err != nil {
+		before.place = held.place
+		if err := r.judged(&before, held.fate, arrived); err != nil {
 			return err
 		}
 	}
-	if at.wait {
+	if !sure {
 		s.held = *f
 		s.held.Data = bytes.Clone(f.Data)
 		r.suspects++
 		return nil
 	}
-	f.place = at.place
+	f.place = at
 	return r.pass(f, arrived)
 }
 

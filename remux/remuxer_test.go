@@ -442,8 +442,8 @@ type failing struct {
 
 func (o failing) Begin(now time.Time) time.Time { return now }
 
-func (o failing) SetTracks([]Track) error  { return o.tracks }
-func (o failing) WriteSample(Sample) error { return o.sample }
+func (o failing) SetTracks([]Track) error   { return o.tracks }
+func (o failing) WriteSample(*Sample) error { return o.sample }
 
 func TestOutputErrors(t *testing.T) {
 	broken := errors.New("disk full")
@@ -1231,5 +1231,5 @@ type discard struct{}
 
 func (discard) Begin(now time.Time) time.Time { return now }
 func (discard) SetTracks([]Track) error       { return nil }
-func (discard) WriteSample(Sample) error      { return nil }
+func (discard) WriteSample(*Sample) error     { return nil }
 func (discard) Close(error)                   {}

@@ -258,7 +258,7 @@ func (e *encoder) SetTracks(tracks []Track) error {
 	return nil
 }
 
-func (e *encoder) WriteSample(s Sample) error {
+func (e *encoder) WriteSample(s *Sample) error {
 	if e.kinds[s.Track] == Audio {
 		return nil
 	}

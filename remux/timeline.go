@@ -66,12 +66,11 @@ type place struct {
 // behind is how far p is behind another place.
 func (p place) behind(o place) time.Duration { return time.Duration(p.at - o.at) }
 
-// placement is what the timeline says of a frame.
-type placement struct {
-	place  place
-	wait   bool  // there is no knowing before the next frame of the track
-	held   fate  // of the frame that had to wait
-	heldAt place // where it belongs
+// judgement is what the timeline says of the frame of a track that had to wait for the
+// next one.
+type judgement struct {
+	fate  fate // fateNone where none waited
+	place place
 }
 
 // lane adds one.
@@ -87,16 +86,22 @@ func (t *timeline) ns(p place) int64 {
 	return line + t.slew.at(line)
 }
 
-// at places a timestamp that arrived at a time since the timeline began.
-func (t *timeline) at(c *lane, timestamp uint32, arrived time.Duration) placement {
+// judge judges the frame of a track that waits, if any, by the timestamp behind it.
+func (t *timeline) judge(c *lane, timestamp uint32, arrived time.Duration) (j judgement) {
+	if c.doubt.suspect != nil {
+		j.fate = c.judge(timestamp, arrived)
+		j.place = t.settle(c, j.fate)
+	}
+	return j
+}
+
+// at places a timestamp that arrived at a time since the timeline began. Where that isn't
+// sure, there is no knowing before the next one of the track, by which this one is to be
+// judged.
+func (t *timeline) at(c *lane, timestamp uint32, arrived time.Duration) (at place, sure bool) {
 	if !c.started {
 		t.start(c, timestamp, arrived)
-		return placement{place: t.placed(c, arrived)}
-	}
-	var p placement
-	if c.doubt.suspect != nil {
-		p.held = c.judge(timestamp, arrived)
-		p.heldAt = t.settle(c, p.held)
+		return t.placed(c, arrived), true
 	}
 	delta := timestamp - c.last
 	thawed, ok := t.thaw(c, delta, arrived)
@@ -114,11 +119,9 @@ func (t *timeline) at(c *lane, timestamp uint32, arrived time.Duration) placemen
 		}
 	default:
 		c.doubt.suspect = &suspect{timestamp, arrived}
-		p.wait = true
-		return p
+		return place{}, false
 	}
-	p.place = t.placed(c, arrived)
-	return p
+	return t.placed(c, arrived), true
 }
 
 // settle places the frame that waits.

@@ -133,7 +133,7 @@ type Sample struct {
 	Sync, OpenGOP bool
 
 	// Data is the access unit as MP4 stores it (H.264 and HEVC: NAL units with
-	// 4-byte lengths). It is borrowed: valid until the call that got it returns.
+	// 4-byte lengths).
 	Data []byte
 }
 
@@ -146,8 +146,9 @@ type Output interface {
 	// tracks, video first. It is called before the first sample, and again
 	// whenever a decoder must start anew.
 	SetTracks([]Track) error
-	// WriteSample takes one sample. Its data is borrowed.
-	WriteSample(Sample) error
+	// WriteSample takes one sample, which may be modified, but not its data. It is
+	// borrowed: valid until the call returns.
+	WriteSample(*Sample) error
 	// Close ends the stream. A nil cause is a clean end.
 	Close(cause error)
 }

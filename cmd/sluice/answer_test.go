@@ -55,7 +55,7 @@ func viewersHandler(tb testing.TB) http.Handler {
 		Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: frame, Sound: remux.Sound{SampleRate: rate, Channels: 2, Layout: 2},
 	})})
 	for at := int64(0); at < 20*rate && err == nil; at += frame {
-		err = p.WriteSample(remux.Sample{DTS: at, Duration: frame, Sync: true, Data: make([]byte, 300)})
+		err = p.WriteSample(&remux.Sample{DTS: at, Duration: frame, Sync: true, Data: make([]byte, 300)})
 	}
 	if err != nil {
 		tb.Fatal(err)

@@ -220,7 +220,7 @@ func (m *muxer) SetTracks(tracks []remux.Track) error {
 	return m.m.Start()
 }
 
-func (m *muxer) WriteSample(s remux.Sample) error {
+func (m *muxer) WriteSample(s *remux.Sample) error {
 	timescale := int64(m.tracks[s.Track].Timescale)
 	at := time.Unix(s.DTS/timescale, s.DTS%timescale*1e9/timescale)
 	if m.start == 0 {

@@ -90,7 +90,7 @@ func fullCatalog(t *testing.T) (_ *packager.Catalog, segment, waiting string) {
 		Config: []byte{0x11, 0x90}, ObjectType: 2, FrameSamples: 1024, Sound: remux.Sound{SampleRate: 48000, Channels: 2, Layout: 2}})})
 	began := time.Now().Unix() * 48000
 	for i := range int64(12 * 47) {
-		if err := p.WriteSample(remux.Sample{DTS: began + 1024*i, Duration: 1024, Sync: true, Data: make([]byte, 20<<10)}); err != nil {
+		if err := p.WriteSample(&remux.Sample{DTS: began + 1024*i, Duration: 1024, Sync: true, Data: make([]byte, 20<<10)}); err != nil {
 			t.Fatal(err)
 		}
 	}

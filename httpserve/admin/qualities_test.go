@@ -34,7 +34,7 @@ func TestHealthTellsWhoseKeyframesLieElsewhere(t *testing.T) {
 		for i := range 600 {
 			for track, key := range []bool{i%60 == 0, i == 0 || (i+60-off)%60 == 0} {
 				s := remux.Sample{Track: track, DTS: packagertest.Start.Unix()*90000 + int64(i)*3000, Duration: 3000, Sync: key, Data: make([]byte, 500)}
-				if err := p.WriteSample(s); err != nil {
+				if err := p.WriteSample(&s); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -30,11 +30,11 @@ const (
 //
 //	[modifiers …] FourCC body
 //	[modifiers …] tracks|type FourCC { track [size] body } …
-func (p Packet) enhanced(number byte, body []byte, yield func(Packet, error) bool) {
+func (p *Packet) enhanced(number byte, body []byte, yield func(error) bool) {
 	for number == enhancedModifiers {
 		var ok bool
 		if number, body, ok = p.modifier(body); !ok {
-			yield(p, ErrShort)
+			yield(ErrShort)
 			return
 		}
 	}
@@ -42,7 +42,7 @@ func (p Packet) enhanced(number byte, body []byte, yield func(Packet, error) boo
 	case p.Kind == Video && number == enhancedPictures, p.Kind == Audio && number == enhancedTracks:
 		p.tracks(body, yield)
 	case len(body) < 4:
-		yield(p, ErrShort)
+		yield(ErrShort)
 	default:
 		p.FourCC = FourCC(binary.BigEndian.Uint32(body))
 		p.one(number, body[4:], yield)
@@ -72,9 +72,9 @@ func (p *Packet) modifier(b []byte) (number byte, rest []byte, ok bool) {
 }
 
 // tracks reads what a tag has of several tracks.
-func (p Packet) tracks(b []byte, yield func(Packet, error) bool) {
+func (p *Packet) tracks(b []byte, yield func(error) bool) {
 	if len(b) < 1 {
-		yield(p, ErrShort)
+		yield(ErrShort)
 		return
 	}
 	layout, number := b[0]>>4, b[0]&0x0F
@@ -83,22 +83,23 @@ func (p Packet) tracks(b []byte, yield func(Packet, error) bool) {
 		return
 	}
 	for first := true; first || len(b) > 0; first = false {
+		p.Type, p.Composition, p.Data = 0, 0, nil // of the track before
 		if first || layout == manyCodecs {
 			if len(b) < 4 {
-				yield(p, ErrShort)
+				yield(ErrShort)
 				return
 			}
 			p.FourCC, b = FourCC(binary.BigEndian.Uint32(b)), b[4:]
 		}
 		if len(b) < 1 {
-			yield(p, ErrShort)
+			yield(ErrShort)
 			return
 		}
 		p.TrackID, b = b[0], b[1:]
 		body := b
 		if layout != oneTrack {
 			if len(b) < 3 || int(uint24(b)) > len(b)-3 {
-				yield(p, ErrShort)
+				yield(ErrShort)
 				return
 			}
 			body = b[3:][:uint24(b):uint24(b)]
@@ -113,9 +114,9 @@ func (p Packet) tracks(b []byte, yield func(Packet, error) bool) {
 }
 
 // one yields the packet of one track, whose codec is known, and tells whether to go on.
-func (p Packet) one(number byte, body []byte, yield func(Packet, error) bool) bool {
+func (p *Packet) one(number byte, body []byte, yield func(error) bool) bool {
 	if !p.FourCC.is(p.Kind) {
-		return yield(p, &UnsupportedError{fmt.Sprintf("%v by FourCC %q", p.Kind, p.FourCC)})
+		return yield(&UnsupportedError{fmt.Sprintf("%v by FourCC %q", p.Kind, p.FourCC)})
 	}
 	p.Type = p.typeBy(number)
 	if p.Type == packetUnknown {
@@ -123,7 +124,7 @@ func (p Packet) one(number byte, body []byte, yield func(Packet, error) bool) bo
 	}
 	if p.Kind == Video && number == byte(PacketFrame) && p.FourCC.composed() {
 		if len(body) < 3 {
-			return yield(p, ErrShort)
+			return yield(ErrShort)
 		}
 		p.Composition = composition(body)
 		body = body[3:]

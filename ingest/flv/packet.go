@@ -67,15 +67,28 @@ func (e *UnsupportedError) Error() string { return e.Format + " is not supported
 // or an *UnsupportedError, and a Packet that says no more than whose it was. What is
 // of a type that nobody knows is left out. Their data aliases the tag's body.
 func Packets(tag Tag) iter.Seq2[Packet, error] {
-	return func(yield func(Packet, error) bool) { tag.packets(yield) }
+	return func(yield func(Packet, error) bool) {
+		var p Packet
+		for err := range p.Read(tag) {
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
 }
 
-func (t Tag) packets(yield func(Packet, error) bool) {
-	p := Packet{Timestamp: t.Timestamp}
+// Read is Packets for who copies none: p is each of them in turn, and what is yielded is
+// the error.
+func (p *Packet) Read(tag Tag) iter.Seq[error] {
+	return func(yield func(error) bool) { p.read(&tag, yield) }
+}
+
+func (p *Packet) read(t *Tag, yield func(error) bool) {
+	*p = Packet{Timestamp: t.Timestamp}
 	switch t.Type {
 	case TagScript:
 		p.Type, p.Data = PacketMetadata, t.Body
-		yield(p, nil)
+		yield(nil)
 	case TagVideo:
 		p.Kind = Video
 		p.video(t.Body, yield)
@@ -86,14 +99,14 @@ func (t Tag) packets(yield func(Packet, error) bool) {
 }
 
 // yield yields a packet that is read as a whole.
-func (p *Packet) yield(yield func(Packet, error) bool) bool {
+func (p *Packet) yield(yield func(error) bool) bool {
 	switch {
 	case p.Type == packetUnknown:
 		return true
 	case len(p.Data) == 0 && (p.Type == PacketFrame || p.Type == PacketConfig && !p.FourCC.selfDescribed()):
-		return yield(*p, ErrEmpty)
+		return yield(ErrEmpty)
 	}
-	return yield(*p, nil)
+	return yield(nil)
 }
 
 // packetUnknown stays in this file.
@@ -125,9 +138,9 @@ var legacyAudio = map[byte]string{
 }
 
 // video reads the body of a video tag.
-func (p *Packet) video(body []byte, yield func(Packet, error) bool) {
+func (p *Packet) video(body []byte, yield func(error) bool) {
 	if len(body) == 0 {
-		yield(*p, ErrEmpty)
+		yield(ErrEmpty)
 		return
 	}
 	const exHeader, commandFrame = 0x80, 5
@@ -140,13 +153,13 @@ func (p *Packet) video(body []byte, yield func(Packet, error) bool) {
 	codec := videoCodecs[b&0x0F]
 	switch {
 	case frameType == commandFrame && (b&exHeader == 0 || !mayBeColour(body)):
-		yield(*p, ErrEmpty) // a seek command, one byte
+		yield(ErrEmpty) // a seek command, one byte
 	case b&exHeader != 0:
 		p.enhanced(b&0x0F, body[1:], yield)
 	case codec == 0:
-		yield(*p, &UnsupportedError{"video codec " + name(legacyVideo, b&0x0F)})
+		yield(&UnsupportedError{"video codec " + name(legacyVideo, b&0x0F)})
 	case len(body) < 5:
-		yield(*p, ErrShort)
+		yield(ErrShort)
 	default:
 		p.Type, p.FourCC = typeOf(body[1]), codec
 		p.Composition, p.Data = composition(body[2:]), body[5:]
@@ -170,9 +183,9 @@ func mayBeColour(body []byte) bool {
 func composition(b []byte) int32 { return int32(uint24(b)<<8) >> 8 }
 
 // audio reads the body of an audio tag.
-func (p *Packet) audio(body []byte, yield func(Packet, error) bool) {
+func (p *Packet) audio(body []byte, yield func(error) bool) {
 	if len(body) == 0 {
-		yield(*p, ErrEmpty)
+		yield(ErrEmpty)
 		return
 	}
 	const exHeader = 9
@@ -182,12 +195,12 @@ func (p *Packet) audio(body []byte, yield func(Packet, error) bool) {
 	case format == exHeader:
 		p.enhanced(body[0]&0x0F, body[1:], yield)
 	case codec == 0:
-		yield(*p, &UnsupportedError{"audio format " + name(legacyAudio, format)})
+		yield(&UnsupportedError{"audio format " + name(legacyAudio, format)})
 	case codec == MP3: // frames only, which say all
 		p.Type, p.FourCC, p.Data = PacketFrame, codec, body[1:]
 		p.yield(yield)
 	case len(body) < 2:
-		yield(*p, ErrShort)
+		yield(ErrShort)
 	default:
 		p.Type, p.FourCC, p.Data = typeOf(body[1]), codec, body[2:]
 		p.yield(yield)

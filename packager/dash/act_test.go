@@ -219,7 +219,7 @@ func (p *pushed) push(who, clock, frame int) {
 		samples = append(samples, remux.Sample{Track: 1, DTS: second*48000 + int64(n)*1024, Duration: 1024, Sync: true, Data: make([]byte, 300)})
 	}
 	for _, s := range samples {
-		if err := p.pushers[who].WriteSample(s); err != nil {
+		if err := p.pushers[who].WriteSample(&s); err != nil {
 			p.t.Fatal(err)
 		}
 	}

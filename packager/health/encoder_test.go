@@ -25,7 +25,7 @@ func compare(a, b float64) int { return cmp.Compare(a, b) }
 // void is an Output that keeps nothing.
 type void struct{}
 
-func (void) Begin(now time.Time) time.Time  { return now }
-func (void) SetTracks([]remux.Track) error  { return nil }
-func (void) WriteSample(remux.Sample) error { return nil }
-func (void) Close(error)                    {}
+func (void) Begin(now time.Time) time.Time   { return now }
+func (void) SetTracks([]remux.Track) error   { return nil }
+func (void) WriteSample(*remux.Sample) error { return nil }
+func (void) Close(error)                     {}

@@ -167,7 +167,7 @@ func (f *Feed) write(s remux.Sample) {
 	if s.Track == 0 && f.Still || s.Track == 1 && f.Mute {
 		return
 	}
-	if err := f.Publication.WriteSample(s); err != nil {
+	if err := f.Publication.WriteSample(&s); err != nil {
 		f.tb.Fatal(err)
 	}
 	if f.look != nil {

@@ -384,7 +384,7 @@ func TestGrowing(t *testing.T) {
 	v := newViewer(t, Options{})
 	for i := range 300 {
 		now = packagertest.Start.Add(time.Duration(i) * picture)
-		err := p.WriteSample(remux.Sample{DTS: packagertest.Start.Unix()*90000 + int64(i)*3000, Duration: 3000, Sync: i%60 == 0, Data: fmt.Appendf(nil, "%020d", i)})
+		err := p.WriteSample(&remux.Sample{DTS: packagertest.Start.Unix()*90000 + int64(i)*3000, Duration: 3000, Sync: i%60 == 0, Data: fmt.Appendf(nil, "%020d", i)})
 		if err != nil {
 			t.Fatal(err)
 		}
