@@ -197,7 +197,7 @@ func (m *member) lead(t *timeline) {
 	g := m.genlock
 	g.left = nil
 	if g.master = m; !m.broken { // else the line is as far ahead of the clock as it was
-		g.lead = t.began.Sub(t.opened).Nanoseconds() + t.slew.right
+		g.lead = t.began - t.opened + t.slew.right
 	}
 	g.bends.begin(&t.slew)
 	g.pins, g.gone = pins{}, departures{}
@@ -272,7 +272,7 @@ func (m *member) join(o *member, t *timeline, l landing) bool {
 }
 
 // ahead is how far the line is ahead of the clock beyond what an encoder has it.
-func (g *Genlock) ahead(t *timeline) int64 { return g.lead - t.began.Sub(t.opened).Nanoseconds() }
+func (g *Genlock) ahead(t *timeline) int64 { return g.lead - (t.began - t.opened) }
 
 // fit is how an encoder would lie beside the master, o.
 func (m *member) fit(o *member, t *timeline, l *landing) fit {
@@ -342,7 +342,7 @@ func (t *timeline) move(by, later int64) {
 		c.offset += by
 	}
 	t.mended += by
-	t.began = t.began.Add(time.Duration(later))
+	t.began += later
 	t.slew.move(by)
 	t.forgetLags()
 }

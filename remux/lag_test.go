@@ -213,7 +213,7 @@ func TestF32LostTime(t *testing.T) {
 // is heard first.
 func TestF32StallBehindABreak(t *testing.T) {
 	const unit = 40
-	began := time.UnixMilli(base)
+	began := time.UnixMilli(base).UnixNano()
 	line := timeline{opened: began, began: began}
 	lanes := [2]*lane{line.lane(), line.lane()}
 	for _, c := range lanes {
@@ -252,7 +252,7 @@ func TestF32UnitsOfAnotherLength(t *testing.T) {
 		{"shorter, in their turn", 128, 64, 200, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			began := time.UnixMilli(base)
+			began := time.UnixMilli(base).UnixNano()
 			line := timeline{opened: began, began: began}
 			picture, sound := line.lane(), line.lane()
 			sound.pace.exact = true

@@ -134,7 +134,7 @@ func (r *Remuxer) lay(first *frame, waiting []frame, least int64, arrived time.D
 		}
 	}
 	l.gop = keys.even(min(max(keys.n-1, 1), evenIntervals))
-	r.line.member.lay(&r.line, l, r.line.opened.UnixNano()+int64(arrived))
+	r.line.member.lay(&r.line, l, r.line.opened+int64(arrived))
 }
 
 // landing is what a line lies on that of others with. It begins with a frame, has others

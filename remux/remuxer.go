@@ -118,7 +118,7 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 	}
 	if r.began.IsZero() {
 		r.began = now
-		r.line.opened, r.line.began = now, r.out.Begin(now)
+		r.line.opened, r.line.began = now.UnixNano(), r.out.Begin(now).UnixNano()
 		if g := r.hooks.Genlock; g != nil {
 			r.line.member = g.member(r.hooks.Locked)
 		}

@@ -149,7 +149,7 @@ func (p *pace) falling(step int64) (back bool, lost int64) {
 
 // present is where a track's line would be if nothing were late.
 func (t *timeline) present(c *lane, arrived time.Duration) int64 {
-	return t.began.UnixNano() + int64(arrived) + t.slew.best() - t.slew.at(c.line())
+	return t.began + int64(arrived) + t.slew.best() - t.slew.at(c.line())
 }
 
 // giveBack is how much of a step goes into what the track has strayed by: what is

@@ -25,8 +25,8 @@ const (
 // the same until the remuxer can begin a new period and mend it (see breach).
 type timeline struct {
 	lanes  []*lane
-	opened time.Time // wall clock of the first arrival
-	began  time.Time // where the line has that: then, or later
+	opened int64 // wall clock of the first arrival, ns since 1970
+	began  int64 // where the line has that: then, or later
 	slew   slew
 	still  bool // the clock of one or more lanes stands still, for sure
 	breach breach
@@ -143,7 +143,7 @@ func (t *timeline) settle(c *lane, f fate) place {
 func (t *timeline) start(c *lane, timestamp uint32, arrived time.Duration) {
 	*c = lane{started: true, last: timestamp, at: int64(timestamp) * int64(time.Millisecond), usual: c.usual, pace: c.pace, told: c.told}
 	c.unwrap(t.newest(c))
-	now := t.began.UnixNano() + int64(arrived)
+	now := t.began + int64(arrived)
 	c.offset = now - t.slew.at(now) - c.at
 	for _, o := range t.lanes {
 		if o != c && c.adopt(o, o.line(), maxStepForward) {
@@ -219,12 +219,12 @@ func (t *timeline) placed(c *lane, arrived time.Duration) place {
 
 // ahead is how far a lane is ahead of the clock, before slewing, ns.
 func (t *timeline) ahead(c *lane, arrived time.Duration) int64 {
-	return c.line() - t.began.UnixNano() - int64(arrived)
+	return c.line() - t.began - int64(arrived)
 }
 
 // report tells the other encoders, now and then, and at once where the line breaks.
 func (t *timeline) report(arrived time.Duration) {
-	now := t.opened.UnixNano() + int64(arrived)
+	now := t.opened + int64(arrived)
 	if m := t.member; now >= m.due || t.breach.open && m.told.State != LockNone {
 		m.report(t, now)
 	}
@@ -293,7 +293,7 @@ func (t *timeline) honest(c *lane, delta uint32) bool {
 func (t *timeline) paused(c *lane, delta uint32, arrived time.Duration) bool {
 	d := milliseconds(delta)
 	to := c.line() + d
-	ahead := to + t.slew.at(to) - t.began.UnixNano() - int64(arrived)
+	ahead := to + t.slew.at(to) - t.began - int64(arrived)
 	return d > 0 && ahead <= max(t.slew.best(), 0)+int64(maxStep)
 }
 
