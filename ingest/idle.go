@@ -20,6 +20,7 @@ type idleReader struct {
 	timeout time.Duration // 0: the deadline is fixed
 	silence func() error  // asked at a moving deadline whether to go on; nil: no
 	set     time.Time     // when the moving deadline was set
+	unasked bool          // a deadline was set since ctx was asked
 	heard   bool          // anything at all
 	born    time.Time     // time.Now's: differences to it are those of a clock that nobody sets
 	last    atomic.Int64  // when that was, ns since born
@@ -33,7 +34,12 @@ type idleReader struct {
 // until gives all reads from here on d together.
 func (r *idleReader) until(d time.Duration) {
 	r.timeout, r.silence = 0, nil
-	r.nc.SetReadDeadline(r.now().Add(d))
+	r.deadline(r.now().Add(d))
+}
+
+func (r *idleReader) deadline(at time.Time) {
+	r.nc.SetReadDeadline(at)
+	r.unasked = true
 }
 
 // every gives each read d of its own.
@@ -55,16 +61,19 @@ func (r *idleReader) Read(b []byte) (int, error) {
 		if now := r.now(); now.Sub(r.set) > r.timeout/16 {
 			r.set = now
 			r.count()
-			r.nc.SetReadDeadline(now.Add(r.timeout))
+			r.deadline(now.Add(r.timeout))
 		}
 	}
 	if r.failed != nil {
 		return 0, r.failed
 	}
-	// Behind the deadline: were ctx to end before it was set, the wake-up that
-	// came with the end would be undone.
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
+	// Were ctx to end before a deadline was set, the wake-up that came with the
+	// end would be undone.
+	if r.unasked {
+		if err := r.ctx.Err(); err != nil {
+			return 0, err
+		}
+		r.unasked = false
 	}
 	n, err := r.nc.Read(b)
 	for n == 0 && r.silence != nil && errors.Is(err, os.ErrDeadlineExceeded) {

@@ -127,6 +127,13 @@ func (e *sinkError) Error() string { return e.err.Error() }
 
 func (e *sinkError) Unwrap() error { return e.err }
 
+// ends tells an error that ends the publication from damage in one message.
+func ends(err error) bool {
+	var sink *sinkError
+	var over *metrics.Exceeded
+	return errors.As(err, &sink) || errors.As(err, &over)
+}
+
 // copyTags returns true when the encoder ended the publication itself.
 func (c *conn) copyTags(p *accepted) (bye bool, err error) {
 	write := func(tag flv.Tag) error {
@@ -170,9 +177,7 @@ func (c *conn) copyTags(p *accepted) (bye bool, err error) {
 		} else if tag, ok := tagOf(m); ok {
 			err = write(tag)
 		}
-		var sink *sinkError
-		var over *metrics.Exceeded
-		if errors.As(err, &sink) || errors.As(err, &over) {
+		if err != nil && ends(err) {
 			return false, err
 		}
 	}
