@@ -33,13 +33,19 @@ const (
 // conn is the connection of an encoder, or of a reader. All fields belong to its
 // goroutine, but for what Peer tells others, and what readings share.
 type conn struct {
-	server *Server
+	// Every message needs these: with many connections memory is cold when one comes.
+	server    *Server
+	idle      *idleReader
+	reader    *chunk.Reader          // nil until the handshake is over, as writer is
+	move      atomic.Pointer[string] // where to; nil: it needn't, or was asked already
+	held      atomic.Int64
+	acked     uint64
+	ackWindow uint64
+	pace      pace
+
 	nc     net.Conn // for deadlines: what is said behind the handshake goes through writer, or RTMPE's cipher misses it
 	hang   context.CancelCauseFunc
 	log    zerolog.Logger
-	idle   *idleReader
-	reader *chunk.Reader // nil until the handshake is over, as writer is
-	pace   pace
 	hidden bool     // by RTMPE
 	socket unreader // nil: it can't tell
 
@@ -51,13 +57,8 @@ type conn struct {
 	noted    uint64              // of them when it was silent last
 	took     time.Time           // when it took some last, as far as is known
 
-	acked      uint64
-	ackWindow  uint64
 	netStreams uint32 // ids given out
-	held       atomic.Int64
-
-	moves bool                   // it understands when it is asked to reconnect
-	move  atomic.Pointer[string] // where to; nil: it needn't, or was asked already
+	moves      bool   // it understands when it is asked to reconnect
 }
 
 func newConn(ctx context.Context, hang context.CancelCauseFunc, s *Server, nc net.Conn, log zerolog.Logger) *conn {

@@ -45,14 +45,14 @@ func (l Limits) caughtUp(perSecond float64) meter {
 
 // pace is how fast a peer may go, in each way in which it can keep us busy.
 type pace struct {
-	bytes, messages, controls, commands meter
-
 	passed uint64 // messages of the reader that were taken from theirs
 	tags   uint64 // inside of aggregates, since the last read
 
 	messageTime time.Duration
 	complete    bool      // a message has been since the last read
 	waiting     time.Time // for a message to be complete, since then
+
+	messages, bytes, controls, commands meter
 }
 
 func newPace(l Limits) pace {

@@ -13,11 +13,11 @@ import (
 type Limits struct {
 	MediaSize    uint32 // bytes of one audio, video or aggregate message
 	CommandSize  uint32 // bytes of any other message
+	Buffer       int    // bytes of the read buffer; 0: 64 KiB
 	ChunkStreams int    // distinct chunk stream ids
 	Incomplete   int    // bytes of all messages whose last chunk has not come
 	MinChunkSize uint32 // smaller chunks cost more CPU than they carry
 	ChunkSizes   int    // how often the chunk size may be set; 0: any number
-	Buffer       int    // bytes of the read buffer; 0: 64 KiB
 }
 
 // DefaultLimits are the limits of a publisher that has been let in.
@@ -53,24 +53,23 @@ const maxSpare = 1 << 20
 //	                 │                     never by what a header promises
 //	                 └── a message that lies whole in buf is lent from there
 type Reader struct {
+	// Every message needs these: with many connections memory is cold when one comes.
 	r          io.Reader
 	buf        []byte
 	start, end int
 	received   uint64
 	messages   uint64
-
-	limits     Limits
-	chunkSize  uint32
-	streams    map[uint32]*stream
+	cur        *stream // stream of the chunk being read, nil between chunks
 	last       *stream // whose chunk was read last, nil before the first
-	incomplete int     // Σ len(body) over streams
-	bodies     int     // Σ cap(body) over streams
-	spare      []byte  // body of the message lent last, reused for the next
+	left       uint32  // payload bytes of cur's chunk still to come
+	chunkSize  uint32
+	bodies     int // Σ cap(body) over streams, and cap(spare)
+	limits     Limits
 
-	chunkSizes int // times that the chunk size was set
-
-	cur  *stream // stream of the chunk being read, nil between chunks
-	left uint32  // payload bytes of that chunk still to come
+	streams    map[uint32]*stream
+	incomplete int    // Σ len(body) over streams
+	spare      []byte // body of the message lent last, reused for the next
+	chunkSizes int    // times that the chunk size was set
 }
 
 // stream is the state that chunk headers of one chunk stream id inherit.
@@ -117,7 +116,7 @@ func (r *Reader) Messages() uint64 { return r.messages }
 // that have begun and are not complete, and what it keeps for the next one.
 // Beside the buffer that is at most [Limits].Incomplete, the quarter by which
 // slices grow, 4 KiB for each chunk stream, and 2 MiB.
-func (r *Reader) Held() int { return cap(r.buf) + cap(r.spare) + r.bodies }
+func (r *Reader) Held() int { return cap(r.buf) + r.bodies }
 
 // ReadMessage returns the next message. Its Body is valid until the next call.
 // A clean end between two messages is io.EOF; inside one, io.ErrUnexpectedEOF.
@@ -201,10 +200,10 @@ func (r *Reader) next() (Message, bool, error) {
 		if r.incomplete+int(n) > r.limits.Incomplete {
 			return Message{}, false, fmt.Errorf("unfinished messages hold more than %d bytes", r.limits.Incomplete)
 		}
-		r.bodies -= cap(s.body)
 		if s.body == nil && r.mayLend() {
 			s.body, r.spare = r.spare[:0], nil
 		}
+		r.bodies -= cap(s.body)
 		s.body = append(s.body, avail[:n]...)
 		r.bodies += cap(s.body)
 		r.start += int(n)
@@ -217,11 +216,12 @@ func (r *Reader) next() (Message, bool, error) {
 		if uint32(len(s.body)) == s.length {
 			body := s.body
 			r.incomplete -= len(body)
-			r.bodies -= cap(body)
 			s.body, s.open = nil, false
+			gone := body
 			if cap(body) <= maxSpare {
-				r.spare = body
+				gone, r.spare = r.spare, body
 			}
+			r.bodies -= cap(gone)
 			return s.message(body[:len(body):len(body)]), true, nil
 		}
 	}

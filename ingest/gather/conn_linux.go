@@ -16,15 +16,15 @@ import (
 
 // conn is a TCP connection whose Reads wait for the loop.
 type conn struct {
+	// Every Read needs these: with many connections memory is cold when something comes.
+	mu      sync.RWMutex // for reading: a system call uses fd; for writing: Close
+	fd      int          // −1 when closed
+	ended   atomic.Bool  // the peer has closed its side, or all: there is always that to read
+	drained bool         // in.turn: the last Read had room for more, so there is nothing
+	in, out side
+
 	loop          *loop
 	local, remote net.Addr
-	in, out       side
-
-	drained bool        // in.turn: the last Read had room for more, so there is nothing
-	ended   atomic.Bool // the peer has closed its side, or all: there is always that to read
-
-	mu sync.RWMutex // for reading: a system call uses fd; for writing: Close
-	fd int          // −1 when closed
 }
 
 // side is one direction.

@@ -32,12 +32,12 @@ type loop struct {
 	ticks  [8]byte
 
 	mu    sync.Mutex // held while events are looked at: what has left gets none
-	conns map[int32]*conn
+	conns []*conn // by their descriptors
 	users int // connections, and the listener
 }
 
 func newLoop() (l *loop, err error) {
-	l = &loop{ready: -1, timer: -1, done: make(chan struct{}), conns: make(map[int32]*conn), users: 1}
+	l = &loop{ready: -1, timer: -1, done: make(chan struct{}), users: 1}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -99,7 +99,10 @@ func (l *loop) add(fd int, c *conn) error {
 	if err := unix.EpollCtl(l.ready, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
-	l.conns[int32(fd)] = c
+	if more := fd + 1 - len(l.conns); more > 0 {
+		l.conns = append(l.conns, make([]*conn, more)...)
+	}
+	l.conns[fd] = c
 	l.users++
 	return nil
 }
@@ -109,7 +112,7 @@ func (l *loop) forget(fd int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	unix.EpollCtl(l.ready, unix.EPOLL_CTL_DEL, fd, nil) // it is there
-	delete(l.conns, int32(fd))
+	l.conns[fd] = nil
 }
 
 // leave is for each user's end. The last one takes the loop along.

@@ -16,6 +16,7 @@ import (
 // publisher is who was let in to push one name, until he goes.
 type publisher struct {
 	ingest.Sink
+	away atomic.Pointer[error] // why it is sent away: each tag asks, so it lies beside the Sink
 	pushed
 	contribution *packager.Contribution
 	peer         ingest.Peer
@@ -24,7 +25,6 @@ type publisher struct {
 	via          []string              // the servers that it has come by; under Gate.mu
 	since        time.Time             // by the clock of all rooms
 	number       int64                 // counts those who were let in
-	away         atomic.Pointer[error] // why it is sent away
 	asked        atomic.Bool           // to come by another connection
 	moves        atomic.Bool           // it understands that
 	over         chan struct{}         // closed when its place is free again
