@@ -22,6 +22,7 @@ type beat struct {
 	head   int64   // DTS of the sample of the period that is furthest
 	led    int64   // DTS of the leader's newest
 	paced  int64   // … and how far others are to follow it, see hurry
+	calm   int64   // up to where paced may go before somebody could be behind by more than may be
 
 	partDuration time.Duration // that is asked for
 	leading      frames        // the leader's, by which the grid was laid
@@ -68,7 +69,7 @@ func (b *beat) begin(now time.Time) {
 	b.id = max(b.id+1, now.UnixNano())
 	b.period = &Period{ID: strconv.FormatInt(b.id, 36), Sequence: b.sequence, Start: -1}
 	b.sequence++
-	b.ends, b.head, b.paced, b.began, b.opened, b.refuted, b.followers = nil, 0, 0, 0, 0, 0, nil
+	b.ends, b.head, b.paced, b.calm, b.began, b.opened, b.refuted, b.followers = nil, 0, 0, 0, 0, 0, 0, nil
 }
 
 // turn begins a period that goes on with the numbers and the ends of the one before.

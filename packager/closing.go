@@ -112,7 +112,7 @@ func (w *writer) endSegment() {
 	s.Header = w.header
 	w.open = nil
 	w.msn++
-	w.change = changeSegment
+	w.change = max(w.change, changeSegment)
 	if !s.Gap() {
 		w.rate.add(s.Size, s.Seconds(), w.beat.target)
 	}

@@ -16,8 +16,7 @@ import (
 // beginnings of their paths, and why. All others go: who adds a field hands it over, or has
 // a reason.
 var anew = map[string]string{
-	"change":                        "of the newest Window: at rest nothing has changed since",
-	"writers.change":                "of the newest Window",
+	"common.change":                 "of the newest Window: at rest nothing has changed since",
 	"captions":                      "of the encoders: who comes is heard again",
 	"begun":                         "in the Window",
 	"writers.id":                    "in the Window",
@@ -44,6 +43,7 @@ var anew = map[string]string{
 	"common.beat.dependent":         "of the period",
 	"common.beat.refuted":           "of the period",
 	"common.beat.paced":             "of the period",
+	"common.beat.calm":              "of the period",
 	"common.beat.pictured":          "of the period",
 	"writers.absence":               "of the period",
 	"writers.foresight":             "of the period",

@@ -18,11 +18,11 @@ type openPart struct {
 	settled int64 // Σ durations of samples, but for a newest one that is pending
 	early   int64 // how much of that is before it is shown, or in a gap that was told
 	tail    int64 // the gap in front of it that the segment would end with without it
-	number  int64 // over all segments
 	draft   draft
 	sync    bool // it has a sample where decoding can start
-	began   time.Time
 
+	began    time.Time
+	number   int64                          // over all segments
 	sequence uint32                         // of the newest fragment
 	boxes    []byte                         // of the newest frame, where each is a fragment
 	before   struct{ samples, payload int } // of the part before: what to expect

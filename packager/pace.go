@@ -63,18 +63,19 @@ func (b *beat) hurry(several bool, now func() time.Time) {
 // one itself, where the sample is too late to be written: pictures may be so up to the
 // next keyframe.
 func (p *publication) pace(w *writer, inTime bool) error {
+	if inTime && p.beat.paced <= p.beat.calm { // with many streams the memory of the others is cold
+		return nil
+	}
+	const most = 100 * time.Millisecond // a rendition's patience may change meanwhile
+	p.beat.calm = p.beat.paced + int64(most)
 	for _, o := range p.writers {
-		if o == w && inTime {
+		behind, patience := time.Duration(p.beat.paced-o.place()), o.patience()
+		p.beat.calm = min(p.beat.calm, p.beat.paced+int64(patience-behind))
+		if o == w && inTime || behind <= 0 || behind <= patience {
 			continue
 		}
-		behind := time.Duration(p.beat.paced - o.place())
-		if behind <= 0 {
-			continue
-		}
-		if patience := o.patience(); behind > patience {
-			if err := o.fill(p.beat.paced - int64(patience)); err != nil {
-				return err
-			}
+		if err := o.fill(p.beat.paced - int64(patience)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -11,7 +11,6 @@ import (
 // beginPeriod begins a period with a publisher, and with the others that are heard.
 func (p *publication) beginPeriod(c *Contribution) error {
 	p.closeSegments(p.picturesEnd(c))
-	p.gather()
 	p.turn = nil
 	now := p.now()
 	heard := p.heard()
@@ -145,6 +144,7 @@ func (p *publication) insert(w *writer) {
 		i--
 	}
 	p.writers = slices.Insert(p.writers, i, w)
+	p.beat.calm = 0 // nobody knows how far behind it may be
 }
 
 // before tells whether viewers see a rendition before another one.

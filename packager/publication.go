@@ -20,17 +20,16 @@ type publication struct {
 	by      []*Contribution // who contributes
 	writers []*writer       // of the period, video first
 	leader  *writer         // the first video, else the first audio; another video while that is away
+	genlock *remux.Genlock  // nil: there can't be several
 	common
 
 	stream    *Stream
-	genlock   *remux.Genlock // nil: there can't be several
-	soundFrom *Contribution  // nil: nobody
-	former    formers        // renditions that the period doesn't have
+	soundFrom *Contribution // nil: nobody
+	former    formers       // renditions that the period doesn't have
 
 	leftOut  []string // what they say of what they send, see hear
 	captions remux.Captions
 
-	change  change    // of what viewers see, since the newest Window
 	changed time.Time // the list of segments did, by the wall clock
 	begun   bool      // it was playable once
 }
@@ -169,7 +168,6 @@ func (p *publication) closeSegments(until int64) {
 // publish shows what changed to the viewers, in one step for all renditions.
 // It costs the same however long the window is.
 func (p *publication) publish() {
-	p.gather()
 	change := p.change
 	if change == changeNone {
 		return
@@ -190,14 +188,6 @@ func (p *publication) publish() {
 		w.shared = p.stream.Window().shared
 	}
 	p.stream.publish(w)
-}
-
-// gather takes from the writers what changed.
-func (p *publication) gather() {
-	for _, w := range p.writers {
-		p.change = max(p.change, w.change)
-		w.change = changeNone
-	}
 }
 
 func (p *publication) snapshot() *Window {

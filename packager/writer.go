@@ -14,13 +14,14 @@ import (
 // another rendition (see publication.pace), lies together, in front.
 type writer struct {
 	*common
-	header *Header
-	open   *Segment // in the making: no Window has it; nil when none is open
-	leads  bool     // it has the keyframes that segments begin with
-	change change   // since the newest Window
-	newest newest
-	part   openPart
-	group  group
+	header  *Header
+	open    *Segment // in the making: no Window has it; nil when none is open
+	leads   bool     // it has the keyframes that segments begin with
+	newest  newest
+	absence absence
+	preroll preroll
+	group   group
+	part    openPart
 
 	shelf               // closed segments
 	msn       MSN       // of the open one, or the one that comes
@@ -28,8 +29,6 @@ type writer struct {
 	id        RenditionID
 	order     int // among renditions of its kind, as viewers see them
 	foresight foresight
-	absence   absence
-	preroll   preroll
 	joined    int64 // the head when it joined others of a period, ns; 0 when it began with them
 	step      step
 
@@ -41,7 +40,8 @@ type writer struct {
 // common is what the writers of a publication share.
 type common struct {
 	now       func() time.Time
-	turn      *turn // nil when none is planned
+	turn      *turn  // nil when none is planned
+	change    change // of what viewers see, since the newest Window
 	beat      beat
 	retention retention
 	set       Settings
