@@ -88,7 +88,7 @@ func (t *timeline) jump(c *lane, timestamp uint32, arrived time.Duration) {
 	follows := c.crossing.side == sideBehind && arrived-t.breach.closed < followTime
 	c.last = timestamp
 	c.at += milliseconds(delta)
-	c.unwrap(t.newest(c)) // half of 2^32 is as far forward as back: all lanes count alike
+	c.unwrap(t.newest(c).lane) // half of 2^32 is as far forward as back: all lanes count alike
 	c.offset = next - c.at
 	within := maxStep
 	switch {

@@ -21,20 +21,21 @@ import (
 
 // lag is how a track comes beside the others.
 type lag struct {
-	ahead  int64         // how far ahead of the clock its newest frame was, ns
-	best   int64         // … its frames were at most in this window
-	before int64         // … in the window before
-	first  time.Duration // when its first frame arrived
-	until  time.Duration // end of this window; 0 before that
-	alone  bool          // others were away in it: encoders wait for them, or don't
-	behind [5]int64      // how far behind the others it was at best in the newest windows in which they weren't, ns
-	known  int           // … of which there were so many
-	unit   int64         // how long its units of sound last, ns
-
+	ahead   int64         // how far ahead of the clock its newest frame was, ns
+	best    int64         // … its frames were at most in this window
+	until   time.Duration // end of this window; 0 before that
+	unit    int64         // how long its units of sound last, ns
+	alone   bool          // others were away in the window: encoders wait for them, or don't
 	fresh   bool          // it begins, and its timestamps may be of a base of their own
 	watched bool          // its clock may have lost time
 	begins  bool          // … since before it began
-	since   time.Duration // when it arrived that it may
+
+	before int64         // how far ahead of the clock its frames were at most in the window before
+	first  time.Duration // when its first frame arrived
+	behind [5]int64      // how far behind the others it was at best in the newest windows in which they weren't, ns
+	known  int           // … of which there were so many
+
+	since   time.Duration // when it arrived that its clock may have lost time
 	usual   int64         // how far behind the others it was before, ns
 	nearest int64         // how far ahead it has been since
 	others  int64         // … the others
@@ -131,12 +132,12 @@ func (t *timeline) unsure(by int64) {
 func (t *timeline) compare(c *lane, arrived time.Duration) {
 	const away = 500 * time.Millisecond
 	g, newest := &c.lag, t.newest(c)
-	g.alone = g.alone || newest == nil || arrived-newest.heard > away
+	g.alone = g.alone || newest.lane == nil || arrived-newest.when > away
 	if arrived < g.until || g.until == 0 {
 		return
 	}
-	if !g.alone && !g.watched && arrived < g.until+away && newest.lag.first <= g.until-lagWindow {
-		others := newest.lag.most()
+	if !g.alone && !g.watched && arrived < g.until+away && newest.lane.lag.first <= g.until-lagWindow {
+		others := newest.lane.lag.most()
 		for _, o := range t.lanes {
 			if o != c && o.started && arrived-o.heard <= away {
 				others = max(others, o.lag.most())

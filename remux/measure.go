@@ -77,6 +77,8 @@ type monitor struct {
 	before      struct{ dropped, jumps int } // what the stretch began with
 	leads       int                          // units of sound behind a picture
 	lead        int64
+	picture     uint32 // RTMP timestamp of the newest of the first track
+	pictured    bool   // there is one
 	bytes       uint64
 	ring        [stretches]past
 	n           int // stretches so far
@@ -152,9 +154,12 @@ func (m *monitor) frame(r *Remuxer, f *frame, arrived time.Duration) {
 		if f.Keyframe {
 			g.keyframe()
 		}
-	} else if o := r.sources[0]; o.kind == Video && o.gauge.started {
+		if f.source == r.sources[0] {
+			m.picture, m.pictured = f.Timestamp, true
+		}
+	} else if m.pictured {
 		m.leads++
-		m.lead += int64(int32(f.Timestamp - o.gauge.at))
+		m.lead += int64(int32(f.Timestamp - m.picture))
 	}
 	if arrived-m.began >= stretch {
 		m.turn(r, arrived)

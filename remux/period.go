@@ -47,7 +47,9 @@ func (r *Remuxer) write(f *frame, arrived time.Duration) error {
 		if u.odd != nil {
 			r.say(s.on(u.odd))
 		}
-		r.caption(u.captions)
+		if u.captions != 0 {
+			r.caption(u.captions)
+		}
 		if u.sync && r.leads(s, arrived) && r.due(f) {
 			if err := r.renew(f, arrived); err != nil {
 				return err

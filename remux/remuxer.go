@@ -30,9 +30,9 @@ type Remuxer struct {
 	reading  frame     // the newest
 	writing  Sample    // the newest
 
-	lobby   lobby
 	line    timeline
 	period  period
+	lobby   lobby
 	monitor monitor
 
 	rush     rush

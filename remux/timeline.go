@@ -24,35 +24,46 @@ const (
 // offset where that fits. When all have jumped, the line is broken: it goes on all
 // the same until the remuxer can begin a new period and mend it (see breach).
 type timeline struct {
-	lanes  []*lane
-	opened int64 // wall clock of the first arrival, ns since 1970
-	began  int64 // where the line has that: then, or later
+	began  int64    // where the line has opened: then, or later
+	mended int64    // ns that the line was moved by so far
+	latest [2]heard // the lanes that were heard last, the newest first
+	still  bool     // the clock of one or more lanes stands still, for sure
 	slew   slew
-	still  bool // the clock of one or more lanes stands still, for sure
 	breach breach
-	jumps  int   // of lanes, so far
-	mended int64 // ns that the line was moved by so far
 
 	// Of several encoders on one line (see Genlock):
 	member *member // nil for one alone
 	lead   *lane   // nil before it lies anywhere
+
+	lanes  []*lane
+	opened int64 // wall clock of the first arrival, ns since 1970
+	jumps  int   // of lanes, so far
+}
+
+// heard is when a lane was heard.
+type heard struct {
+	lane *lane // nil: none was
+	when time.Duration
 }
 
 // lane is the timestamps of one track.
 type lane struct {
-	started  bool
-	last     uint32        // RTMP timestamp
-	at       int64         // the same, unwrapped, ns
-	offset   int64         // ns
-	step     int64         // last plausible step, ns; 0 before the first
-	heard    time.Duration // when it arrived
-	usual    int64         // ns that a frame should last by its decoder; 0 when that says nothing
-	pace     pace
-	strayed  int64 // ns that the offset has grown by in a standstill
-	doubt    doubt
+	// Every frame needs these, and with many streams memory is cold when one comes:
+	// so they lie together.
+	started bool
+	last    uint32        // RTMP timestamp
+	at      int64         // the same, unwrapped, ns
+	offset  int64         // ns
+	step    int64         // last plausible step, ns; 0 before the first
+	heard   time.Duration // when it arrived
+	usual   int64         // ns that a frame should last by its decoder; 0 when that says nothing
+	doubt   doubt
+	strayed int64 // ns that the offset has grown by in a standstill
+	pace    pace
+	setback setback
+	lag     lag
+
 	crossing crossing
-	lag      lag
-	setback  setback
 	told     time.Duration // when its configuration arrived; 0 where that was before all frames
 }
 
@@ -142,7 +153,7 @@ func (t *timeline) settle(c *lane, f fate) place {
 // start begins a lane at its first timestamp.
 func (t *timeline) start(c *lane, timestamp uint32, arrived time.Duration) {
 	*c = lane{started: true, last: timestamp, at: int64(timestamp) * int64(time.Millisecond), usual: c.usual, pace: c.pace, told: c.told}
-	c.unwrap(t.newest(c))
+	c.unwrap(t.newest(c).lane)
 	now := t.began + int64(arrived)
 	c.offset = now - t.slew.at(now) - c.at
 	for _, o := range t.lanes {
@@ -164,14 +175,21 @@ func (c *lane) stride() int64 {
 	return max(cmp.Or(c.step, c.usual), int64(20*time.Millisecond))
 }
 
-// newest is the other lane that was heard last, nil where there is none.
-func (t *timeline) newest(c *lane) (newest *lane) {
-	for _, o := range t.lanes {
-		if o != c && o.started && (newest == nil || o.heard > newest.heard) {
-			newest = o
-		}
+// newest is the other lane that was heard last.
+func (t *timeline) newest(c *lane) heard {
+	if t.latest[0].lane == c {
+		return t.latest[1]
 	}
-	return newest
+	return t.latest[0]
+}
+
+// hear takes note of when a lane was heard.
+func (t *timeline) hear(c *lane, arrived time.Duration) {
+	c.heard = arrived
+	if t.latest[0].lane != c {
+		t.latest[1] = t.latest[0]
+	}
+	t.latest[0] = heard{c, arrived}
 }
 
 // unwrap puts a timestamp beside those of another lane, so that one base gives one
@@ -201,7 +219,7 @@ func (t *timeline) place(c *lane) place { return place{c.line() - t.mended, t.br
 // placed is the same, of a lane that was just heard.
 func (t *timeline) placed(c *lane, arrived time.Duration) place {
 	t.lags(c, t.ahead(c, arrived), arrived)
-	c.heard = arrived
+	t.hear(c, arrived)
 	ahead := t.ahead(c, arrived)
 	if t.still {
 		t.slew.heard(c.line(), ahead)
