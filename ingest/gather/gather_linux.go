@@ -4,7 +4,7 @@
 //	socket ─┐
 //	socket ─┼─▶ round: who has something? ──▶ their goroutines go on
 //	socket ─┘    ▲
-//	             └── at once where little comes, each 4 ms where much does
+//	             └── at once where little comes, each 8 ms where much does
 //
 // Connections stay what they are to their goroutines: a net.Conn.
 package gather

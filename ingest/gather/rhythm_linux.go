@@ -3,13 +3,13 @@ package gather
 import "time"
 
 // pause is how long what comes in gathers, and so the latency that it adds.
-const pause = 4 * time.Millisecond
+const pause = 8 * time.Millisecond
 
 const (
 	// A pause saves a wake-up for each arrival in it but one. It begins where
 	// so many came in the time of a pause that as many may well come in the
 	// next, too …
-	busy = 3
+	busy = 6
 	// … and goes on until it was in vain for so many times in a row.
 	vain = 2
 )
