@@ -22,6 +22,7 @@ type idleReader struct {
 	set     time.Time     // when the moving deadline was set
 	unasked bool          // a deadline was set since ctx was asked
 	heard   bool          // anything at all
+	latest  time.Time     // when something came last
 	born    time.Time     // time.Now's: differences to it are those of a clock that nobody sets
 	last    atomic.Int64  // when that was, ns since born
 
@@ -93,6 +94,7 @@ func (r *idleReader) Read(b []byte) (int, error) {
 		r.heard = true
 		r.uncounted += uint64(n)
 		now := r.now()
+		r.latest = now
 		r.last.Store(int64(now.Sub(r.born)))
 		if r.received != nil && r.failed == nil {
 			r.failed = r.received(n, now)

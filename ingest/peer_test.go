@@ -103,6 +103,7 @@ func (w *world) Publish(_ context.Context, r ingest.Request) (string, ingest.Sin
 // sink notes what it gets. It is read after synctest.Wait only.
 type sink struct {
 	tags   []string // type, timestamp, body in hex
+	came   []time.Time
 	closed int
 	cause  error
 	fail   func(flv.Tag) error
@@ -114,6 +115,7 @@ func (s *sink) WriteTag(tag flv.Tag) error {
 			return err
 		}
 	}
+	s.came = append(s.came, tag.Arrived)
 	s.tags = append(s.tags, fmt.Sprintf("%v %d %x", tag.Type, tag.Timestamp, tag.Body))
 	return nil
 }

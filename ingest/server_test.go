@@ -418,6 +418,29 @@ func TestAggregate(t *testing.T) {
 	})
 }
 
+// A tag says when it came; how long the server needed for those before it doesn't count.
+func TestArrival(t *testing.T) {
+	live(t, func(w *world) {
+		p := w.dial("peer")
+		p.publish("key")
+		w.sinks[0].fail = func(flv.Tag) error { time.Sleep(time.Second); return nil }
+		var want []time.Time
+		for range 2 {
+			time.Sleep(time.Minute / 10)
+			now := time.Now()
+			m := audio(0, "08 000003 000005 00 000000 "+audioFrame+" 0000000e  08 000003 00001c 00 000000 "+audioFrame+" 0000000e")
+			m.Type = chunk.TypeAggregate
+			p.send(audio(0, audioFrame), m)
+			want = append(want, now, now, now)
+		}
+		time.Sleep(time.Minute / 10)
+		synctest.Wait()
+		if !slices.EqualFunc(w.sinks[0].came, want, time.Time.Equal) {
+			t.Errorf("the tags say that they came at %v, want %v", w.sinks[0].came, want)
+		}
+	})
+}
+
 // What stands in the connect command, and around it, doesn't keep an encoder
 // from publishing, as long as the app is in it.
 func TestConnectObjects(t *testing.T) {

@@ -42,7 +42,7 @@ type Remuxer struct {
 }
 
 // New returns a Remuxer that writes to out. now is the wall clock, of which no
-// step is seen.
+// step is seen; tags have arrived by the same.
 func New(out Output, now func() time.Time, hooks Hooks) *Remuxer {
 	r := &Remuxer{reports: reports{hooks: hooks}, out: out, now: now}
 	r.sources = r.few[:0]
@@ -52,9 +52,12 @@ func New(out Output, now func() time.Time, hooks Hooks) *Remuxer {
 // WriteTag takes one tag. Damaged or unknown ones are dropped; an error means
 // that nothing can be made of this stream.
 func (r *Remuxer) WriteTag(tag flv.Tag) error {
-	now := r.now()
+	now := tag.Arrived
+	if now.IsZero() {
+		now = r.now()
+	}
 	f := &r.reading
-	for err := range f.Read(tag) {
+	for err := range f.Read(&tag) {
 		if err != nil {
 			if err != flv.ErrEmpty {
 				r.dropOf(trackKey{f.Kind, f.TrackID}, err)

@@ -1218,12 +1218,12 @@ func BenchmarkRemuxer(b *testing.B) {
 	sound := append([]byte{0xAF, 1}, make([]byte, 400)...)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(frame) + 2*len(sound)))
-	var ts uint32
+	at, ts := time.Now(), uint32(0) // all come at once
 	for b.Loop() {
 		ts += 33
-		r.WriteTag(flv.Tag{Type: flv.TagVideo, Timestamp: ts, Body: frame})
-		r.WriteTag(flv.Tag{Type: flv.TagAudio, Timestamp: ts, Body: sound})
-		r.WriteTag(flv.Tag{Type: flv.TagAudio, Timestamp: ts + 21, Body: sound})
+		r.WriteTag(flv.Tag{Type: flv.TagVideo, Timestamp: ts, Body: frame, Arrived: at})
+		r.WriteTag(flv.Tag{Type: flv.TagAudio, Timestamp: ts, Body: sound, Arrived: at})
+		r.WriteTag(flv.Tag{Type: flv.TagAudio, Timestamp: ts + 21, Body: sound, Arrived: at})
 	}
 }
 

@@ -69,7 +69,8 @@ func (e *UnsupportedError) Error() string { return e.Format + " is not supported
 func Packets(tag Tag) iter.Seq2[Packet, error] {
 	return func(yield func(Packet, error) bool) {
 		var p Packet
-		for err := range p.Read(tag) {
+		tag := tag // on the stack
+		for err := range p.Read(&tag) {
 			if !yield(p, err) {
 				return
 			}
@@ -79,8 +80,8 @@ func Packets(tag Tag) iter.Seq2[Packet, error] {
 
 // Read is Packets for who copies none: p is each of them in turn, and what is yielded is
 // the error.
-func (p *Packet) Read(tag Tag) iter.Seq[error] {
-	return func(yield func(error) bool) { p.read(&tag, yield) }
+func (p *Packet) Read(tag *Tag) iter.Seq[error] {
+	return func(yield func(error) bool) { p.read(tag, yield) }
 }
 
 func (p *Packet) read(t *Tag, yield func(error) bool) {

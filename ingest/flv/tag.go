@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // TagType tells what a tag carries.
@@ -35,6 +36,10 @@ type Tag struct {
 	Type      TagType
 	Timestamp uint32 // milliseconds modulo 2^32
 	Body      []byte // borrowed: valid until the call that got the Tag returns
+
+	// Arrived is when its last byte came. It is zero where nobody noted that, of
+	// tags out of a file among others: they come when they are handed on.
+	Arrived time.Time
 }
 
 // tagHeaderSize is type 1, size 3, timestamp 3 + 1, stream id 3.

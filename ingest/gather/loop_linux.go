@@ -32,8 +32,8 @@ type loop struct {
 	ticks  [8]byte
 
 	mu    sync.Mutex // held while events are looked at: what has left gets none
-	conns []*conn // by their descriptors
-	users int // connections, and the listener
+	conns []*conn    // by their descriptors
+	users int        // connections, and the listener
 }
 
 func newLoop() (l *loop, err error) {
