@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -150,20 +149,19 @@ func (s *Server) text(w http.ResponseWriter, r *http.Request, win *packager.Wind
 	s.bound(w, 0)
 	h := w.Header()
 	keep.allow(h)
-	plain, packed := text.ETag, strings.TrimSuffix(text.ETag, `"`)+`-gzip"` // other bytes, another strong tag
 	h["Vary"] = byEncoding
-	for _, tag := range []string{plain, packed} { // either is the text that we have
-		if has(r.Header, tag) {
-			h["Etag"] = []string{tag}
+	for _, tag := range [][]string{text.ETag[:], text.GzipETag[:]} { // either is the text that we have
+		if has(r.Header, tag[0]) {
+			h["Etag"] = tag
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
 	}
 	if wantsGzip(r.Header) {
-		h["Etag"], h["Content-Encoding"] = []string{packed}, gzipped
+		h["Etag"], h["Content-Encoding"] = text.GzipETag[:], gzipped
 		return s.whole(w, contentType, text.Gzip)
 	}
-	h["Etag"] = []string{plain}
+	h["Etag"] = text.ETag[:]
 	return s.whole(w, contentType, text.Bytes)
 }
 

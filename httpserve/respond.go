@@ -248,11 +248,12 @@ func cachesOnly(d time.Duration) storage { return storage{0, d} }
 
 func (s storage) allow(h http.Header) {
 	to := whose(h, "")
-	v := to + "max-age=" + strconv.Itoa(int(s.browsers/time.Second))
+	var room [64]byte
+	v := strconv.AppendInt(append(append(room[:0], to...), "max-age="...), int64(s.browsers/time.Second), 10)
 	if s.caches != s.browsers && to == "" {
-		v += ", s-maxage=" + strconv.Itoa(int(s.caches/time.Second))
+		v = strconv.AppendInt(append(v, ", s-maxage="...), int64(s.caches/time.Second), 10)
 	}
-	h["Cache-Control"] = []string{v}
+	h["Cache-Control"] = []string{string(v)}
 }
 
 // immutable marks bytes that belong to their URL for all time.

@@ -11,7 +11,7 @@ func TestTextIsDrawnOnce(t *testing.T) {
 	w := newWindow(StreamName{"live", "cam1"})
 	var drawn atomic.Int64
 	var all sync.WaitGroup
-	texts := make([]Text, 100)
+	texts := make([]*Text, 100)
 	for i := range texts {
 		all.Go(func() {
 			texts[i], _ = w.Text("a1", func() ([]byte, error) { drawn.Add(1); return []byte("#EXTM3U\n"), nil })

@@ -279,7 +279,9 @@ func (r *Rendition) FindHeader(period string) (*Header, bool) {
 type Text struct {
 	Bytes []byte
 	Gzip  []byte // the same, compressed
-	ETag  string // strong: the hash of Bytes
+
+	// The strong tag of each, as the value of a header: made of the hash of Bytes.
+	ETag, GzipETag [1]string
 }
 
 // text makes a Text for the first who asks.
@@ -291,7 +293,7 @@ type text struct {
 
 // Text returns the drawing of that key, made by draw the first time somebody
 // asks. It dies with the Window, so it is never out of date.
-func (w *Window) Text(key string, draw func() ([]byte, error)) (Text, error) {
+func (w *Window) Text(key string, draw func() ([]byte, error)) (*Text, error) {
 	v, ok := w.texts.Load(key)
 	if !ok {
 		v, _ = w.texts.LoadOrStore(key, new(text))
@@ -300,11 +302,12 @@ func (w *Window) Text(key string, draw func() ([]byte, error)) (Text, error) {
 	t.once.Do(func() {
 		if t.Bytes, t.err = draw(); t.err == nil {
 			sum := sha256.Sum256(t.Bytes)
-			t.ETag = `"` + hex.EncodeToString(sum[:12]) + `"`
+			tag := hex.EncodeToString(sum[:12])
+			t.ETag, t.GzipETag = [1]string{`"` + tag + `"`}, [1]string{`"` + tag + `-gzip"`}
 			t.Gzip = compress(t.Bytes)
 		}
 	})
-	return t.Text, t.err
+	return &t.Text, t.err
 }
 
 // compressors are as large as hundreds of playlists: new ones for each would be
