@@ -22,12 +22,12 @@ type publisher struct {
 	peer         ingest.Peer
 	remote       netip.AddrPort
 	software     string
-	via          []string              // the servers that it has come by; under Gate.mu
-	since        time.Time             // by the clock of all rooms
-	number       int64                 // counts those who were let in
-	asked        atomic.Bool           // to come by another connection
-	moves        atomic.Bool           // it understands that
-	over         chan struct{}         // closed when its place is free again
+	via          []string      // the servers that it has come by; under Gate.mu
+	since        time.Time     // by the clock of all rooms
+	number       int64         // counts those who were let in
+	asked        atomic.Bool   // to come by another connection
+	moves        atomic.Bool   // it understands that
+	over         chan struct{} // closed when its place is free again
 	lock         atomic.Pointer[remux.Lock]
 	left         func(cause error) // what is to be done when all is over
 
