@@ -56,6 +56,12 @@ func (c chooser) see(height int) string {
 	return fmt.Sprintf("see(%d), ''", height)
 }
 
+// try chooses a quality as see does, and returns why the player can't.
+func (c chooser) try(t testing.TB, v viewer, height int) string {
+	t.Helper()
+	return v.text(t, "(() => { try { "+strings.TrimSuffix(c.see(height), ", ''")+" } catch (e) { return String(e) } return '' })()")
+}
+
 // seen is what was seen during some time.
 type seen struct {
 	Still   float64 `json:"still"`   // s that the time of the video stood still, in all

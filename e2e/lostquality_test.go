@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -53,10 +54,19 @@ func TestLostQuality(t *testing.T) {
 					old, late := watching(t, browser), watching(t, browser)
 					at(8)
 					old.begin(t, c.url(s.http, page, stream))
-					old.text(t, c.see(height))
+					choose := func() {
+						t.Helper()
+						eventually(t, 8*time.Second, "the player knows the quality", func() error {
+							if why := c.try(t, old, height); why != "" {
+								return errors.New(why)
+							}
+							return nil
+						})
+					}
+					choose()
 					at(lost)
 					short := watchFor(t, old, (back-lost+8)*time.Second, height*16/9)
-					old.text(t, c.see(height))
+					choose()
 					at(gone)
 					long := watchFor(t, old, 20*time.Second, height*16/9)
 					at(newcomer)
@@ -66,7 +76,7 @@ func TestLostQuality(t *testing.T) {
 					returned := watchFor(t, old, 10*time.Second, height*16/9)
 					keep(t, "back.mpd", s.get(t, s.url(stream+"/index.mpd")))
 					chosen := func(v viewer) (s seen) {
-						v.text(t, "(() => { try { "+strings.TrimSuffix(c.see(height), ", ''")+" } catch (e) { return String(e) } return '' })()")
+						c.try(t, v, height)
 						return watchFor(t, v, 6*time.Second, height*16/9)
 					}
 					first, second := chosen(old), chosen(late)

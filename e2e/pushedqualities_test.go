@@ -112,7 +112,7 @@ func TestPushedQualities(t *testing.T) {
 				keep(t, "joined.mpd", s.get(t, s.url(stream+"/index.mpd")))
 				keep(t, "joined.m3u8", s.get(t, s.url(stream+"/index.m3u8")))
 				try := func(v viewer, height int) seen {
-					v.text(t, "(() => { try { "+strings.TrimSuffix(c.see(height), ", ''")+" } catch (e) { return String(e) } return '' })()")
+					c.try(t, v, height)
 					return watchFor(t, v, 6*time.Second, height*16/9)
 				}
 				old180, late180 := try(old, 180), try(late, 180)
