@@ -260,18 +260,26 @@ func adapt(t *testing.T, c chooser, browser, page string, s *server, stream stri
 	order := []int{down, up, mid, down, mid, up, down, up, down, mid, up, down}
 	way := narrowWay(t, s.http)
 	var v viewer
+	open := func() { v.open(t, c.url(way.addr, page, stream)) }
 	if browser == "Firefox" {
 		f := browseFirefox(t)
-		f.open(t, c.url(way.addr, page, stream))
-		f.run(t, watchScript)
 		v = f
+		open = func() {
+			f.open(t, c.url(way.addr, page, stream))
+			f.run(t, watchScript)
+		}
 	} else {
 		v = browse(t)
-		v.open(t, c.url(way.addr, page, stream))
 	}
+	open()
 	awaitPlaying(t, v)
 	time.Sleep(4 * time.Second) // until it is where it wants to be
 	came, slowest, all := force(t, c, v, 5*time.Second, order...)
+	if f := fatal(t, v); f != "[]" && strings.Contains(c.told, "forced") {
+		t.Logf("it ended where it was forced, and begins anew: %s", f)
+		open()
+		awaitPlaying(t, v)
+	}
 	v.text(t, c.see(0))
 	watchFor(t, v, 10*time.Second, up*16/9)
 	way.limit(450e3)
