@@ -275,13 +275,14 @@ func adapt(t *testing.T, c chooser, browser, page string, s *server, stream stri
 	awaitPlaying(t, v)
 	time.Sleep(4 * time.Second) // until it is where it wants to be
 	came, slowest, all := force(t, c, v, 5*time.Second, order...)
+	v.text(t, c.see(0))
+	watchFor(t, v, 10*time.Second, up*16/9)
 	if f := fatal(t, v); f != "[]" && strings.Contains(c.told, "forced") {
 		t.Logf("it ended where it was forced, and begins anew: %s", f)
 		open()
 		awaitPlaying(t, v)
+		watchFor(t, v, 10*time.Second, up*16/9)
 	}
-	v.text(t, c.see(0))
-	watchFor(t, v, 10*time.Second, up*16/9)
 	way.limit(450e3)
 	low := watchFor(t, v, 25*time.Second, 0)
 	way.limit(0)
