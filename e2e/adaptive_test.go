@@ -279,6 +279,7 @@ func adapt(t *testing.T, c chooser, browser, page string, s *server, stream stri
 	watchFor(t, v, 10*time.Second, up*16/9)
 	if f := fatal(t, v); f != "[]" && strings.Contains(c.told, "forced") {
 		t.Logf("it ended where it was forced, and begins anew: %s", f)
+		v.open(t, "about:blank") // or only the fragment would be looked at
 		open()
 		awaitPlaying(t, v)
 		watchFor(t, v, 10*time.Second, up*16/9)
