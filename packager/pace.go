@@ -71,7 +71,7 @@ func (p *publication) pace(w *writer, inTime bool) error {
 	for _, o := range p.writers {
 		behind, patience := time.Duration(p.beat.paced-o.place()), o.patience()
 		p.beat.calm = min(p.beat.calm, p.beat.paced+int64(patience-behind))
-		if o == w && inTime || behind <= 0 || behind <= patience {
+		if o == w && inTime || behind <= patience {
 			continue
 		}
 		if err := o.fill(p.beat.paced - int64(patience)); err != nil {

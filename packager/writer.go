@@ -10,8 +10,7 @@ import (
 // period. It keeps to the beat; the leader's leads it, too.
 //
 // With many streams the memory of each is cold when its next sample comes, and that is
-// what a sample costs. So what each one needs, and what is asked for each sample of
-// another rendition (see publication.pace), lies together, in front.
+// what a sample costs. So what each one needs lies together, in front.
 type writer struct {
 	*common
 	header  *Header
