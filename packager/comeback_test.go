@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -376,6 +377,23 @@ func TestTakesOverInsideAFrame(t *testing.T) {
 				decodedInOrder(t, w)
 			})
 		}
+		for back := int64(8000); back < 10000; back += 490 { // it takes over from one that is on air, whose last part is full
+			t.Run(fmt.Sprintf("%v ms, back at %d ms", early, back), func(t *testing.T) {
+				set := set
+				set.BackupReturn, set.PartDuration = true, time.Second
+				on := []string(nil)
+				w := program(t, set, 16000, func(int64, *packager.Stream) {},
+					pusher{label: "_a", order: 1, fps: 5, gop: 5, gone: []away{{6300, back}}, act: func(_ int64, c *packager.Contribution) {
+						c.OnAir = func(cause packager.Cause) { on = append(on, string(cause)) }
+					}},
+					pusher{label: "_a", order: 1, fps: 60000 / (12000 + early), gop: 5, lag: 30},
+					pusher{label: "_b", order: 2, fps: 5, gop: 5, mute: true})
+				decodedInOrder(t, w)
+				if fmt.Sprint(on) != "[return]" {
+					t.Errorf("it went on air by %v", on)
+				}
+			})
+		}
 	}
 }
 
@@ -648,6 +666,26 @@ func TestLeadsBehindAGap(t *testing.T) {
 			}
 			if compared < 4 {
 				t.Errorf("only %d segments are behind it", compared)
+			}
+		})
+	}
+}
+
+// The leader stalls, and another ends a segment by itself where that is as long as may be. Where a period begins before
+// anybody lost patience, the leader has the same number, and no segment for that is longer than the target.
+func TestEvenWithoutABeat(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	set.SegmentMinDuration, set.TargetDuration = time.Second, time.Second
+	for stalls := int64(16300); stalls < 17000; stalls += 100 {
+		t.Run(fmt.Sprint(stalls), func(t *testing.T) {
+			w := program(t, set, 28000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: 10, gop: 10, silent: []away{{8900, 10400}, {13900, 15900}, {stalls, 99000}}},
+				pusher{label: "_a", order: 1, fps: 10, gop: 10, from: 20900, changes: 1},
+				pusher{label: "_b", order: 2, fps: 10, gop: 10, first: 5, silent: []away{{18600, 99000}}})
+			agree(t, w, false)
+			if r, _ := w.Rendition("v1_a"); !slices.ContainsFunc(r.Segments, func(s *packager.Segment) bool { return s.Gap() }) {
+				t.Error("there is no gap")
 			}
 		})
 	}

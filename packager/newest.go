@@ -37,6 +37,17 @@ func (g *group) flags(sync, open bool, pts int64) cmaf.Flags {
 	return cmaf.NonSync
 }
 
+// goesOver lets the rendition go over to another encoder, or to one that begins anew, at its first sample.
+func (w *writer) goesOver(first *remux.Sample) {
+	if !w.isVideo() {
+		return
+	}
+	w.step.begin()                // ends that came while nobody wrote say nothing
+	if first.DTS < w.newest.end { // inside the last picture: it is shown where that ends, see follow
+		w.newest.sealed = false
+	}
+}
+
 // follow fits a sample behind the one before, where that was sealed, or where
 // the encoder's times are that close. It is decoded a little earlier or later
 // than the encoder says and shown exactly when it says, and its own duration

@@ -100,11 +100,17 @@ func (p *publication) even(until int64) error {
 	if p.beat.period == nil || p.beat.period.Start < 0 {
 		return nil // there is nothing of it
 	}
-	most, end := MSN(0), int64(0)
+	most, began, end := MSN(0), int64(0), int64(0)
 	for _, w := range p.writers {
 		if w.open != nil || !w.unlisted() {
-			most, end = max(most, w.newestNumber()), max(end, w.place())
+			if n := w.newestNumber(); n > most {
+				most, began = n, w.newestBegan()
+			}
+			end = max(end, w.place())
 		}
+	}
+	if at, known := p.beat.end(most - 1); known {
+		began = at
 	}
 	for _, w := range p.writers {
 		if w.open == nil && w.unlisted() {
@@ -119,8 +125,8 @@ func (p *publication) even(until int64) error {
 			w.settleLast() // what there is of a part makes one, and no gap lies where the next period begins
 			w.carry()
 		}
-		if last, known := p.beat.end(most - 1); known && w.isVideo() && w.newestNumber() < most { // segment by segment
-			if err := w.gapTo(last); err != nil {
+		if w.isVideo() && w.newestNumber() < most { // segment by segment
+			if err := w.gapTo(min(began, until)); err != nil {
 				return err
 			}
 		}
@@ -167,4 +173,13 @@ func (w *writer) newestNumber() MSN {
 		return w.msn - 1
 	}
 	return w.msn
+}
+
+// newestBegan is where that segment begins, ns.
+func (w *writer) newestBegan() int64 {
+	if w.open == nil {
+		last := w.shelf.newest()
+		return nanoseconds(last.PTS, last.Header.Track.Timescale)
+	}
+	return w.nanoseconds(w.open.PTS)
 }

@@ -121,9 +121,7 @@ func (p *publication) put(c *Contribution, s *remux.Sample) error {
 			return nil
 		}
 		f.fresh = false
-		if w.isVideo() {
-			w.step.begin() // ends that came while nobody wrote say nothing
-		}
+		w.goesOver(s)
 	}
 	if p.beat.period.Start < 0 {
 		p.beat.period.Start = w.periodStart(s)
