@@ -30,6 +30,7 @@ var viewings = []viewing{
 	{name: "Shaka, HLS", player: "?shaka", list: "index.m3u8", told: true},
 	{name: "Shaka, HLS, whole segments", player: "?shaka&whole", list: "index.m3u8"},
 	{name: "video.js, HLS", player: "?videojs&recipe", list: "index.m3u8", told: true},
+	{name: "video.js, HLS, whole segments", player: "?videojs&whole", list: "index.m3u8"},
 	{name: "video.js, DASH", player: "?videojs&recipe", list: "index.mpd"},
 	{name: "native", player: "?native", list: "index.m3u8", told: true},
 }
