@@ -22,9 +22,8 @@ type idleReader struct {
 	set     time.Time     // when the moving deadline was set
 	unasked bool          // a deadline was set since ctx was asked
 	heard   bool          // anything at all
-	latest  time.Time     // when something came last
 	born    time.Time     // time.Now's: differences to it are those of a clock that nobody sets
-	last    atomic.Int64  // when that was, ns since born
+	last    atomic.Int64  // when something came last, ns since born
 
 	failed    error                            // of received: it stays
 	received  func(n int, now time.Time) error // judges each read; may be nil
@@ -94,7 +93,6 @@ func (r *idleReader) Read(b []byte) (int, error) {
 		r.heard = true
 		r.uncounted += uint64(n)
 		now := r.now()
-		r.latest = now
 		r.last.Store(int64(now.Sub(r.born)))
 		if r.received != nil && r.failed == nil {
 			r.failed = r.received(n, now)
@@ -102,6 +100,9 @@ func (r *idleReader) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// latest is when something came last.
+func (r *idleReader) latest() time.Time { return r.born.Add(time.Duration(r.last.Load())) }
 
 // count tells the metrics what has come: once in a while, not for each read.
 func (r *idleReader) count() {

@@ -8,7 +8,7 @@ import (
 
 // Silent is part of Peer.
 func (c *conn) Silent() time.Duration {
-	return c.server.Now().Sub(c.idle.born) - time.Duration(c.idle.last.Load())
+	return c.server.Now().Sub(c.idle.latest())
 }
 
 // Held is part of Peer.

@@ -172,11 +172,11 @@ func (c *conn) copyTags(p *accepted) (bye bool, err error) {
 				if err := c.unwrapped(); err != nil {
 					return err
 				}
-				tag.Arrived = c.idle.latest
+				tag.Arrived = c.idle.latest()
 				return write(tag)
 			})
 		} else if tag, ok := tagOf(m); ok {
-			tag.Arrived = c.idle.latest
+			tag.Arrived = c.idle.latest()
 			err = write(tag)
 		}
 		if err != nil && ends(err) {
