@@ -165,3 +165,54 @@ func (s *server) poll(t testing.TB, stream string, d time.Duration) <-chan []byt
 	}()
 	return out
 }
+
+// TestPageGoesOver: on our page who watches the only quality sees another one, which has joined since, soon after
+// the first is cut off, though players of HLS load the multivariant playlist once.
+func TestPageGoesOver(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays for twenty seconds")
+	}
+	t.Parallel()
+	needs(t, "ffmpeg")
+	files, err := encodeQualities()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range choosers[:2] {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			const stream = "live/cam1"
+			s := startServer(t, "-abr-suffixes", "_360p,_180p")
+			began := time.Now()
+			output := func(i int, suffix string) rung {
+				return rung{s.rtmpURL(stream + suffix), loop(t, clipTags(t, files[i])).tags(time.Minute), began}
+			}
+			first, cut := context.WithCancel(t.Context())
+			defer cut()
+			sent := output(0, "_360p").send(first, t)
+			awaitPlayable(t, s, stream)
+			b := browse(t)
+			b.open(t, c.url(s.http, "", stream))
+			b.awaitWidth(t, 640, 2)
+			output(1, "_180p").send(t.Context(), t)
+			eventually(t, 10*time.Second, "both are on air", func() error { return s.onAir(t, stream, 2) })
+			time.Sleep(3 * time.Second) // it is a joiner, and no crew
+			cut()
+			sent.Wait()
+			from := time.Now()
+			eventually(t, 10*time.Second, "the other one is seen", func() error {
+				if l := lookAt(t, b); l.Width != 320 {
+					return fmt.Errorf("it is %d wide", l.Width)
+				}
+				return nil
+			})
+			t.Logf("seen after %v", time.Since(from).Round(100*time.Millisecond))
+			b.awaitState(t, "live")
+			was := lookAt(t, b)
+			time.Sleep(time.Second)
+			if is := lookAt(t, b); is.Picture == was.Picture {
+				t.Error("it stands still")
+			}
+		})
+	}
+}

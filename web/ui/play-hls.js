@@ -49,13 +49,22 @@ export async function playHLS(video, url, tell, signal, found) {
     hls.nextLoadLevel = other;
     hls.startLoad();
   };
+  // renew begins anew where the multivariant playlist, which hls.js loads once, has a quality by now
+  // that joined.
+  const asks = attempts(1, 5000);
+  const renew = async () => {
+    if (!asks()) return;
+    const { pictures = new Map() } = await look(url, signal);
+    const known = hls.levels?.map((l) => idOf(l.uri)) ?? [];
+    if (!signal.aborted && [...pictures.keys()].some((id) => !known.includes(id))) tell.again();
+  };
   // hls.js leaves parts that are gaps out, and goes elsewhere only when a whole segment is one:
   // by then what is buffered near live is played.
   hls.on(Hls.Events.LEVEL_UPDATED, (_, { details, level }) => {
     const gone = (d) => d?.partList?.at(-1)?.gap;
     if (level !== hls.loadLevel || !gone(details)) return;
     const others = [...hls.levels.keys()].filter((i) => i !== level && !gone(hls.levels[i].details));
-    if (!others.length) return;
+    if (!others.length) return renew();
     hls.loadLevel = -1; // one that was chosen by hand can't be had
     hls.levels[level].loadError++; // or it would be chosen again
     hls.nextLoadLevel = others.findLast((i) => i < level) ?? others[0];

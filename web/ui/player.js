@@ -35,7 +35,8 @@
 //   stop()     takes it down and empties the video element
 // It is told what was found in the multivariant playlist: first, the URI of the first
 // variant, pictures (names by id), sounds, and whether to be silent: this browser can't decode the sound.
-// It reports through tell.note (every error) and tell.failed (it has given up).
+// It reports through tell.note (every error), tell.failed (it has given up) and tell.again (it is to begin
+// anew: there is something that it doesn't know).
 
 import { controls, toast } from './controls.js';
 import { copyButtons, showAddress } from './copy.js';
@@ -218,6 +219,7 @@ async function play(how, found, signal) {
 
     const tell = {
       failed,
+      again: () => resolve({}),
       note: ({ fatal, message }) => { if (errors.length < 200) errors.push({ at: new Date().toISOString(), kind, fatal, message }); },
     };
     how.start(video, how.url, tell, life, found).then((started) => {
