@@ -115,6 +115,12 @@ func (b *beat) mayEnd(at int64) bool {
 	return at-b.opened+b.hidden >= int64(least)
 }
 
+// isFirst tells whether a keyframe that lies there, ns, give or take, is the first at which the leader may end
+// its segment, wherever others lie.
+func (b *beat) isFirst(at, within int64) bool {
+	return !b.dependent && b.hidden == 0 && at-b.opened < int64(b.segmentMin)+within
+}
+
 // lies tells whether a picture that is shown at that time, ns, give or take, begins a
 // segment of the leader.
 func (b *beat) lies(at, within int64) placing {

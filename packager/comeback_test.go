@@ -573,6 +573,38 @@ func TestStepsBehindAGap(t *testing.T) {
 	}
 }
 
+// It does so where no keyframe of the leader's can lie before it that would: as long behind where the segment begins as
+// segments last at least. Nobody knows yet how long they last, as another one led before.
+func TestEndsASegmentBehindAGap(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock, set.Backup, set.BackupAfter, set.Grace = 100, true, true, time.Second, 30*time.Second
+	set.TargetDuration = 4 * time.Second
+	for _, lag := range []int64{600, 1040, 1500} {
+		t.Run(fmt.Sprint(lag), func(t *testing.T) {
+			w := program(t, set, 24000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: 25, gop: 25, lag: lag, gone: []away{{10300, 11500 + lag}}},
+				pusher{label: "_b", order: 2, fps: 25, gop: 25, mute: true, from: 3000, gone: []away{{11400, 13900}}})
+			a, _ := w.Rendition("v1_a")
+			b, _ := w.Rendition("v1_b")
+			begins := make(map[packager.MSN]time.Time)
+			for _, s := range a.Segments {
+				begins[s.MSN] = s.Time()
+			}
+			compared := 0
+			for _, s := range b.Segments {
+				if at := begins[s.MSN]; s.Time().Sub(start) > 13500*time.Millisecond && !at.IsZero() && s.Lead == 0 {
+					if compared++; !at.Equal(s.Time()) {
+						t.Errorf("segment %d begins %v later", s.MSN, s.Time().Sub(at))
+					}
+				}
+			}
+			if compared < 4 {
+				t.Errorf("only %d segments are behind it", compared)
+			}
+		})
+	}
+}
+
 // One that stands by takes over from one that stalls, behind a hole that lists have not told as a gap yet. The
 // leader has ended a segment in it: that says nothing of the rendition's keyframes, which end segments
 // in the leader's place as before, when that stalls next.
