@@ -177,6 +177,9 @@ func (v viewer) part(ctx context.Context, hint string) {
 	v.w.same(v.name+"/"+hint, a.body)
 	v.w.add("parts", 1)
 	u, ok := lastUnit(a.body)
+	if !ok && bytes.HasSuffix(a.body, silence) { // see there: the witness counts it
+		return
+	}
 	if !ok {
 		v.w.violate("N4", "%s/%s has no unit in it", v.name, hint)
 		return
