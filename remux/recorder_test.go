@@ -147,6 +147,7 @@ type feed struct {
 	r     *Remuxer
 	out   *recorder
 	now   time.Time
+	off   time.Duration // the clock by which tags come
 	notes []string
 	err   error // of the last tag
 }
@@ -162,7 +163,11 @@ func (f *feed) tag(typ flv.TagType, timestamp uint32, parts ...[]byte) {
 	for _, p := range parts {
 		body = append(body, p...)
 	}
-	f.err = f.r.WriteTag(flv.Tag{Type: typ, Timestamp: timestamp, Body: body})
+	tag := flv.Tag{Type: typ, Timestamp: timestamp, Body: body}
+	if f.off != 0 {
+		tag.Arrived = f.now.Add(f.off)
+	}
+	f.err = f.r.WriteTag(tag)
 	clear(body) // it was borrowed
 }
 

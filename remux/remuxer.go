@@ -26,7 +26,7 @@ type Remuxer struct {
 	suspects int          // frames that wait for the one that tells whether their timestamps can be believed
 	holds    atomic.Int64 // bytes that wait, for others
 	out      Output
-	began    time.Time // when the first frame came; zero before it
+	first    time.Time // when the first frame came, by the clock of tags; zero before it
 	reading  frame     // the newest
 	writing  Sample    // the newest
 
@@ -35,6 +35,7 @@ type Remuxer struct {
 	lobby   lobby
 	monitor monitor
 
+	began    time.Time // when the first frame came, by now: the clock of tags may be another one
 	rush     rush
 	metadata metadata
 	silence  *uint32 // timestamp of the first tag that can't be used; nil before it
@@ -42,7 +43,7 @@ type Remuxer struct {
 }
 
 // New returns a Remuxer that writes to out. now is the wall clock, of which no
-// step is seen; tags have arrived by the same.
+// step is seen.
 func New(out Output, now func() time.Time, hooks Hooks) *Remuxer {
 	r := &Remuxer{reports: reports{hooks: hooks}, out: out, now: now}
 	r.sources = r.few[:0]
@@ -52,9 +53,9 @@ func New(out Output, now func() time.Time, hooks Hooks) *Remuxer {
 // WriteTag takes one tag. Damaged or unknown ones are dropped; an error means
 // that nothing can be made of this stream.
 func (r *Remuxer) WriteTag(tag flv.Tag) error {
-	now := tag.Arrived
-	if now.IsZero() {
-		now = r.now()
+	came := tag.Arrived
+	if came.IsZero() {
+		came = r.now()
 	}
 	f := &r.reading
 	for err := range f.Read(&tag) {
@@ -66,7 +67,7 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 				err = r.checkSilence(tag.Timestamp)
 			}
 		} else {
-			err = r.packet(f, now)
+			err = r.packet(f, came)
 		}
 		if err == errNothing {
 			return r.nothing()
@@ -83,7 +84,7 @@ func (r *Remuxer) WriteTag(tag flv.Tag) error {
 }
 
 // packet takes what is a frame as far as its packet goes.
-func (r *Remuxer) packet(f *frame, now time.Time) error {
+func (r *Remuxer) packet(f *frame, came time.Time) error {
 	if f.Type == flv.PacketMetadata {
 		r.metadata.read(f.Data)
 		for _, s := range r.sources {
@@ -92,7 +93,7 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 		return nil
 	}
 	if f.Type == flv.PacketChannels {
-		return r.channels(&f.Packet, now.Sub(r.began))
+		return r.channels(&f.Packet, came.Sub(r.first))
 	}
 	if f.Type == flv.PacketEnd {
 		return nil
@@ -107,7 +108,7 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 		}
 		return nil
 	case f.Type == flv.PacketConfig:
-		return r.configure(f.source, &f.Packet, now.Sub(r.began))
+		return r.configure(f.source, &f.Packet, came.Sub(r.first))
 	case f.FourCC != f.source.fourCC:
 		// What says by itself what it is needs no configuration.
 		if _, err := newCodec(f.FourCC).configure(nil); err != nil {
@@ -115,20 +116,26 @@ func (r *Remuxer) packet(f *frame, now time.Time) error {
 			return nil
 		}
 		said := flv.Packet{FourCC: f.FourCC, Timestamp: f.Timestamp}
-		if err := r.configure(f.source, &said, now.Sub(r.began)); err != nil {
+		if err := r.configure(f.source, &said, came.Sub(r.first)); err != nil {
 			return err
 		}
 	}
-	if r.began.IsZero() {
-		r.began = now
-		r.line.opened, r.line.began = now.UnixNano(), r.out.Begin(now).UnixNano()
-		if g := r.hooks.Genlock; g != nil {
-			r.line.member = g.member(r.hooks.Locked)
-		}
+	if r.first.IsZero() {
+		r.begin(came)
 	}
-	arrived := now.Sub(r.began)
+	arrived := came.Sub(r.first)
 	r.monitor.frame(r, f, arrived)
 	return r.frame(f, arrived)
+}
+
+// begin begins the line with the first frame.
+func (r *Remuxer) begin(came time.Time) {
+	now := r.now()
+	r.began, r.first = now, came
+	r.line.opened, r.line.began = now.UnixNano(), r.out.Begin(now).UnixNano()
+	if g := r.hooks.Genlock; g != nil {
+		r.line.member = g.member(r.hooks.Locked)
+	}
 }
 
 // Held is how many bytes wait here: for decoders, for a keyframe, or for the frame that
@@ -189,7 +196,7 @@ func (r *Remuxer) configure(s *source, p *flv.Packet, arrived time.Duration) err
 	if p.FourCC != s.fourCC {
 		bits = newCodec(p.FourCC)
 	}
-	if !r.began.IsZero() && !s.lane.started {
+	if !r.first.IsZero() && !s.lane.started {
 		s.lane.told = arrived
 	}
 	return r.change(s, bits.configure, p, arrived)

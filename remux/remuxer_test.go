@@ -1208,6 +1208,33 @@ func FuzzRemuxer(f *testing.F) {
 	})
 }
 
+// Tags may come by another clock than the one that all rooms go by: somebody set the machine's while
+// streams were live. What is written is dated by the rooms'.
+func TestTagsByAnotherClock(t *testing.T) {
+	var want []string
+	for _, off := range []time.Duration{0, time.Hour, -2 * time.Hour} {
+		f := newFeed(t)
+		f.off = off
+		f.configs()
+		for ms := uint32(0); ms < 4000; ms += 40 {
+			f.now = time.UnixMilli(base + int64(ms))
+			if ms%1000 == 0 {
+				f.key(ms)
+			} else {
+				f.inter(ms)
+			}
+			f.sound(ms)
+		}
+		f.r.Close(nil)
+		if off == 0 {
+			want = f.out.events
+		}
+		if !slices.Equal(f.out.events, want) || len(want) < 100 {
+			t.Errorf("by a clock that is %v ahead: %v, not %v", off, f.out.events, want)
+		}
+	}
+}
+
 func BenchmarkRemuxer(b *testing.B) {
 	f := newFeed(b)
 	r := New(discard{}, time.Now, Hooks{})

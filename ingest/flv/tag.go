@@ -37,8 +37,9 @@ type Tag struct {
 	Timestamp uint32 // milliseconds modulo 2^32
 	Body      []byte // borrowed: valid until the call that got the Tag returns
 
-	// Arrived is when its last byte came. It is zero where nobody noted that, of
-	// tags out of a file among others: they come when they are handed on.
+	// Arrived is when its last byte came, by a clock of the giver's: only differences say
+	// something. It is zero where nobody noted that, of tags out of a file among others: they
+	// come when they are handed on.
 	Arrived time.Time
 }
 
