@@ -120,3 +120,23 @@ func TestFollowerAheadInAPeriod(t *testing.T) {
 		}
 	}
 }
+
+// The leader, which lags, is the first to say what it sends, and the other one is ahead by more than a part. Nobody
+// knows yet how long segments last, but how far the leader's keyframes are apart: the second segment begins with the same in
+// both.
+func TestAheadOfWhoBegan(t *testing.T) {
+	set := settings
+	set.Segments, set.Genlock = 100, true
+	for _, lag := range []int64{400, 700, 960} {
+		t.Run(fmt.Sprint(lag), func(t *testing.T) {
+			w := program(t, set, 14000, func(int64, *packager.Stream) {},
+				pusher{label: "_a", order: 1, fps: 25, gop: 25, mute: true, lag: lag, tells: true},
+				pusher{label: "_b", order: 2, fps: 25, gop: 25, mute: true})
+			agree(t, w, true)
+			first := w.Renditions[1].Segments[0]
+			if first.MSN != w.Renditions[0].Segments[0].MSN {
+				t.Errorf("the other one begins with segment %d", first.MSN)
+			}
+		})
+	}
+}

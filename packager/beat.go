@@ -38,6 +38,8 @@ type beat struct {
 	opened    int64      // where its newest does
 	hidden    int64      // how much of it isn't shown, see preroll
 	dependent bool       // … without a keyframe: it takes the first that comes
+	keyed     int64      // its newest keyframe; 0 before there is one
+	apart     int64      // … and how far that is from the one before; 0 before there are two
 	refuted   int64      // the newest end at which the leader had no keyframe
 	pacedAt   time.Time  // when paced was told
 	first     MSN        // the segment that ends[0] is the end of
@@ -69,7 +71,7 @@ func (b *beat) begin(now time.Time) {
 	b.id = max(b.id+1, now.UnixNano())
 	b.period = &Period{ID: strconv.FormatInt(b.id, 36), Sequence: b.sequence, Start: -1}
 	b.sequence++
-	b.ends, b.head, b.paced, b.calm, b.began, b.opened, b.refuted, b.followers = nil, 0, 0, 0, 0, 0, 0, nil
+	b.ends, b.head, b.paced, b.calm, b.began, b.opened, b.keyed, b.apart, b.refuted, b.followers = nil, 0, 0, 0, 0, 0, 0, 0, 0, nil
 }
 
 // turn begins a period that goes on with the numbers and the ends of the one before.
@@ -77,7 +79,7 @@ func (b *beat) turn(now time.Time) {
 	before := *b
 	b.begin(now)
 	b.ends, b.head, b.paced, b.followers = before.ends, before.head, before.paced, before.followers
-	b.began, b.opened, b.refuted = before.began, before.opened, before.refuted
+	b.began, b.opened, b.keyed, b.apart, b.refuted = before.began, before.opened, before.keyed, before.apart, before.refuted
 }
 
 // bounds are where the leader's newest segments begin and end, in order.
@@ -119,6 +121,23 @@ func (b *beat) mayEnd(at int64) bool {
 // its segment, wherever others lie.
 func (b *beat) isFirst(at, within int64) bool {
 	return !b.dependent && b.hidden == 0 && at-b.opened < int64(b.segmentMin)+within
+}
+
+// keyframe notes a keyframe of the leader, ns. One that takes over has the same again that the one before had.
+func (b *beat) keyframe(at int64) {
+	const least = int64(100 * time.Millisecond)
+	if at-b.keyed < least {
+		return
+	}
+	if b.keyed > 0 {
+		b.apart = at - b.keyed
+	}
+	b.keyed = at
+}
+
+// isDue tells whether the leader, whose keyframes are as far apart as its newest two, has one there, ns, give or take.
+func (b *beat) isDue(at, within int64) bool {
+	return b.apart > 2*within && (at-b.keyed+within)%b.apart <= 2*within
 }
 
 // lies tells whether a picture that is shown at that time, ns, give or take, begins a

@@ -40,6 +40,8 @@ var anew = map[string]string{
 	"common.beat.began":             "of the period",
 	"common.beat.opened":            "of the period",
 	"common.beat.hidden":            "of the period",
+	"common.beat.keyed":             "of the period",
+	"common.beat.apart":             "of the period",
 	"common.beat.dependent":         "of the period",
 	"common.beat.refuted":           "of the period",
 	"common.beat.paced":             "of the period",

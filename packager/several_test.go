@@ -30,6 +30,7 @@ type pusher struct {
 	phase   int64 // ticks that the units of its sound begin later
 	from    int64
 	waits   bool   // its connection is there before its first keyframe
+	tells   bool   // … from the beginning, and it says what it will send
 	cache   int64  // how much that was before it sends at once where it begins
 	gone    []away // its connection is lost
 	silent  []away // its connection is there, and holds back all
@@ -141,6 +142,15 @@ func program(t *testing.T, set packager.Settings, length int64, look func(ms int
 		now = start.Add(time.Duration(ms) * time.Millisecond)
 		for i := range all {
 			k := &all[i]
+			if k.tells && k.c == nil {
+				if k.c, err = catalog.Contribute(name, packager.Contributor{Label: k.label, Order: k.order}); err != nil {
+					t.Fatal(err)
+				}
+				if err := k.c.SetTracks(tracks(k)); err != nil {
+					t.Fatal(err)
+				}
+				k.told = true
+			}
 			switch at := ms - k.lag; {
 			case ms < k.from || silent(k.gone, ms):
 				if k.c != nil {

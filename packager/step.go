@@ -90,7 +90,7 @@ func (w *writer) stepsAhead(s *remux.Sample) {
 	case r.sure && len(b.ends) > 0, w.open.Samples == 0 && !b.isFirst(at, frame/2): // behind a gap it may not be the leader's first from there on
 		return
 	case at-b.led > int64(time.Second) && w.openDuration() >= b.segmentMin: // it would go on without a keyframe before that comes
-	case w.step.even >= sureSteps && at-last+frame/2 >= int64(b.segmentMin):
+	case (w.step.even >= sureSteps || b.isFirst(at, frame/2) && b.isDue(at, frame/2)) && at-last+frame/2 >= int64(b.segmentMin):
 	default:
 		return
 	}

@@ -186,6 +186,9 @@ func (w *writer) add(s *remux.Sample) {
 			w.open.Duration = -w.newest.early // it is shown later, and no longer
 		}
 	}
+	if w.leads && s.Sync && w.isVideo() {
+		w.beat.keyframe(w.nanoseconds(pts))
+	}
 	if w.open.Samples == 0 && w.part.empty() && len(w.open.Parts) > 0 { // it began with gaps
 		w.open.DTS, w.open.Independent, w.open.Leading = s.DTS, s.Sync, s.OpenGOP
 	}
