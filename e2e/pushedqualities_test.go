@@ -172,7 +172,6 @@ func TestPageGoesOver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays for twenty seconds")
 	}
-	t.Parallel()
 	needs(t, "ffmpeg")
 	files, err := encodeQualities()
 	if err != nil {
@@ -185,7 +184,7 @@ func TestPageGoesOver(t *testing.T) {
 			s := startServer(t, "-abr-suffixes", "_360p,_180p")
 			began := time.Now()
 			output := func(i int, suffix string) rung {
-				return rung{s.rtmpURL(stream + suffix), loop(t, clipTags(t, files[i])).tags(time.Minute), began}
+				return rung{s.rtmpURL(stream + suffix), loop(t, clipTags(t, files[i])).tags(5 * time.Minute), began}
 			}
 			first, cut := context.WithCancel(t.Context())
 			defer cut()
