@@ -137,7 +137,8 @@ func (b *beat) keyframe(at int64) {
 
 // isDue tells whether the leader, whose keyframes are as far apart as its newest two, has one there, ns, give or take.
 func (b *beat) isDue(at, within int64) bool {
-	return b.apart > 2*within && (at-b.keyed+within)%b.apart <= 2*within
+	behind := at - b.keyed + within
+	return behind >= 0 && b.apart > 2*within && behind%b.apart <= 2*within
 }
 
 // lies tells whether a picture that is shown at that time, ns, give or take, begins a
